@@ -1,0 +1,1 @@
+//! Who exactly is in?

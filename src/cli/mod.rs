@@ -1,0 +1,1 @@
+//! The command line: their words in, our words out, nothing decided.

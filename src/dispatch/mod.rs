@@ -1,0 +1,1 @@
+//! May it go out now, and did it?

@@ -1,0 +1,2 @@
+//! Which users fit?
+pub mod ast;

@@ -1,0 +1,1 @@
+//! What do we know, and as of when?
