@@ -1,2 +1,4 @@
 //! Which users fit?
 pub mod ast;
+pub mod json;
+pub mod text;
