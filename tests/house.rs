@@ -76,7 +76,8 @@ fn every_code_is_shown_by_a_test() {
 #[test]
 fn no_file_names_a_place_on_one_machine() {
     let folders = ["src", "tests", "benches", "queries", "data", "docs", "tools", ".ci"];
-    let mut all = read(&folders, &["rs", "md", "py", "c", "java", "toml", "sel", "timeline", "json", "sh", ""]);
+    let mut all =
+        read(&folders, &["rs", "md", "py", "c", "java", "toml", "sel", "timeline", "json", "sh", ""]);
     all.extend(read(&["."], &["md", "toml", ""]));
     none(texts::machine_places(&all));
 }

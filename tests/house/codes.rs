@@ -12,14 +12,16 @@ pub fn pages(program: &[Source], pages: &[Source]) -> Vec<String> {
     let codes = codes(program);
     let titles: BTreeSet<&str> = pages.iter().map(title_of_file).collect();
     let unwritten = codes.iter().filter(|(code, _)| !titles.contains(code.as_str()));
-    let mut found: Vec<String> = unwritten.map(|(code, at)| format!("{at}: no page docs/errors/{code}.md")).collect();
+    let mut found: Vec<String> =
+        unwritten.map(|(code, at)| format!("{at}: no page docs/errors/{code}.md")).collect();
     found.extend(pages.iter().flat_map(|page| page_findings(page, codes.contains_key(title_of_file(page)))));
     found
 }
 
 /// Codes that stand in no test, neither in `program` nor in the files of `tests`.
 pub fn shown(program: &[Source], tests: &[Source]) -> Vec<String> {
-    let mut said: BTreeSet<String> = program.iter().flat_map(|s| in_tests(s, true)).map(|(_, code)| code).collect();
+    let mut said: BTreeSet<String> =
+        program.iter().flat_map(|s| in_tests(s, true)).map(|(_, code)| code).collect();
     said.extend(tests.iter().filter(|t| !t.path.starts_with("tests/house")).flat_map(|t| any_code(&t.text)));
     said.extend(NEVER_SHOWN.map(String::from));
     let silent = codes(program).into_iter().filter(|(code, _)| !said.contains(code));
@@ -41,7 +43,8 @@ fn codes(program: &[Source]) -> BTreeMap<String, String> {
 fn in_tests(source: &Source, in_tests: bool) -> Vec<(usize, String)> {
     let literal = regex(r#"[A-Z]{3}-\d{3}"#);
     let found = literal.find_iter(&source.worded);
-    let fitting = found.filter(|m| source.is_test(m.start()) == in_tests && (in_tests || is_whole_string(source, m)));
+    let fitting =
+        found.filter(|m| source.is_test(m.start()) == in_tests && (in_tests || is_whole_string(source, m)));
     fitting.map(|m| (m.start(), m.as_str().to_string())).collect()
 }
 
@@ -90,7 +93,10 @@ mod tests {
         let one = program("//! STO-002\nProblem::data(\"STO-001\", \"STO-003 is only a word here\");");
         assert!(pages(&one, &page(GOOD)).is_empty());
         assert_eq!(pages(&one, &[]), ["src/store/x.rs:2: no page docs/errors/STO-001.md"]);
-        assert_eq!(pages(&program(""), &page(GOOD)), ["docs/errors/STO-001.md:1: STO-001 stands nowhere in src"]);
+        assert_eq!(
+            pages(&program(""), &page(GOOD)),
+            ["docs/errors/STO-001.md:1: STO-001 stands nowhere in src"]
+        );
     }
 
     #[test]

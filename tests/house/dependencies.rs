@@ -38,9 +38,12 @@ pub struct Package {
 
 /// Every package that a build on this machine uses, tests included; ours left out.
 pub fn packages() -> Vec<Package> {
-    let told = cargo(&["metadata", "--format-version", "1", "--locked", "--offline", "--filter-platform", &host()]);
-    let told: Value = serde_json::from_str(&told).unwrap_or_else(|e| panic!("cargo metadata gave no JSON: {e}"));
-    let used = told["resolve"]["nodes"].as_array().map(|nodes| nodes.iter().map(|n| n["id"].clone()).collect());
+    let told =
+        cargo(&["metadata", "--format-version", "1", "--locked", "--offline", "--filter-platform", &host()]);
+    let told: Value =
+        serde_json::from_str(&told).unwrap_or_else(|e| panic!("cargo metadata gave no JSON: {e}"));
+    let used =
+        told["resolve"]["nodes"].as_array().map(|nodes| nodes.iter().map(|n| n["id"].clone()).collect());
     let used: Vec<Value> = used.unwrap_or_default();
     let all = told["packages"].as_array().into_iter().flatten();
     all.filter(|p| used.contains(&p["id"]) && !p["source"].is_null()).map(described).collect()
@@ -67,11 +70,14 @@ pub fn check(packages: &[Package]) -> Vec<String> {
 fn foreign(package: &Package) -> Option<String> {
     let source = package.source.as_deref()?;
     let Package { name, version, .. } = package;
-    (source != REGISTRY).then(|| format!("Cargo.lock: {name} {version} comes from {source}, not from crates.io"))
+    (source != REGISTRY)
+        .then(|| format!("Cargo.lock: {name} {version} comes from {source}, not from crates.io"))
 }
 
 fn twice(name: &str, versions: &[&str]) -> Option<String> {
-    (versions.len() > 1).then(|| format!("Cargo.lock: {name} is there in {} versions: {}", versions.len(), versions.join(", ")))
+    (versions.len() > 1).then(|| {
+        format!("Cargo.lock: {name} is there in {} versions: {}", versions.len(), versions.join(", "))
+    })
 }
 
 fn read_lock(text: &str) -> Vec<Package> {
@@ -90,7 +96,12 @@ fn read_entry(entry: &str) -> Package {
 fn described(package: &Value) -> Package {
     let value = |key: &str| package[key].as_str().map(String::from);
     let text = |key: &str| value(key).unwrap_or_default();
-    Package { name: text("name"), version: text("version"), source: value("source"), licence: value("license") }
+    Package {
+        name: text("name"),
+        version: text("version"),
+        source: value("source"),
+        licence: value("license"),
+    }
 }
 
 fn cargo(words: &[&str]) -> String {
@@ -136,6 +147,8 @@ mod tests {
     #[test]
     fn this_package_is_not_among_the_packages_that_it_builds_on() {
         let all = packages();
-        assert!(all.iter().any(|p| p.name == "regex") && all.iter().all(|p| p.name != env!("CARGO_PKG_NAME")));
+        assert!(
+            all.iter().any(|p| p.name == "regex") && all.iter().all(|p| p.name != env!("CARGO_PKG_NAME"))
+        );
     }
 }

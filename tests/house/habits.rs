@@ -20,7 +20,10 @@ const UNFINISHED: [&str; 4] = ["todo!", "unimplemented!", "dbg!", "#[ignore"];
 /// Uses of the clock, chance or the environment outside `main.rs` and tests.
 pub fn outside_world(sources: &[Source]) -> Vec<String> {
     let below = sources.iter().filter(|s| s.path != "src/main.rs");
-    below.flat_map(|s| uses(s, &OUTSIDE, false)).map(|f| format!("{f}; only main.rs may, and hands it in")).collect()
+    below
+        .flat_map(|s| uses(s, &OUTSIDE, false))
+        .map(|f| format!("{f}; only main.rs may, and hands it in"))
+        .collect()
 }
 
 /// Marks of unfinished work, in tests too.
@@ -58,7 +61,8 @@ mod tests {
 
     #[test]
     fn unfinished_work_is_found_even_in_tests() {
-        let text = "#[cfg(test)]\nmod tests { #[ignore = \"slow\"] fn a() { todo!() } }\n// todo! is a word here";
+        let text =
+            "#[cfg(test)]\nmod tests { #[ignore = \"slow\"] fn a() { todo!() } }\n// todo! is a word here";
         assert_eq!(unfinished(&[Source::new("src/x.rs", text)]).len(), 2);
         assert!(unfinished(&[Source::new("src/x.rs", "my_dbg!(); let s = \"dbg!\";")]).is_empty());
     }

@@ -28,7 +28,9 @@ fn objection(package: &Package) -> Option<String> {
     match package.licence.as_deref() {
         None => Some(format!("Cargo.lock: {name} {version} names no licence")),
         Some(said) if is_allowed(said) => None,
-        Some(said) => Some(format!("Cargo.lock: {name} {version} has licence `{said}`, not on the list in tests/house/licence.rs")),
+        Some(said) => Some(format!(
+            "Cargo.lock: {name} {version} has licence `{said}`, not on the list in tests/house/licence.rs"
+        )),
     }
 }
 

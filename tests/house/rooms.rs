@@ -25,7 +25,10 @@ pub fn check(sources: &[Source]) -> Vec<String> {
 fn check_one(source: &Source) -> Vec<String> {
     let Some(room) = room_of(&source.path) else { return Vec::new() };
     if !is_known(room) {
-        return vec![format!("{}:1: `{room}` is not a room of the table in tests/house/rooms.rs", source.path)];
+        return vec![format!(
+            "{}:1: `{room}` is not a room of the table in tests/house/rooms.rs",
+            source.path
+        )];
     }
     let found = references(source).into_iter();
     found.filter_map(|(at, to)| Some(format!("{}: {}", source.place(at), objection(room, &to)?))).collect()
@@ -62,7 +65,9 @@ fn objection(room: &str, to: &str) -> Option<String> {
 fn references(source: &Source) -> Vec<(usize, String)> {
     let path = regex(r"\b(?:crate|super(?:\s*::\s*super)*)\s*::\s*");
     let below_crate = path.find_iter(&source.code).filter(|m| reaches_crate(source, m.start(), m.as_str()));
-    below_crate.flat_map(|m| names(&source.code[m.end()..]).into_iter().map(move |n| (m.start(), n))).collect()
+    below_crate
+        .flat_map(|m| names(&source.code[m.end()..]).into_iter().map(move |n| (m.start(), n)))
+        .collect()
 }
 
 /// `crate::` does; so do as many `super::` as the module lies deep. A test module lies one deeper than
@@ -70,7 +75,7 @@ fn references(source: &Source) -> Vec<(usize, String)> {
 fn reaches_crate(source: &Source, at: usize, path: &str) -> bool {
     let supers = path.matches("super").count();
     let inside = source.path.trim_start_matches("src/").trim_end_matches(".rs").trim_end_matches("/mod");
-    let depth = inside.split('/').count() + usize::from(source.is_test(at) && !source.is_all_test());
+    let depth = inside.split('/').count() + usize::from(source.is_test(at) && !source.is_all_test);
     supers == 0 || supers >= depth
 }
 
@@ -152,6 +157,8 @@ mod tests {
 
     #[test]
     fn words_and_comments_are_not_paths() {
-        assert!(findings("src/base/a.rs", "// use crate::task;\nconst A: &str = \"crate::task\";").is_empty());
+        assert!(
+            findings("src/base/a.rs", "// use crate::task;\nconst A: &str = \"crate::task\";").is_empty()
+        );
     }
 }

@@ -21,14 +21,16 @@ pub fn functions(sources: &[Source]) -> Vec<String> {
     if *median <= FUNCTION_LINES_MEDIAN_MAX {
         return Vec::new();
     }
-    let head = format!("the median of {} functions is {median} lines, not {FUNCTION_LINES_MEDIAN_MAX}", all.len());
+    let head =
+        format!("the median of {} functions is {median} lines, not {FUNCTION_LINES_MEDIAN_MAX}", all.len());
     let longest = all.iter().take(LONGEST_SHOWN).map(|(lines, place)| format!("{place}: {lines} lines"));
     std::iter::once(head).chain(longest).collect()
 }
 
 fn too_long(source: &Source) -> Option<String> {
     let lines = source.text.lines().count();
-    (lines >= FILE_LINES_MAX).then(|| format!("{}:1: has {lines} lines; keep it under {FILE_LINES_MAX}", source.path))
+    (lines >= FILE_LINES_MAX)
+        .then(|| format!("{}:1: has {lines} lines; keep it under {FILE_LINES_MAX}", source.path))
 }
 
 fn unopened(source: &Source) -> Option<String> {
@@ -38,10 +40,13 @@ fn unopened(source: &Source) -> Option<String> {
 
 /// Lines and place of every function outside tests.
 fn functions_of(source: &Source) -> Vec<(usize, String)> {
-    let head = regex(r"(?m)^[ \t]*(?:pub(?:\([^)]*\))?\s+)?(?:(?:const|async|unsafe|default|extern)\s+)*fn\s+\w+");
+    let head =
+        regex(r"(?m)^[ \t]*(?:pub(?:\([^)]*\))?\s+)?(?:(?:const|async|unsafe|default|extern)\s+)*fn\s+\w+");
     let own = head.find_iter(&source.code).filter(|m| !source.is_test(m.end()));
-    own.filter_map(|m| Some((lines(&source.code[m.start()..item_end(&source.code, m.end())])?, source.place(m.end()))))
-        .collect()
+    own.filter_map(|m| {
+        Some((lines(&source.code[m.start()..item_end(&source.code, m.end())])?, source.place(m.end())))
+    })
+    .collect()
 }
 
 /// None for a function without a body, as traits declare them.

@@ -19,6 +19,8 @@ pub struct Source {
     pub worded: String,
     /// Bytes of items under `#[cfg(test)]`.
     tests: Vec<Range<usize>>,
+    /// The whole file is test code, as its parent or its own first line says.
+    pub is_all_test: bool,
 }
 
 impl Source {
@@ -26,18 +28,13 @@ impl Source {
     pub fn new(path: &str, text: &str) -> Source {
         let code = keep(text, |piece| piece == Piece::Code);
         let worded = keep(text, |piece| piece != Piece::Comment);
-        let tests = if code.contains("#![cfg(test)]") { vec![whole(text)] } else { test_items(&code) };
-        Source { path: path.to_string(), text: text.to_string(), code, worded, tests }
+        let (tests, is_all_test) = (test_items(&code), code.contains("#![cfg(test)]"));
+        Source { path: path.to_string(), text: text.to_string(), code, worded, tests, is_all_test }
     }
 
     /// Is this byte part of a test?
     pub fn is_test(&self, byte: usize) -> bool {
-        self.tests.iter().any(|t| t.contains(&byte))
-    }
-
-    /// Is the whole file test code?
-    pub fn is_all_test(&self) -> bool {
-        self.tests.first().is_some_and(|t| *t == whole(&self.text))
+        self.is_all_test || self.tests.iter().any(|t| t.contains(&byte))
     }
 
     /// `path:line` of a byte.
@@ -56,7 +53,8 @@ pub fn read(folders: &[&str], extensions: &[&str]) -> Vec<Source> {
         collect(&root.join(folder), *folder != ".", &mut paths);
     }
     paths.sort();
-    let wanted = |path: &PathBuf| extensions.contains(&path.extension().and_then(|e| e.to_str()).unwrap_or(""));
+    let wanted =
+        |path: &PathBuf| extensions.contains(&path.extension().and_then(|e| e.to_str()).unwrap_or(""));
     let mut sources: Vec<Source> = paths.iter().filter(|p| wanted(p)).filter_map(|p| load(root, p)).collect();
     mark_test_files(&mut sources);
     sources
@@ -65,7 +63,9 @@ pub fn read(folders: &[&str], extensions: &[&str]) -> Vec<Source> {
 fn collect(folder: &Path, below: bool, paths: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let path = entry.path();
-        if path.is_file() {
+        if entry.file_name() == ".git" {
+            continue; // in a worktree it is a file that names the machine's own folder
+        } else if path.is_file() {
             paths.push(path);
         } else if below && entry.file_name() != "__pycache__" {
             collect(&path, true, paths);
@@ -85,14 +85,8 @@ pub fn mark_test_files(sources: &mut [Source]) {
     let declared: Vec<String> = sources.iter().flat_map(test_modules).collect();
     for source in sources {
         let stem = source.path.trim_end_matches(".rs").trim_end_matches("/mod");
-        if declared.iter().any(|d| stem == d || stem.starts_with(&format!("{d}/"))) {
-            source.tests = vec![whole(&source.text)];
-        }
+        source.is_all_test |= declared.iter().any(|d| stem == d || stem.starts_with(&format!("{d}/")));
     }
-}
-
-fn whole(text: &str) -> Range<usize> {
-    0..text.len().max(1)
 }
 
 /// Paths without extension of the modules that a file declares for tests.
@@ -151,7 +145,11 @@ fn keep(text: &str, is_kept: impl Fn(Piece) -> bool) -> String {
         let (piece, length) = next_piece(rest, in_word);
         let bytes = &rest[..length];
         in_word = bytes.ends_with(|c: char| c.is_alphanumeric() || c == '_');
-        if is_kept(piece) { out.push_str(bytes) } else { out.extend(bytes.bytes().map(blank)) }
+        if is_kept(piece) {
+            out.push_str(bytes)
+        } else {
+            out.extend(bytes.bytes().map(blank))
+        }
         at += length;
     }
     out
@@ -268,6 +266,6 @@ mod tests {
         let declares = Source::new("src/a/mod.rs", "#[cfg(test)]\npub(crate) mod made_up;\nmod real;");
         let mut all = [declares, Source::new("src/a/made_up.rs", "x"), Source::new("src/a/real.rs", "x")];
         mark_test_files(&mut all);
-        assert_eq!(all.map(|s| s.is_all_test()), [false, true, false]);
+        assert_eq!(all.map(|s| s.is_all_test), [false, true, false]);
     }
 }

@@ -8,8 +8,11 @@ const READMES: [&str; 2] = ["README.md", "README.zh-CN.md"];
 /// Absolute paths of one machine, and folders beside the repository.
 pub fn machine_places(sources: &[Source]) -> Vec<String> {
     let place = regex(concat!(r#"(?m)(?:^|[\s"'`=(:,])(/(?:work|root)\b|/"#, r"home/|\.\./", "shared)"));
-    let found = sources.iter().flat_map(|s| place.captures_iter(&s.text).filter_map(move |c| Some((s, c.get(1)?))));
-    found.map(|(s, m)| format!("{}: names `{}`, which only one machine has", s.place(m.start()), m.as_str())).collect()
+    let found =
+        sources.iter().flat_map(|s| place.captures_iter(&s.text).filter_map(move |c| Some((s, c.get(1)?))));
+    found
+        .map(|(s, m)| format!("{}: names `{}`, which only one machine has", s.place(m.start()), m.as_str()))
+        .collect()
 }
 
 /// A missing translation, or one with other code blocks.
@@ -33,7 +36,8 @@ mod tests {
 
     #[test]
     fn machine_paths_are_found() {
-        let text = format!("a\nopen('/{}/x')\n= /{}\n/{}/me\nread ../{}/x\n", "work", "root", "home", "shared");
+        let text =
+            format!("a\nopen('/{}/x')\n= /{}\n/{}/me\nread ../{}/x\n", "work", "root", "home", "shared");
         let found = machine_places(&[Source::new("Makefile", &text)]);
         assert_eq!(found.len(), 4, "{found:?}");
         assert!(found[0].starts_with("Makefile:2: "));
