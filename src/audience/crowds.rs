@@ -93,7 +93,7 @@ impl Overview {
 
 impl Audiences {
     /// The audiences of the app that `home` is.
-    /// Errors: OUT-020 when meta.db cannot be used.
+    /// Errors: OUT-011 when meta.db cannot be used.
     pub fn open(home: &Home) -> Outcome<Audiences> {
         let mut connection = home.meta()?;
         migrate(&mut connection, "audience", STEPS)?;
@@ -406,7 +406,8 @@ fn complete<'v>(versions: &'v [CrowdVersion], no: u32, name: &str) -> Outcome<&'
     Err(Problem::author("CRD-010", what).at(format!("crowd '{name}'")).cure(cure))
 }
 
-fn versionless(name: &str) -> Problem {
+/// CRD-007.
+pub(super) fn versionless(name: &str) -> Problem {
     Problem::author("CRD-007", format!("crowd '{name}' has no complete version"))
         .at(format!("crowd '{name}'"))
         .cure(format!("make one with `quanke crowd refresh '{name}'`"))

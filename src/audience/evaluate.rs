@@ -8,13 +8,15 @@ use std::sync::Arc;
 
 use roaring::RoaringBitmap;
 
-use super::crowds::Audiences;
+use super::crowds::{Audiences, versionless};
 use super::registry::Crowd;
 use super::rules::crowds_in;
 use super::version::{CrowdVersion, resolve};
 use crate::base::{Name, Outcome, Problem, Problems, Timestamp};
 use crate::select::ast::Selection;
-use crate::select::{Answer, Plan, Scope};
+use crate::select::bind::Scope;
+use crate::select::plan::Plan;
+use crate::select::run::Answer;
 use crate::store::Snapshot;
 
 /// An audience, and what it was made from.
@@ -105,7 +107,7 @@ impl Audiences {
 
     fn find_crowd(&self, crowd: &Crowd, name: &Name, as_of: Timestamp, snapshot: &Snapshot, found: &mut Found) -> Outcome<()> {
         let versions = self.registry.versions(crowd.no)?;
-        let (version, is_later) = resolve(&versions, as_of).ok_or_else(|| versionless(name))?;
+        let (version, is_later) = resolve(&versions, as_of).ok_or_else(|| versionless(&name.text).span(name.span))?;
         if is_later {
             found.warnings.push(later(name, version, as_of, snapshot));
         }
@@ -134,13 +136,6 @@ fn both<A, B>(a: Result<A, Problems>, b: Result<B, Problems>) -> Result<(A, B), 
             Err(all)
         }
     }
-}
-
-fn versionless(name: &Name) -> Problem {
-    Problem::author("CRD-007", format!("crowd '{name}' has no complete version"))
-        .at(format!("crowd '{name}'"))
-        .span(name.span)
-        .cure(format!("make one with `quanke crowd refresh '{name}'`"))
 }
 
 fn later(name: &Name, version: &CrowdVersion, as_of: Timestamp, snapshot: &Snapshot) -> Problem {

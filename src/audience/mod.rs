@@ -11,17 +11,20 @@
 //! **Invariant**: a version is seen by nobody before its row is committed as complete, and its
 //! file was written and synced before that; afterwards neither changes.
 
+mod cells;
 mod crowds;
 mod evaluate;
 mod export;
 mod files;
+mod holdout;
 mod registry;
 mod rules;
 mod version;
 
-pub use crowds::{Audiences, Creation, Diff, Made, Overview};
-pub use evaluate::Evaluated;
-pub use export::{Sink, Target, held_out, write_changes, write_users};
+pub use crowds::{Audiences, Creation, Diff, Job, Made, Overview};
+pub use evaluate::{Evaluated, Prepared};
+pub use export::{Listing, Target, write_atomically};
+pub use holdout::held_out;
 pub use registry::{Crowd, Update};
 pub use rules::{crowds_in, name_problem};
 pub use version::{CrowdVersion, State, resolve};

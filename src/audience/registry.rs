@@ -13,6 +13,7 @@ use super::rules::{Graph, crowds_in};
 use super::version::{CrowdVersion, State};
 use crate::base::{Outcome, Problem, Timestamp};
 use crate::select::ast::Selection;
+use crate::store::database;
 
 /// The tables, in steps that are only ever added to.
 pub const STEPS: &[&str] = &["
@@ -123,7 +124,7 @@ impl Registry {
     /// The crowd of this name.
     pub fn find(&self, name: &str) -> Outcome<Option<Crowd>> {
         let sql = format!("{CROWD} AND c.name = ?1");
-        self.connection.query_row(&sql, [name], crowd_of).optional().map_err(failed)
+        self.connection.query_row(&sql, [name], crowd_of).optional().map_err(database)
     }
 
     /// All crowds by name, those that belong to one task alone among them.
@@ -144,10 +145,10 @@ impl Registry {
     /// Runs `work` as one transaction that holds out other writers from its start.
     pub fn change<T>(&mut self, work: impl FnOnce(&Change) -> Outcome<T>) -> Outcome<T> {
         let transaction =
-            self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
+            self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(database)?;
         let change = Change { transaction, files: &self.files };
         let value = work(&change)?;
-        change.transaction.commit().map_err(failed)?;
+        change.transaction.commit().map_err(database)?;
         Ok(value)
     }
 }
@@ -167,7 +168,7 @@ impl Change<'_> {
     /// From now on new versions are made by `update`.
     pub fn set_update(&self, crowd: u32, update: Update) -> Outcome<()> {
         let sql = "UPDATE crowds SET update_type = ?2 WHERE no = ?1";
-        self.transaction.execute(sql, params![crowd, update.word()]).map(drop).map_err(failed)
+        self.transaction.execute(sql, params![crowd, update.word()]).map(drop).map_err(database)
     }
 
     /// A new crowd; gives its number.
@@ -177,7 +178,7 @@ impl Change<'_> {
         let added = self.transaction.execute(sql, params![name, update.word(), owner, is_listed, now.0]);
         match added {
             Err(error) if is_conflict(&error) => Err(taken(name)),
-            Err(error) => Err(failed(error)),
+            Err(error) => Err(database(error)),
             Ok(_) => Ok(self.transaction.last_insert_rowid() as u32),
         }
     }
@@ -186,13 +187,13 @@ impl Change<'_> {
     pub fn add_rule(&self, crowd: u32, rule: &str, now: Timestamp) -> Outcome<u32> {
         let sql = "INSERT INTO crowd_rules (crowd, no, rule, made_at)
             SELECT ?1, coalesce(max(no), 0) + 1, ?2, ?3 FROM crowd_rules WHERE crowd = ?1 RETURNING no";
-        self.transaction.query_row(sql, params![crowd, rule, now.0], |row| row.get(0)).map_err(failed)
+        self.transaction.query_row(sql, params![crowd, rule, now.0], |row| row.get(0)).map_err(database)
     }
 
     /// The number that the crowd's next version gets.
     pub fn next_no(&self, crowd: u32) -> Outcome<u32> {
         let sql = "SELECT coalesce(max(no), 0) + 1 FROM crowd_versions WHERE crowd = ?1";
-        self.transaction.query_row(sql, [crowd], |row| row.get(0)).map_err(failed)
+        self.transaction.query_row(sql, [crowd], |row| row.get(0)).map_err(database)
     }
 
     /// Writes a version's row, in place of an earlier row of the same number.
@@ -205,7 +206,7 @@ impl Change<'_> {
             crowd, v.no, v.as_of.0, v.made_at.0, v.rule_version, v.size as i64, v.duration_ms as i64,
             v.data_version as i64, v.state.word(), v.file, v.checksum, v.cause, uses
         ];
-        self.transaction.execute(sql, values).map(drop).map_err(failed)
+        self.transaction.execute(sql, values).map(drop).map_err(database)
     }
 
     /// Writes the users, then the row that makes them visible when this change is committed.
@@ -233,7 +234,7 @@ impl Change<'_> {
     /// Frees a crowd's name; its versions stay for the reports that speak of them.
     pub fn delete(&self, crowd: u32, now: Timestamp) -> Outcome<()> {
         let sql = "UPDATE crowds SET deleted_at = ?2 WHERE no = ?1";
-        self.transaction.execute(sql, params![crowd, now.0]).map(drop).map_err(failed)
+        self.transaction.execute(sql, params![crowd, now.0]).map(drop).map_err(database)
     }
 }
 
@@ -252,20 +253,14 @@ pub fn taken(name: &str) -> Problem {
         .cure("choose another name, give it this selection with `--redefine`, or delete it first")
 }
 
-/// What SQLite says, as a problem of the disk or the database's file.
-pub fn failed(error: rusqlite::Error) -> Problem {
-    Problem::outside("OUT-020", format!("meta.db: {error}"))
-        .cure("see that the disk has room and that the home's files can be written, then run it again")
-}
-
 fn is_conflict(error: &rusqlite::Error) -> bool {
     error.sqlite_error_code() == Some(rusqlite::ErrorCode::ConstraintViolation)
 }
 
 fn all_in(connection: &Connection) -> Outcome<Vec<Crowd>> {
-    let mut query = connection.prepare(&format!("{CROWD} ORDER BY c.name")).map_err(failed)?;
-    let rows = query.query_map([], crowd_of).map_err(failed)?;
-    rows.collect::<Result<_, _>>().map_err(failed)
+    let mut query = connection.prepare(&format!("{CROWD} ORDER BY c.name")).map_err(database)?;
+    let rows = query.query_map([], crowd_of).map_err(database)?;
+    rows.collect::<Result<_, _>>().map_err(database)
 }
 
 fn graph_in(connection: &Connection) -> Outcome<Graph> {
@@ -274,9 +269,9 @@ fn graph_in(connection: &Connection) -> Outcome<Graph> {
 }
 
 fn versions_in(connection: &Connection, crowd: u32) -> Outcome<Vec<CrowdVersion>> {
-    let mut query = connection.prepare(&format!("{VERSION} ORDER BY no")).map_err(failed)?;
-    let rows = query.query_map([crowd], version_of).map_err(failed)?;
-    rows.collect::<Result<_, _>>().map_err(failed)
+    let mut query = connection.prepare(&format!("{VERSION} ORDER BY no")).map_err(database)?;
+    let rows = query.query_map([crowd], version_of).map_err(database)?;
+    rows.collect::<Result<_, _>>().map_err(database)
 }
 
 fn crowd_of(row: &Row) -> rusqlite::Result<Crowd> {

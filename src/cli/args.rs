@@ -58,12 +58,29 @@ pub enum Command {
     /// Write out the users who fit 圈选
     #[command(after_help = SELECT_EXAMPLES)]
     Select(Select),
+    /// Show the plan of a selection, with guesses and true counts 计划
+    #[command(after_help = EXPLAIN_EXAMPLES)]
+    Explain(Explain),
     /// Print a script that completes commands in a shell
     #[command(after_help = COMPLETIONS_EXAMPLES)]
     Completions {
         #[arg(value_name = "SHELL")]
         shell: clap_complete::Shell,
     },
+}
+
+impl Command {
+    /// The command's own word, to name this process to others.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Command::Ingest(_) => "ingest",
+            Command::Crowd(_) => "crowd",
+            Command::Estimate(_) => "estimate",
+            Command::Select(_) => "select",
+            Command::Explain(_) => "explain",
+            Command::Completions { .. } => "completions",
+        }
+    }
 }
 
 /// What the rows are.
@@ -203,6 +220,15 @@ pub struct Select {
     pub as_of: Option<String>,
 }
 
+#[derive(Debug, Args)]
+pub struct Explain {
+    #[command(flatten)]
+    pub asked: Asked,
+    /// Look at the data as of this instant [default: now]
+    #[arg(long, value_name = "T", value_parser = instant_text)]
+    pub as_of: Option<String>,
+}
+
 /// Where users are written.
 #[derive(Debug, Clone, Args)]
 pub struct Output {
@@ -225,36 +251,40 @@ pub enum Update {
     OnDemand,
 }
 
+/// A list of user ids to upload.
+#[derive(Debug, Args)]
+pub struct Import {
+    pub name: String,
+    /// A file, a folder, a glob, or - for stdin
+    pub path: String,
+    /// Add to the newest version instead of standing in its place
+    #[arg(long)]
+    pub append: bool,
+    /// Ids never seen before become users
+    #[arg(long)]
+    pub create: bool,
+    /// Column with the user id
+    #[arg(long, value_name = "COLUMN", default_value = "user_id")]
+    pub key: String,
+    #[command(flatten)]
+    pub reading: Reading,
+}
+
 /// What to do with crowds.
 #[derive(Debug, Subcommand)]
 pub enum Crowd {
     /// Upload a list of user ids as a crowd's new version 上传
     #[command(after_help = IMPORT_EXAMPLES)]
-    Import {
-        name: String,
-        /// A file, a folder, a glob, or - for stdin
-        path: String,
-        /// Add to the newest version instead of standing in its place
-        #[arg(long)]
-        append: bool,
-        /// Ids never seen before become users
-        #[arg(long)]
-        create: bool,
-        /// Column with the user id
-        #[arg(long, value_name = "COLUMN", default_value = "user_id")]
-        key: String,
-        #[command(flatten)]
-        reading: Reading,
-    },
+    Import(Import),
     /// Save a selection as a crowd and make its first version 新建
     #[command(after_help = CREATE_EXAMPLES)]
     Create {
         name: String,
         #[command(flatten)]
         asked: Asked,
-        /// When new versions are made
-        #[arg(long, value_enum, default_value = "on_demand")]
-        update: Update,
+        /// When new versions are made [default: on_demand; with --redefine: as it was]
+        #[arg(long, value_enum)]
+        update: Option<Update>,
         /// Look at the data as of this instant [default: now]
         #[arg(long, value_name = "T", value_parser = instant_text)]
         as_of: Option<String>,
@@ -347,6 +377,11 @@ Examples:
   quanke select \"非 人群包 '黑名单'\" --out ids.csv
   quanke select -f women.sel --out women.parquet --columns gender,city
   quanke select \"age >= 18\" --json | head";
+
+const EXPLAIN_EXAMPLES: &str = "\
+Examples:
+  quanke explain \"gender = '女' and not did pay in last 30 days\"
+  quanke explain -f women.sel --as-of 2026-03-01 --json";
 
 const IMPORT_EXAMPLES: &str = "\
 Examples:

@@ -1,16 +1,46 @@
 //! One run of the program: what it works on, with which settings, at what instant.
 
-use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::io::{Read, Write};
+use std::path::PathBuf;
 
-use super::args::Common;
+use super::args::Cli;
+use super::door::Failure;
 use super::settings::Settings;
-use super::world::Failure;
+use crate::audience::{Audiences, Job};
 use crate::base::{Environment, Pace, Problem, Timestamp, Zone};
-use crate::store::Home;
+use crate::store::{Home, Snapshot};
 
 /// The home when neither `--home` nor `QUANKE_HOME` names one.
 const HOME: &str = "./quanke-home";
+
+/// The world as `main` found it.
+pub struct World<'a> {
+    pub outside: Outside<'a>,
+    /// Seconds since some fixed point.
+    pub seconds: &'a (dyn Fn() -> f64 + Sync),
+    /// Is stderr a terminal, so that bars and colours may be drawn?
+    pub is_terminal: bool,
+    /// Data.
+    pub out: &'a mut dyn Write,
+    /// Talk.
+    pub talk: &'a mut dyn Write,
+}
+
+/// Clock, randomness, environment and stdin, each read once.
+pub struct Outside<'a> {
+    /// The wall clock.
+    pub now: Timestamp,
+    /// Fresh randomness.
+    pub seed: u64,
+    /// The number of this process, for those who wait for it.
+    pub process_no: u32,
+    /// `QUANKE_HOME`, if set.
+    pub home: Option<PathBuf>,
+    /// What `-` means.
+    pub input: Option<Box<dyn Read + Send>>,
+    /// Reads an environment variable, for credentials that the settings name.
+    pub variable: &'a (dyn Fn(&str) -> Option<String> + Sync),
+}
 
 /// What a command works with.
 pub struct Session<'a> {
@@ -24,33 +54,21 @@ pub struct Session<'a> {
     pub variable: &'a (dyn Fn(&str) -> Option<String> + Sync),
 }
 
-/// What of the world a session is made of.
-pub struct Outside<'a> {
-    pub now: Timestamp,
-    pub seed: u64,
-    pub process_no: u32,
-    pub home: Option<PathBuf>,
-    pub pace: &'a dyn Pace,
-    pub input: Option<Box<dyn Read + Send>>,
-    pub variable: &'a (dyn Fn(&str) -> Option<String> + Sync),
-}
-
 impl<'a> Session<'a> {
-    /// Reads the settings and finds the app's home. `command` names us to others who wait.
+    /// Reads the settings and finds the app's home.
     /// Errors: CLI-001 (wrong use), CLI-003 (settings), what the store finds.
-    pub fn open(common: &Common, outside: Outside<'a>, command: &str) -> Result<Session<'a>, Failure> {
-        check_app(&common.app)?;
+    pub fn open(cli: &Cli, outside: Outside<'a>, pace: &'a dyn Pace) -> Result<Session<'a>, Failure> {
+        let common = &cli.common;
         let root = common.home.clone().or(outside.home).unwrap_or_else(|| PathBuf::from(HOME));
         let settings = Settings::of(&root)?;
         let now = common.now.as_deref().map(|text| instant(text, &settings.zone)).transpose()?;
         let environment = Environment {
             now: now.unwrap_or(outside.now),
             seed: outside.seed,
-            process: format!("pid {} (quanke {command})", outside.process_no),
+            process: format!("pid {} (quanke {})", outside.process_no, cli.command.word()),
         };
-        let home = Home::at(&root, &common.app)?;
-        let (pace, input, variable) = (outside.pace, outside.input, outside.variable);
-        Ok(Session { home, settings, environment, pace, input, variable })
+        let home = Home::at(&root, &common.app).map_err(Failure::Usage)?.with_cache(settings.cache);
+        Ok(Session { home, settings, environment, pace, input: outside.input, variable: outside.variable })
     }
 
     /// The instant that a text from the command line means in the project's zone; `now` for none.
@@ -66,14 +84,36 @@ impl<'a> Session<'a> {
     /// Errors: CLI-001 for a zone that is none.
     pub fn zone(&self, name: Option<&str>) -> Result<Zone, Failure> {
         let Some(name) = name else { return Ok(self.settings.zone) };
-        Zone::named(name).ok_or_else(|| {
-            usage(format!("--zone {name}"), "there is no such IANA zone", "write it like Asia/Shanghai")
-        })
+        let refused = || usage(format!("--zone {name}"), "there is no such IANA zone", "write it like Asia/Shanghai");
+        Zone::named(name).ok_or_else(refused)
     }
 
-    /// The folder of the app.
-    pub fn dir(&self) -> &Path {
-        self.home.dir()
+    /// The newest data, for a command that only reads.
+    /// Errors: CLI-001 when there is no home, what the store finds.
+    pub fn snapshot(&self) -> Result<Snapshot, Failure> {
+        self.must_exist()?;
+        Ok(self.home.snapshot()?)
+    }
+
+    /// Refuses to go on without a home, rather than make one where nobody wanted it.
+    /// Errors: CLI-001.
+    pub fn must_exist(&self) -> Result<(), Failure> {
+        if self.home.dir().is_dir() {
+            return Ok(());
+        }
+        let at = self.home.dir().display().to_string();
+        let cure = "load data first with `quanke ingest …`, or name the home with --home (the app with --app)";
+        Err(usage(at, "there is no home here yet", cure))
+    }
+
+    /// The crowds of the app.
+    pub fn audiences(&self) -> Result<Audiences, Failure> {
+        Ok(Audiences::open(&self.home)?)
+    }
+
+    /// A job over `snapshot`, now.
+    pub fn job<'s>(&'s self, snapshot: &'s Snapshot) -> Job<'s> {
+        Job { snapshot, now: self.environment.now, pace: self.pace }
     }
 }
 
@@ -85,14 +125,4 @@ pub fn usage(at: impl Into<String>, what: impl Into<String>, cure: impl Into<Str
 fn instant(text: &str, zone: &Zone) -> Result<Timestamp, Failure> {
     let cure = "write 2026-03-01T12:00:00+08:00";
     Timestamp::parse(text, zone).ok_or_else(|| usage(text, "this is no instant", cure))
-}
-
-/// An app's id becomes a folder's name, so it must not lead elsewhere.
-fn check_app(app: &str) -> Result<(), Failure> {
-    let is_plain = |c: char| c.is_alphanumeric() || c == '-' || c == '_';
-    if !app.is_empty() && app.chars().count() <= 64 && app.chars().all(is_plain) {
-        return Ok(());
-    }
-    let what = "an app's id has 1 to 64 letters, digits, `-` or `_`";
-    Err(usage(format!("--app {app}"), what, "choose another id"))
 }
