@@ -1,2 +1,33 @@
-//! Which users fit?
+//! Which users fit? From text to one bitmap, in forms that each have their own type.
+//!
+//! ```text
+//! text ──parse──▶ Selection ──bind──▶ Bound ──plan──▶ Plan ──run──▶ Answer (one Roaring bitmap)
+//!                 what was asked      names, types    instant,      counts at every node
+//!                                     all mistakes    crowds, guess
+//! ```
+//!
+//! Read on in [`ast`] (the value), [`text`] and [`json`] (its spellings), [`bind`], [`plan`] with
+//! [`rules`], and [`run`], where 65,536 users at a time are looked at.
+
 pub mod ast;
+pub mod bind;
+mod bound;
+mod check;
+mod column;
+mod explain;
+mod fold;
+mod guess;
+pub mod json;
+pub mod plan;
+pub mod rules;
+pub mod run;
+mod source;
+pub mod text;
+
+pub use ast::Selection;
+pub use bind::Scope;
+pub use bound::Bound;
+pub use explain::Line;
+pub use guess::Guess;
+pub use plan::Plan;
+pub use run::{Answer, Counted};

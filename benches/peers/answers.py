@@ -1,0 +1,80 @@
+#!/usr/bin/env python3
+"""The right answers of a world, each query asked once; nothing is measured.
+
+    python answers.py --data DIR --size S --engine duckdb-raw,clickhouse [--out FILE]
+    python answers.py --data DIR --size S --engine quanke --against FILE
+
+DIR/SIZE holds what gen.py wrote; stores go to DIR/work/SIZE as in run.py.  Engines that do not agree
+with each other, or with the file, end the program with exit code 1.
+"""
+import argparse
+import json
+import os
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, HERE)
+from common import QUERIES  # noqa: E402
+from run import LOADS_ITSELF, STORE, do_open, load_store, plain  # noqa: E402
+
+
+def work_folder(data, size, engine):
+    store = STORE[engine]
+    return os.path.join(data, "work", size, store) if store else None
+
+
+def opened(engine, data, size):
+    """The engine, ready to be asked; its store is made when it is not there."""
+    raw, work = os.path.join(data, size), work_folder(data, size, engine)
+    if work and not os.path.exists(work):
+        os.makedirs(os.path.dirname(work), exist_ok=True)
+        load_store(engine if engine in LOADS_ITSELF else STORE[engine], raw, work)
+    return do_open(engine, raw, work)
+
+
+def answers(engine, data, size):
+    """Query -> count, or the groups of Q13 as [column, value, count]."""
+    e = opened(engine, data, size)
+    ask = e.ask if engine == "quanke" else lambda q: e.count(q)()
+    return {q: plain(ask(q)) for q in QUERIES if q in e.names()}
+
+
+def differences(found):
+    """Lines that name every query on which two of the sources give different answers."""
+    out = []
+    for q in QUERIES:
+        said = {name: a[q] for name, a in found.items() if q in a}
+        if any(v != next(iter(said.values())) for v in said.values()):
+            out.append(f"{q}: " + ", ".join(f"{name} {str(v)[:60]}" for name, v in said.items()))
+    return out
+
+
+def main():
+    ap = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    ap.add_argument("--data", required=True)
+    ap.add_argument("--size", required=True)
+    ap.add_argument("--engine", default="duckdb-raw")
+    ap.add_argument("--against", help="a file of earlier answers to compare with")
+    ap.add_argument("--out", help="where the answers are written; left out: stdout")
+    a = ap.parse_args()
+    found = {e: answers(e, a.data, a.size) for e in a.engine.split(",")}
+    if a.against:
+        with open(a.against) as f:
+            found[a.against] = json.load(f)["answers"]
+    bad = differences(found)
+    if bad:
+        raise SystemExit("the answers differ\n" + "\n".join(bad))
+    with open(os.path.join(a.data, a.size, "meta.json")) as f:
+        world = {k: v for k, v in json.load(f).items() if k != "gen_seconds"}
+    lines = [f'    "{q}": {json.dumps(v, ensure_ascii=False)}' for q, v in next(iter(found.values())).items()]
+    text = ('{\n  "world": ' + json.dumps(world) + ',\n  "asked": ' + json.dumps(a.engine.split(","))
+            + ',\n  "answers": {\n' + ",\n".join(lines) + "\n  }\n}\n")
+    if a.out:
+        with open(a.out, "w") as f:
+            f.write(text)
+    else:
+        print(text, end="")
+
+
+if __name__ == "__main__":
+    main()

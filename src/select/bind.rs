@@ -1,0 +1,375 @@
+//! Names looked up, types agreed, every mistake reported at once.
+
+use std::collections::BTreeMap;
+
+use super::ast::{Behaviour, Comparison, Detail, Filter, Leaf, Measure, Metric, Selection, Step};
+use super::bound::{Bound, BoundFilter, BoundLeaf, BoundMetric, Compare, Form, Node, RowTest, Tested};
+use super::check::Check;
+use crate::base::{Name, Problem, Problems, Type, Window, Zone};
+use crate::ingest::Column;
+use crate::store::{Catalog, Snapshot};
+
+/// What a selection may speak of.
+pub struct Scope<'a> {
+    pub snapshot: &'a Snapshot,
+    /// Names of the crowds that exist.
+    pub crowds: &'a [String],
+}
+
+impl Selection {
+    /// This selection with its names looked up in `scope`.
+    /// Errors: all mistakes at once (SEL-101 … SEL-114), each with its place in the text.
+    pub fn bind(&self, scope: &Scope) -> Result<Bound, Problems> {
+        let mut binder = Binder {
+            scope,
+            catalog: scope.snapshot.catalog(),
+            zone: scope.snapshot.zone(),
+            problems: Problems::default(),
+            warnings: vec![],
+        };
+        let root = binder.node(self);
+        let Binder { problems, warnings, zone, .. } = binder;
+        match root {
+            Some(root) if problems.0.is_empty() => Ok(Bound { root, warnings, zone }),
+            _ => Err(problems),
+        }
+    }
+}
+
+/// Collects mistakes and goes on; `None` stands for a part that could not be bound.
+struct Binder<'a> {
+    scope: &'a Scope<'a>,
+    catalog: &'a Catalog,
+    zone: Zone,
+    problems: Problems,
+    warnings: Vec<Problem>,
+}
+
+impl Binder<'_> {
+    fn node(&mut self, selection: &Selection) -> Option<Node> {
+        let form = match selection {
+            Selection::All(parts) => Form::All(self.nodes(parts)?),
+            Selection::Any(parts) => Form::Any(self.nodes(parts)?),
+            Selection::Not(part) => Form::Not(Box::new(self.node(part)?)),
+            Selection::Leaf(leaf) => Form::Leaf(self.leaf(leaf)?),
+        };
+        Some(Node { text: selection.to_string(), form })
+    }
+
+    fn nodes(&mut self, parts: &[Selection]) -> Option<Vec<Node>> {
+        let nodes: Vec<_> = parts.iter().map(|part| self.node(part)).collect();
+        nodes.into_iter().collect()
+    }
+
+    fn leaf(&mut self, leaf: &Leaf) -> Option<BoundLeaf> {
+        match leaf {
+            Leaf::Tag(comparison) => self.tag(comparison),
+            Leaf::Behaviour(behaviour) => self.behaviour(behaviour),
+            Leaf::Detail(detail) => self.detail(detail),
+            Leaf::Crowd(name) => self.crowd(name),
+            Leaf::Edge(edge) => self.unsupported(if edge.is_first { "`first EVENT …`" } else { "`last EVENT …`" }),
+            Leaf::Sequence(_) => self.unsupported("a sequence (`did A then B …`)"),
+            Leaf::Sample { .. } => self.unsupported("`sample …`"),
+            Leaf::Top { .. } => self.unsupported("`top … by …`"),
+        }
+    }
+
+    fn unsupported<T>(&mut self, what: &str) -> Option<T> {
+        let problem = Problem::author("SEL-110", format!("{what} is part of the language but not supported yet"));
+        self.refuse(problem.cure("leave this condition out for now; it is not evaluated as something else"))
+    }
+
+    fn refuse<T>(&mut self, problem: Problem) -> Option<T> {
+        self.problems.push(problem);
+        None
+    }
+
+    fn tag(&mut self, comparison: &Comparison) -> Option<BoundLeaf> {
+        let tested = self.tested(comparison, &self.catalog.attributes, "tag", "SEL-101")?;
+        if let Check::WithinOf { of, .. } = &tested.check {
+            self.instant_attribute(&Name::new(of.clone()))?;
+        }
+        self.warn_unseen(&tested, comparison);
+        Some(BoundLeaf::Tag(tested))
+    }
+
+    /// A comparison on one of `columns`.
+    fn tested(&mut self, comparison: &Comparison, columns: &[Column], word: &str, code: &'static str) -> Option<Tested> {
+        let column = self.column(&comparison.name, columns, word, code)?;
+        match Check::new(&column.name, column.type_of, &comparison.test, &self.zone) {
+            Ok(check) => Some(Tested { column: column.name, type_of: column.type_of, check }),
+            Err(problems) => {
+                let place = comparison.name.span;
+                self.problems.0.extend(problems.into_iter().map(|p| if p.span.is_some() { p } else { p.span(place) }));
+                None
+            }
+        }
+    }
+
+    fn column(&mut self, name: &Name, columns: &[Column], word: &str, code: &'static str) -> Option<Column> {
+        let real = self.real(&name.text);
+        if let Some(column) = columns.iter().find(|c| c.name == name.text || c.name == real) {
+            return Some(column.clone());
+        }
+        let known: Vec<&str> = columns.iter().map(|c| c.name.as_str()).collect();
+        self.unknown(code, word, name, &known)
+    }
+
+    /// The name behind an alias of `catalog.toml`.
+    fn real<'n>(&'n self, name: &'n str) -> &'n str {
+        self.catalog.aliases.get(name).map_or(name, String::as_str)
+    }
+
+    fn unknown<T>(&mut self, code: &'static str, word: &str, name: &Name, known: &[&str]) -> Option<T> {
+        let what = format!("there is no {word} `{}`{}", name.text, listed(known));
+        self.refuse(Problem::author(code, what).cure(advice(&name.text, known, word)).span(name.span))
+    }
+
+    /// A value no user has is worth a warning; in a tag closed by `catalog.toml` it is a mistake.
+    fn warn_unseen(&mut self, tested: &Tested, comparison: &Comparison) {
+        let asked = match &tested.check {
+            Check::Text { values, .. } | Check::AnyOf(values) | Check::AllOf(values) | Check::NoneOf(values) => values,
+            _ => return,
+        };
+        if let Some(closed) = self.catalog.closed.get(&tested.column) {
+            let known: Vec<&str> = closed.iter().map(String::as_str).collect();
+            for value in asked.iter().filter(|value| !closed.contains(value)) {
+                self.problems.push(no_value("SEL-108", &tested.column, value, &known).span(comparison.name.span));
+            }
+            return;
+        }
+        let Ok(Some(values)) = self.scope.snapshot.values_of(&tested.column) else { return };
+        let seen: BTreeMap<&str, u64> = values.iter().map(|(value, count)| (value.as_str(), *count)).collect();
+        let known: Vec<&str> = seen.keys().copied().collect();
+        for value in asked.iter().filter(|value| !seen.contains_key(value.as_str())) {
+            self.warnings.push(no_value("SEL-150", &tested.column, value, &known).span(comparison.name.span));
+        }
+    }
+
+    fn behaviour(&mut self, behaviour: &Behaviour) -> Option<BoundLeaf> {
+        let event = self.event(&behaviour.step);
+        let properties = self.catalog.properties.clone();
+        let rows = self.rows(&behaviour.step.filter, &behaviour.measure, &behaviour.window, &properties, "property");
+        if let Some(window) = &behaviour.window {
+            self.warn_horizon(window);
+        }
+        Some(BoundLeaf::Behaviour { event: event?, rows: rows? })
+    }
+
+    fn event(&mut self, step: &Step) -> Option<Option<String>> {
+        let Some(name) = &step.event else { return Some(None) };
+        let real = self.real(&name.text);
+        match [name.text.as_str(), real].into_iter().find(|n| self.catalog.events.contains_key(*n)) {
+            Some(found) => Some(Some(found.to_string())),
+            None => {
+                let catalog = self.catalog;
+                let known: Vec<&str> = catalog.events.keys().map(String::as_str).collect();
+                self.unknown("SEL-102", "event", name, &known)
+            }
+        }
+    }
+
+    fn rows(&mut self, filter: &Option<Filter>, measure: &Option<Measure>, window: &Option<Window>, columns: &[Column], word: &str) -> Option<RowTest> {
+        let filter = match filter {
+            Some(filter) => self.filter(filter, columns, word).map(Some),
+            None => Some(None),
+        };
+        let measured = match measure {
+            Some(measure) => self.measure(measure, columns, word),
+            None => Some((BoundMetric::Count, Compare::AT_LEAST_ONE)),
+        };
+        let window = self.window(window);
+        let (metric, compare) = measured?;
+        Some(RowTest { filter: filter?, metric, compare, window: window? })
+    }
+
+    fn filter(&mut self, filter: &Filter, columns: &[Column], word: &str) -> Option<BoundFilter> {
+        let mut several = |parts: &[Filter]| -> Option<Vec<BoundFilter>> {
+            let bound: Vec<_> = parts.iter().map(|part| self.filter(part, columns, word)).collect();
+            bound.into_iter().collect()
+        };
+        Some(match filter {
+            Filter::All(parts) => BoundFilter::All(several(parts)?),
+            Filter::Any(parts) => BoundFilter::Any(several(parts)?),
+            Filter::Not(part) => BoundFilter::Not(Box::new(self.filter(part, columns, word)?)),
+            Filter::Test(comparison) => self.row_test(comparison, columns, word)?,
+        })
+    }
+
+    fn row_test(&mut self, comparison: &Comparison, columns: &[Column], word: &str) -> Option<BoundFilter> {
+        let tested = self.tested(comparison, columns, word, "SEL-103")?;
+        match tested.check {
+            Check::WithinOf { .. } => self.unsupported("`within … of …` inside a filter"),
+            _ => Some(BoundFilter::Test(tested)),
+        }
+    }
+
+    fn measure(&mut self, measure: &Measure, columns: &[Column], word: &str) -> Option<(BoundMetric, Compare)> {
+        let (metric, type_of) = self.metric(&measure.metric, columns, word)?;
+        match Check::new(&metric_text(&metric), type_of, &measure.test, &self.zone) {
+            Ok(check) => match compare_of(&check) {
+                Some(compare) => Some((metric, compare)),
+                None => self.refuse(Problem::author("SEL-106", format!("`{}` takes a comparison with one value or `between`", metric_text(&metric)))),
+            },
+            Err(problems) => {
+                self.problems.0.extend(problems);
+                None
+            }
+        }
+    }
+
+    /// The metric and the type of what it gives.
+    fn metric(&mut self, metric: &Metric, columns: &[Column], word: &str) -> Option<(BoundMetric, Type)> {
+        let (make, name): (fn(String) -> BoundMetric, &Name) = match metric {
+            Metric::Count => return Some((BoundMetric::Count, Type::Float)),
+            Metric::Days => return Some((BoundMetric::Days, Type::Float)),
+            Metric::Sum(name) => (BoundMetric::Sum, name),
+            Metric::Avg(name) => (BoundMetric::Avg, name),
+            Metric::Min(name) => (BoundMetric::Min, name),
+            Metric::Max(name) => (BoundMetric::Max, name),
+            Metric::Distinct(name) => (BoundMetric::Distinct, name),
+        };
+        let column = self.column(name, columns, word, "SEL-103")?;
+        let is_time = matches!(column.type_of, Type::Date | Type::Instant);
+        let fits = match metric {
+            Metric::Distinct(_) => column.type_of != Type::List,
+            Metric::Min(_) | Metric::Max(_) => column.type_of.is_number() || is_time,
+            _ => column.type_of.is_number(),
+        };
+        if !fits {
+            let what = format!("`{}` has the type {}; it cannot be measured so", column.name, column.type_of);
+            let cure = "take a number, or ask `distinct(…)` or `count`";
+            return self.refuse(Problem::author("SEL-113", what).cure(cure).span(name.span));
+        }
+        let is_distinct = matches!(metric, Metric::Distinct(_));
+        let type_of = if is_time && !is_distinct { column.type_of } else { Type::Float };
+        Some((make(column.name), type_of))
+    }
+
+    fn window(&mut self, window: &Option<Window>) -> Option<Option<Window>> {
+        let Some(window) = window else { return Some(None) };
+        let Window::Within { count, unit, of } = window else { return Some(Some(window.clone())) };
+        let of = Name::new(self.instant_attribute(of)?);
+        Some(Some(Window::Within { count: *count, unit: *unit, of }))
+    }
+
+    /// The user's own instant, in `within 7 days of X`.
+    fn instant_attribute(&mut self, of: &Name) -> Option<String> {
+        let attributes = self.catalog.attributes.clone();
+        let column = self.column(of, &attributes, "tag", "SEL-101")?;
+        if matches!(column.type_of, Type::Date | Type::Instant) {
+            return Some(column.name);
+        }
+        let what = format!("`{}` is {}; a window begins at a date or an instant", column.name, column.type_of);
+        self.refuse(Problem::author("SEL-106", what).cure("name a tag that holds a date or an instant").span(of.span))
+    }
+
+    /// History that was dropped makes a number wrong; history that never came makes it small.
+    fn warn_horizon(&mut self, window: &Window) {
+        let Window::Between { from, .. } = window else { return };
+        let begin = from.instant(&self.zone);
+        let first = self.catalog.events.values().map(|facts| facts.first_at).min();
+        if let Some(first) = first.filter(|first| begin < *first) {
+            let what = format!("the window begins at {}, before the first event loaded ({})", self.zone.text(begin), self.zone.text(first));
+            self.warnings.push(Problem::author("SEL-151", what).cure("load the older events, or begin later"));
+        }
+    }
+
+    fn detail(&mut self, detail: &Detail) -> Option<BoundLeaf> {
+        let real = self.real(&detail.table.text).to_string();
+        let catalog = self.catalog;
+        let found = catalog.tables.get_key_value(&detail.table.text).or_else(|| catalog.tables.get_key_value(&real));
+        let Some((table, facts)) = found else {
+            let known: Vec<&str> = catalog.tables.keys().map(String::as_str).collect();
+            return self.unknown("SEL-104", "detail table", &detail.table, &known);
+        };
+        let rows = self.rows(&detail.filter, &detail.measure, &detail.window, &facts.columns, "column");
+        let on = match &detail.on {
+            Some(name) => self.time_column(name, &facts.columns).map(Some),
+            None => Some(facts.time.clone()),
+        };
+        let (on, rows) = (on?, rows?);
+        let needs_time = rows.window.is_some() || rows.metric == BoundMetric::Days;
+        if needs_time && on.is_none() {
+            let what = format!("`{table}` was loaded without a time column, so it has no windows and no days");
+            let cure = format!("name one: `on COLUMN` before the window, or load it again with `--time`; it has {}", names(&facts.columns));
+            return self.refuse(Problem::author("SEL-114", what).cure(cure).span(detail.table.span));
+        }
+        Some(BoundLeaf::Detail { table: table.clone(), on, rows })
+    }
+
+    fn time_column(&mut self, name: &Name, columns: &[Column]) -> Option<String> {
+        let column = self.column(name, columns, "column", "SEL-103")?;
+        if matches!(column.type_of, Type::Date | Type::Instant) {
+            return Some(column.name);
+        }
+        let what = format!("`{}` is {}, not a date or an instant", column.name, column.type_of);
+        self.refuse(Problem::author("SEL-114", what).cure("name a time column after `on`").span(name.span))
+    }
+
+    fn crowd(&mut self, name: &Name) -> Option<BoundLeaf> {
+        if self.scope.crowds.contains(&name.text) {
+            return Some(BoundLeaf::Crowd(name.text.clone()));
+        }
+        let scope = self.scope;
+        let known: Vec<&str> = scope.crowds.iter().map(String::as_str).collect();
+        self.unknown("SEL-105", "crowd", name, &known)
+    }
+}
+
+fn names(columns: &[Column]) -> String {
+    let list: Vec<&str> = columns.iter().map(|c| c.name.as_str()).collect();
+    list.join(", ")
+}
+
+fn metric_text(metric: &BoundMetric) -> String {
+    match metric {
+        BoundMetric::Count => "count".into(),
+        BoundMetric::Days => "days".into(),
+        BoundMetric::Sum(p) => format!("sum({p})"),
+        BoundMetric::Avg(p) => format!("avg({p})"),
+        BoundMetric::Min(p) => format!("min({p})"),
+        BoundMetric::Max(p) => format!("max({p})"),
+        BoundMetric::Distinct(p) => format!("distinct({p})"),
+    }
+}
+
+/// A check on a number as one range of floats; instants and days fit a float exactly.
+fn compare_of(check: &Check) -> Option<Compare> {
+    match check {
+        Check::Real { ranges, negated } => match ranges.as_slice() {
+            [(low, high)] => Some(Compare { low: *low, high: *high, negated: *negated }),
+            _ => None,
+        },
+        Check::Whole { ranges, negated } => match ranges.as_slice() {
+            [(low, high)] => Some(Compare { low: *low as f64, high: *high as f64, negated: *negated }),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn no_value(code: &'static str, tag: &str, value: &str, known: &[&str]) -> Problem {
+    let what = format!("tag `{tag}` has no value `{value}`{}", listed(known));
+    Problem::author(code, what).cure(advice(value, known, "value"))
+}
+
+/// How many known names a problem lists.
+const LISTED_MAX: usize = 12;
+
+fn listed(known: &[&str]) -> String {
+    match known.len() {
+        0 => "; none is known yet".into(),
+        n if n <= LISTED_MAX => format!("; known are {}", known.join(", ")),
+        n => format!("; known are {} and {} more", known[..LISTED_MAX].join(", "), n - LISTED_MAX),
+    }
+}
+
+/// The likeliest name meant.
+fn advice(name: &str, known: &[&str], word: &str) -> String {
+    let near = known.iter().map(|k| (strsim::jaro_winkler(name, k), k)).filter(|(score, _)| *score > 0.75);
+    match near.max_by(|a, b| a.0.total_cmp(&b.0)) {
+        Some((_, nearest)) => format!("write `{nearest}`, if that is meant"),
+        None => format!("check the spelling, or ingest data that has this {word}"),
+    }
+}

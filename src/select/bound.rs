@@ -1,0 +1,151 @@
+//! A selection that knows the catalog: names are looked up, types agree.
+
+use super::check::Check;
+use crate::base::{Problem, Type, Window, Zone};
+
+/// A bound selection: what was asked, ready to be planned at any instant.
+#[derive(Debug, Clone)]
+pub struct Bound {
+    pub(super) root: Node,
+    pub(super) warnings: Vec<Problem>,
+    pub(super) zone: Zone,
+}
+
+impl Bound {
+    /// What the author should know though it is no mistake: values never seen, windows that begin
+    /// before the first event.
+    pub fn warnings(&self) -> &[Problem] {
+        &self.warnings
+    }
+
+    /// The crowds referred to, each once, in the order of the text.
+    pub fn crowds(&self) -> Vec<&str> {
+        let mut names = vec![];
+        self.root.visit(&mut |leaf| match leaf {
+            BoundLeaf::Crowd(name) if !names.contains(&name.as_str()) => names.push(name.as_str()),
+            _ => {}
+        });
+        names
+    }
+}
+
+/// The shape of the selection, each node with the text it was written as.
+#[derive(Debug, Clone)]
+pub struct Node {
+    pub text: String,
+    pub form: Form,
+}
+
+/// What a node does.
+#[derive(Debug, Clone)]
+pub enum Form {
+    All(Vec<Node>),
+    Any(Vec<Node>),
+    Not(Box<Node>),
+    Leaf(BoundLeaf),
+}
+
+impl Node {
+    /// Calls `look` on every leaf, in the order of the text.
+    pub fn visit<'a>(&'a self, look: &mut impl FnMut(&'a BoundLeaf)) {
+        match &self.form {
+            Form::All(nodes) | Form::Any(nodes) => nodes.iter().for_each(|node| node.visit(look)),
+            Form::Not(node) => node.visit(look),
+            Form::Leaf(leaf) => look(leaf),
+        }
+    }
+}
+
+/// One condition with its names and types settled.
+#[derive(Debug, Clone)]
+pub enum BoundLeaf {
+    Tag(Tested),
+    /// Rows of behaviour: `events` is `None` for any event.
+    Behaviour { event: Option<String>, rows: RowTest },
+    /// Rows of a detail table; `on` is the time column that the window looks at.
+    Detail { table: String, on: Option<String>, rows: RowTest },
+    Crowd(String),
+}
+
+/// A column and the check on it.
+#[derive(Debug, Clone)]
+pub struct Tested {
+    pub column: String,
+    pub type_of: Type,
+    pub check: Check,
+}
+
+/// A condition over a user's rows: filter, then metric, then comparison (semantics 2.1).
+#[derive(Debug, Clone)]
+pub struct RowTest {
+    pub filter: Option<BoundFilter>,
+    pub metric: BoundMetric,
+    pub compare: Compare,
+    pub window: Option<Window>,
+}
+
+/// A filter on one row.
+#[derive(Debug, Clone)]
+pub enum BoundFilter {
+    All(Vec<BoundFilter>),
+    Any(Vec<BoundFilter>),
+    Not(Box<BoundFilter>),
+    Test(Tested),
+}
+
+impl BoundFilter {
+    /// Calls `look` on every test.
+    pub fn visit<'a>(&'a self, look: &mut impl FnMut(&'a Tested)) {
+        match self {
+            BoundFilter::All(filters) | BoundFilter::Any(filters) => filters.iter().for_each(|f| f.visit(look)),
+            BoundFilter::Not(filter) => filter.visit(look),
+            BoundFilter::Test(tested) => look(tested),
+        }
+    }
+}
+
+/// What is measured over the rows that pass.
+#[derive(Debug, Clone, PartialEq)]
+pub enum BoundMetric {
+    Count,
+    Days,
+    Sum(String),
+    Avg(String),
+    Min(String),
+    Max(String),
+    Distinct(String),
+}
+
+impl BoundMetric {
+    /// The property it measures.
+    pub fn property(&self) -> Option<&str> {
+        match self {
+            BoundMetric::Count | BoundMetric::Days => None,
+            BoundMetric::Sum(p) | BoundMetric::Avg(p) | BoundMetric::Min(p) | BoundMetric::Max(p) | BoundMetric::Distinct(p) => Some(p),
+        }
+    }
+
+    /// Over no rows: 0, or no value at all (semantics 2.1).
+    pub fn is_zero_over_nothing(&self) -> bool {
+        !matches!(self, BoundMetric::Avg(_) | BoundMetric::Min(_) | BoundMetric::Max(_))
+    }
+}
+
+/// The comparison of a metric: one closed range of floats, or everything outside it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Compare {
+    pub low: f64,
+    pub high: f64,
+    pub negated: bool,
+}
+
+impl Compare {
+    /// The default: at least one row.
+    pub const AT_LEAST_ONE: Compare = Compare { low: 1.0, high: f64::INFINITY, negated: false };
+
+    /// Does a measured value satisfy it?
+    #[inline]
+    pub fn fits(&self, value: f64) -> bool {
+        ((self.low <= value) & (value <= self.high)) != self.negated
+    }
+}

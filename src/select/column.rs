@@ -1,0 +1,153 @@
+//! One check on one Arrow column: a bit per row.
+
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, ListArray, StringArray};
+use arrow::buffer::BooleanBuffer;
+use arrow::datatypes::{ArrowDictionaryKeyType, DataType, Date32Type, Float64Type, Int64Type, TimestampMillisecondType, UInt16Type, UInt32Type};
+use chrono::Datelike;
+
+use super::check::{Check, day_key};
+use crate::base::{Day, Timestamp, Zone};
+
+/// Which rows of `column` satisfy `check`; shape: one bit per row, clear where the value is missing
+/// (but for `Missing` and `NoneOf`). A column of another type than the check's satisfies nothing.
+pub fn test(check: &Check, column: &ArrayRef, zone: &Zone) -> BooleanBuffer {
+    match check {
+        Check::Missing => !&known(column),
+        Check::Known => known(column),
+        Check::NoneOf(values) => !&test(&Check::AnyOf(values.clone()), column, zone),
+        _ => match column.data_type() {
+            DataType::Int64 => whole(check, column, column.as_primitive::<Int64Type>().values(), |v| v, zone),
+            DataType::Date32 => whole(check, column, column.as_primitive::<Date32Type>().values(), |v| v as i64, zone),
+            DataType::Timestamp(..) => whole(check, column, column.as_primitive::<TimestampMillisecondType>().values(), |v| v, zone),
+            DataType::Float64 => real(check, column),
+            DataType::Boolean => flag(check, column.as_boolean()),
+            DataType::Utf8 => and_known(texts(check, column.as_string()), column),
+            DataType::Dictionary(key, _) if **key == DataType::UInt16 => coded::<UInt16Type>(check, column),
+            DataType::Dictionary(key, _) if **key == DataType::UInt32 => coded::<UInt32Type>(check, column),
+            DataType::List(_) => list(check, column.as_list()),
+            _ => BooleanBuffer::new_unset(column.len()),
+        },
+    }
+}
+
+/// Rows with a value; an empty list is none.
+pub fn known(column: &ArrayRef) -> BooleanBuffer {
+    let set = match column.nulls() {
+        Some(nulls) => nulls.inner().clone(),
+        None => BooleanBuffer::new_set(column.len()),
+    };
+    match column.as_list_opt::<i32>() {
+        Some(list) => &set & &BooleanBuffer::collect_bool(list.len(), |row| list.value_length(row) > 0),
+        None => set,
+    }
+}
+
+fn and_known(bits: BooleanBuffer, column: &ArrayRef) -> BooleanBuffer {
+    match column.nulls() {
+        Some(nulls) => &bits & nulls.inner(),
+        None => bits,
+    }
+}
+
+fn whole<T: Copy>(check: &Check, column: &ArrayRef, values: &[T], number: impl Fn(T) -> i64, zone: &Zone) -> BooleanBuffer {
+    let len = values.len();
+    let bits = match check {
+        Check::Whole { ranges, negated } => match ranges.as_slice() {
+            [(low, high)] => BooleanBuffer::collect_bool(len, |row| {
+                let value = number(values[row]);
+                ((*low <= value) & (value <= *high)) != *negated
+            }),
+            ranges => BooleanBuffer::collect_bool(len, |row| {
+                let value = number(values[row]);
+                ranges.iter().any(|(low, high)| *low <= value && value <= *high) != *negated
+            }),
+        },
+        Check::DayOfYear(days) => {
+            let is_date = column.data_type() == &DataType::Date32;
+            BooleanBuffer::collect_bool(len, |row| {
+                let value = number(values[row]);
+                let day = if is_date { Day(value as i32) } else { zone.day_of(Timestamp(value)) };
+                days.contains(&day_key(day.date().month(), day.date().day()))
+            })
+        }
+        _ => BooleanBuffer::new_unset(len),
+    };
+    and_known(bits, column)
+}
+
+fn real(check: &Check, column: &ArrayRef) -> BooleanBuffer {
+    let values = column.as_primitive::<Float64Type>().values();
+    let bits = match check {
+        Check::Real { ranges, negated } => match ranges.as_slice() {
+            [(low, high)] => BooleanBuffer::collect_bool(values.len(), |row| {
+                let value = values[row];
+                ((*low <= value) & (value <= *high)) != *negated
+            }),
+            ranges => BooleanBuffer::collect_bool(values.len(), |row| {
+                ranges.iter().any(|(low, high)| *low <= values[row] && values[row] <= *high) != *negated
+            }),
+        },
+        _ => BooleanBuffer::new_unset(values.len()),
+    };
+    and_known(bits, column)
+}
+
+fn flag(check: &Check, column: &BooleanArray) -> BooleanBuffer {
+    let bits = match check {
+        Check::Flag(true) => column.values().clone(),
+        Check::Flag(false) => !column.values(),
+        _ => BooleanBuffer::new_unset(column.len()),
+    };
+    match column.nulls() {
+        Some(nulls) => &bits & nulls.inner(),
+        None => bits,
+    }
+}
+
+/// Bits over texts, missing ones not yet cleared.
+fn texts(check: &Check, column: &StringArray) -> BooleanBuffer {
+    BooleanBuffer::collect_bool(column.len(), |row| fits(check, column.value(row)))
+}
+
+/// Does one text satisfy a text check?
+pub fn fits(check: &Check, text: &str) -> bool {
+    match check {
+        Check::Text { values, negated } => values.iter().any(|value| value == text) != *negated,
+        Check::Pattern(pattern) => pattern.fits(text),
+        _ => false,
+    }
+}
+
+/// A dictionary column: each distinct text is looked at once.
+fn coded<K: ArrowDictionaryKeyType>(check: &Check, column: &ArrayRef) -> BooleanBuffer
+where
+    K::Native: Into<u64>,
+{
+    let dictionary = column.as_dictionary::<K>();
+    let Some(words) = dictionary.values().as_string_opt::<i32>() else {
+        return BooleanBuffer::new_unset(column.len());
+    };
+    let passes = texts(check, words);
+    let keys = dictionary.keys().values();
+    let bits = BooleanBuffer::collect_bool(column.len(), |row| {
+        let key: u64 = keys[row].into();
+        (key as usize) < passes.len() && passes.value(key as usize)
+    });
+    and_known(bits, column)
+}
+
+fn list(check: &Check, column: &ListArray) -> BooleanBuffer {
+    let Some(words) = column.values().as_string_opt::<i32>() else {
+        return BooleanBuffer::new_unset(column.len());
+    };
+    let offsets = column.value_offsets();
+    let has = |row: usize, value: &str| (offsets[row]..offsets[row + 1]).any(|at| words.is_valid(at as usize) && words.value(at as usize) == value);
+    BooleanBuffer::collect_bool(column.len(), |row| {
+        column.is_valid(row)
+            && match check {
+                Check::AnyOf(values) => values.iter().any(|value| has(row, value)),
+                Check::AllOf(values) => values.iter().all(|value| has(row, value)),
+                _ => false,
+            }
+    })
+}

@@ -1,0 +1,343 @@
+//! From plan to users: chunk by chunk, one register of 65,536 bits per node, in parallel.
+//!
+//! The rows of every condition are read once ([`super::source`]); then each chunk of users is
+//! walked alone: leaves fill a register, joins are word-wise and / or / not, and what comes out is
+//! one Roaring bitmap. Beside it stands the slow and obvious twin that asks user by user
+//! (`select/twin.rs`, a test).
+
+use arrow::buffer::BooleanBuffer;
+use rayon::prelude::*;
+use roaring::RoaringBitmap;
+
+use super::bound::{BoundMetric, Compare, Tested};
+use super::check::Check;
+use super::column;
+use super::fold::{OwnWindows, Scratch, users_of};
+use super::plan::{Plan, PlanForm, PlanLeaf, PlanNode, RowPlan, Source, TimeSpan};
+use super::source::{self, Part};
+use crate::base::{CHUNK_USERS, Interval, Outcome, Timestamp, Type, Zone, ahead};
+use crate::store::{Attributes, Bitmap, Register, Snapshot};
+
+/// The users found, and how many at every node.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// Bitmap over `UserNo`; users deleted before the snapshot are absent.
+    pub users: RoaringBitmap,
+    pub tree: Counted,
+}
+
+/// A node with its exact count over the whole universe.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct Counted {
+    pub node: String,
+    pub count: u64,
+    pub children: Vec<Counted>,
+}
+
+impl Plan {
+    /// Users who fit, with the exact count of every node, read from one `snapshot`.
+    /// Errors: a file of the snapshot that cannot be read.
+    pub fn run(&self, snapshot: &Snapshot) -> Outcome<Answer> {
+        let (users, counts) = Engine::new(self, snapshot, true)?.run(self)?;
+        let tree = counted(&self.root, &mut counts.into_iter());
+        Ok(Answer { users, tree })
+    }
+
+    /// Users who fit, with the least work: the plan is rewritten and stops where a chunk is empty.
+    pub fn users(&self, snapshot: &Snapshot) -> Outcome<RoaringBitmap> {
+        let plan = self.rewritten();
+        Ok(Engine::new(&plan, snapshot, false)?.run(&plan)?.0)
+    }
+}
+
+/// Counts come in the order in which nodes are walked: a node, then its parts.
+fn counted(node: &PlanNode, counts: &mut impl Iterator<Item = u64>) -> Counted {
+    let count = counts.next().unwrap_or(0);
+    let children = match &node.form {
+        PlanForm::All(parts) | PlanForm::Any(parts) => parts.iter().map(|part| counted(part, counts)).collect(),
+        PlanForm::Not(part) => vec![counted(part, counts)],
+        PlanForm::Leaf(_) => vec![],
+    };
+    Counted { node: node.text.clone(), count, children }
+}
+
+/// A leaf with what it reads laid ready.
+enum Ready<'a> {
+    Tag(&'a Tested),
+    Events { plan: &'a RowPlan, parts: Vec<Part> },
+    Detail(&'a RowPlan),
+    /// A crowd as portable Roaring bytes, containers read in place.
+    Crowd(Bitmap),
+}
+
+struct Engine<'a> {
+    snapshot: &'a Snapshot,
+    universe: Bitmap,
+    leaves: Vec<Ready<'a>>,
+    /// Every node is evaluated and counted; otherwise a join stops when nothing is left.
+    counts_all: bool,
+    zone: Zone,
+    as_of: Timestamp,
+}
+
+impl<'a> Engine<'a> {
+    fn new(plan: &'a Plan, snapshot: &'a Snapshot, counts_all: bool) -> Outcome<Engine<'a>> {
+        let mut leaves = vec![];
+        collect(&plan.root, &mut leaves);
+        let leaves = leaves.into_par_iter().map(|leaf| ready(leaf, snapshot)).collect::<Outcome<_>>()?;
+        let universe = Bitmap::of(snapshot.universe());
+        Ok(Engine { snapshot, universe, leaves, counts_all, zone: plan.zone, as_of: plan.as_of })
+    }
+
+    fn run(&self, plan: &Plan) -> Outcome<(RoaringBitmap, Vec<u64>)> {
+        let chunks: Vec<(Register, Vec<u64>)> = (0..self.snapshot.chunk_count())
+            .into_par_iter()
+            .map_init(Scratch::default, |scratch, chunk| self.chunk(plan, chunk, scratch))
+            .collect::<Outcome<_>>()?;
+        let mut totals = vec![0; nodes(&plan.root)];
+        let mut users = RoaringBitmap::new();
+        for (chunk, (register, counts)) in chunks.iter().enumerate() {
+            totals.iter_mut().zip(counts).for_each(|(total, count)| *total += count);
+            if !register.is_empty() {
+                users |= register.to_bitmap(chunk as u32);
+            }
+        }
+        users.optimize();
+        Ok((users, totals))
+    }
+
+    fn chunk(&self, plan: &Plan, chunk: u32, scratch: &mut Scratch) -> Outcome<(Register, Vec<u64>)> {
+        let mut universe = Register::new();
+        if let Some(container) = self.universe.container(chunk) {
+            universe.fill(container);
+        }
+        let attributes = self.snapshot.attributes(chunk)?;
+        let mut walk = Walk { engine: self, chunk, universe: &universe, attributes: attributes.as_deref(), scratch, counts: vec![], leaf: 0 };
+        let users = walk.node(&plan.root)?;
+        let counts = walk.counts;
+        Ok((*users, counts))
+    }
+}
+
+fn collect<'a>(node: &'a PlanNode, leaves: &mut Vec<&'a PlanLeaf>) {
+    match &node.form {
+        PlanForm::All(parts) | PlanForm::Any(parts) => parts.iter().for_each(|part| collect(part, leaves)),
+        PlanForm::Not(part) => collect(part, leaves),
+        PlanForm::Leaf(leaf) => leaves.push(leaf),
+    }
+}
+
+fn nodes(node: &PlanNode) -> usize {
+    match &node.form {
+        PlanForm::All(parts) | PlanForm::Any(parts) => 1 + parts.iter().map(nodes).sum::<usize>(),
+        PlanForm::Not(part) => 1 + nodes(part),
+        PlanForm::Leaf(_) => 1,
+    }
+}
+
+fn leaves(node: &PlanNode) -> usize {
+    let mut found = vec![];
+    collect(node, &mut found);
+    found.len()
+}
+
+fn ready<'a>(leaf: &'a PlanLeaf, snapshot: &Snapshot) -> Outcome<Ready<'a>> {
+    Ok(match leaf {
+        PlanLeaf::Tag(tested) => Ready::Tag(tested),
+        PlanLeaf::Crowd(users) => Ready::Crowd(Bitmap::of(users)),
+        PlanLeaf::Rows(plan) => match &plan.source {
+            Source::Events(_) => Ready::Events { plan, parts: source::event_parts(plan, snapshot)? },
+            Source::Detail { .. } => Ready::Detail(plan),
+        },
+    })
+}
+
+/// One chunk on its way through the plan.
+struct Walk<'a> {
+    engine: &'a Engine<'a>,
+    chunk: u32,
+    universe: &'a Register,
+    attributes: Option<&'a Attributes>,
+    scratch: &'a mut Scratch,
+    /// Users per node so far, in the order of [`counted`].
+    counts: Vec<u64>,
+    /// The next leaf, in the order of [`collect`].
+    leaf: usize,
+}
+
+impl Walk<'_> {
+    fn node(&mut self, node: &PlanNode) -> Outcome<Box<Register>> {
+        let at = self.counts.len();
+        self.counts.push(0);
+        let register = match &node.form {
+            PlanForm::All(parts) => self.all(parts)?,
+            PlanForm::Any(parts) => self.any(parts)?,
+            PlanForm::Not(part) => {
+                let inner = self.node(part)?;
+                let mut rest = Box::new(self.universe.clone());
+                rest.and_not(&inner);
+                rest
+            }
+            PlanForm::Leaf(_) => self.leaf()?,
+        };
+        self.counts[at] = register.count() as u64;
+        Ok(register)
+    }
+
+    fn all(&mut self, parts: &[PlanNode]) -> Outcome<Box<Register>> {
+        let mut users = Box::new(self.universe.clone());
+        for part in parts {
+            if !self.engine.counts_all && users.is_empty() {
+                self.leaf += leaves(part);
+                continue;
+            }
+            users.and(&*self.node(part)?);
+        }
+        Ok(users)
+    }
+
+    fn any(&mut self, parts: &[PlanNode]) -> Outcome<Box<Register>> {
+        let mut users = Box::new(Register::new());
+        for part in parts {
+            users.or(&*self.node(part)?);
+        }
+        Ok(users)
+    }
+
+    fn leaf(&mut self) -> Outcome<Box<Register>> {
+        let engine = self.engine;
+        let mut users = match engine.leaves.get(self.leaf) {
+            Some(Ready::Tag(tested)) => self.tag(tested),
+            Some(Ready::Events { plan, parts }) => self.rows(plan, parts),
+            Some(Ready::Detail(plan)) => {
+                let parts = source::detail_parts(plan, engine.snapshot, self.chunk)?;
+                self.rows(plan, &parts)
+            }
+            Some(Ready::Crowd(crowd)) => self.crowd(crowd),
+            None => Register::new(),
+        };
+        self.leaf += 1;
+        users.and(self.universe);
+        Ok(Box::new(users))
+    }
+
+    fn crowd(&self, crowd: &Bitmap) -> Register {
+        let mut users = Register::new();
+        if let Some(container) = crowd.container(self.chunk) {
+            users.fill(container);
+        }
+        users
+    }
+
+    fn rows(&mut self, plan: &RowPlan, parts: &[Part]) -> Register {
+        let own = self.own_windows(plan);
+        let did_nothing_matters = plan.metric != BoundMetric::Count || plan.compare != Compare::AT_LEAST_ONE;
+        if parts.is_empty() && !did_nothing_matters {
+            return Register::new();
+        }
+        users_of(&plan.metric, &plan.compare, parts, self.chunk, own.as_ref(), self.scratch)
+    }
+
+    /// `[X, X + gap)` per user of the chunk, where the plan asks for it.
+    fn own_windows(&self, plan: &RowPlan) -> Option<OwnWindows> {
+        let TimeSpan::Own { of, count, unit, until } = &plan.span else { return None };
+        let column = self.attributes.and_then(|attributes| attributes.column(of));
+        let zone = &self.engine.zone;
+        let window = |from: Timestamp| Interval { from, to: ahead(from, *count, *unit, zone).min(until.plus(1)) };
+        Some(match column {
+            Some(column) => (0..column.len()).map(|row| source::instant(column, row, zone).map(window)).collect(),
+            None => vec![],
+        })
+    }
+
+    fn tag(&self, tested: &Tested) -> Register {
+        let Some(attributes) = self.attributes else { return without_values(&tested.check) };
+        if let Some(users) = indexed(tested, attributes) {
+            return users;
+        }
+        match (attributes.column(&tested.column), &tested.check) {
+            (None, check) => without_values(check),
+            (Some(column), Check::WithinOf { of, count, unit }) => {
+                let zone = &self.engine.zone;
+                let fits = |row: usize| {
+                    let from = attributes.column(of).and_then(|of| source::instant(of, row, zone))?;
+                    let window = Interval { from, to: ahead(from, *count, *unit, zone).min(self.engine.as_of.plus(1)) };
+                    Some(window.holds(source::instant(column, row, zone)?))
+                };
+                let mut users = Register::new();
+                (0..column.len()).filter(|row| fits(*row) == Some(true)).for_each(|row| users.set(row as u16));
+                users
+            }
+            (Some(column), check) => {
+                let bits = column::test(check, column, &self.engine.zone);
+                let mut users = of_bits(&bits);
+                if matches!(check, Check::Missing | Check::NoneOf(_)) {
+                    users.or(&beyond(bits.len()));
+                }
+                users
+            }
+        }
+    }
+}
+
+/// Users whose rows no file holds: every value is missing.
+fn without_values(check: &Check) -> Register {
+    match check {
+        Check::Missing | Check::NoneOf(_) => Register::full(),
+        _ => Register::new(),
+    }
+}
+
+/// One user per row.
+fn of_bits(bits: &BooleanBuffer) -> Register {
+    let mut users = Register::new();
+    for (word, chunk) in users.words_mut().iter_mut().zip(bits.bit_chunks().iter_padded()) {
+        *word = chunk;
+    }
+    users
+}
+
+/// The users after the last stored row.
+fn beyond(len: usize) -> Register {
+    let mut users = Register::new();
+    (len..CHUNK_USERS as usize).for_each(|place| users.set(place as u16));
+    users
+}
+
+/// From the bitmaps per value, where the column has them.
+fn indexed(tested: &Tested, attributes: &Attributes) -> Option<Register> {
+    if !attributes.is_indexed(&tested.column) || tested.type_of == Type::Integer {
+        return None;
+    }
+    let one = |value: &String| {
+        let mut users = Register::new();
+        if let Some(container) = attributes.container(&tested.column, value) {
+            users.fill(container);
+        }
+        users
+    };
+    let union = |values: &[String]| {
+        let mut users = Register::new();
+        for value in values {
+            if let Some(container) = attributes.container(&tested.column, value) {
+                users.fill(container);
+            }
+        }
+        users
+    };
+    match &tested.check {
+        Check::Text { values, negated: false } | Check::AnyOf(values) => Some(union(values)),
+        Check::AllOf(values) => {
+            let mut users = Register::full();
+            values.iter().for_each(|value| users.and(&one(value)));
+            Some(users)
+        }
+        Check::NoneOf(values) => {
+            let mut users = Register::full();
+            users.and_not(&union(values));
+            Some(users)
+        }
+        Check::Flag(value) => Some(one(&value.to_string())),
+        _ => None,
+    }
+}
