@@ -1,5 +1,7 @@
 //! Is this row good? Files and streams become checked Arrow batches; bad rows go aside with a reason.
 
+mod checked;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 

@@ -1,0 +1,109 @@
+//! Who is `u10086`, and what is user 42 called outside? Both directions, from mapped files.
+//!
+//! Ids lie in append-only key segments in the order of user numbers; an index of hashes proposes
+//! numbers, and the stored id decides. Opening maps files and reads nothing else.
+
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+
+use arrow::array::{Array, AsArray, StringArray};
+use rayon::prelude::*;
+use roaring::RoaringBitmap;
+
+use crate::base::{CHUNK_USERS, Outcome, UserNo};
+
+use super::index::{Index, key_hash};
+use super::manifest::{KeysPart, Manifest};
+use super::mapped::ArrowFile;
+
+/// External ids and user numbers of one data version.
+#[derive(Clone)]
+pub struct Ids {
+    segments: Arc<Vec<Segment>>,
+    index: Index,
+    secret: u64,
+    dead: Arc<RoaringBitmap>,
+}
+
+/// Ids of consecutive users, decoded 65,536 at a time when first needed.
+struct Segment {
+    start: UserNo,
+    count: u32,
+    file: ArrowFile,
+    batches: Vec<OnceLock<StringArray>>,
+}
+
+impl Ids {
+    /// Maps the files of a manifest; `dead` are users who are not found any more.
+    pub(super) fn open(root: &Path, manifest: &Manifest, dead: Arc<RoaringBitmap>) -> Outcome<Ids> {
+        let segments = manifest.keys.iter().map(|part| Segment::open(root, part));
+        let segments = Arc::new(segments.collect::<Outcome<_>>()?);
+        Ok(Ids { segments, index: Index::open(root, &manifest.index)?, secret: manifest.secret, dead })
+    }
+
+    /// The number of the user with this external id, deleted users aside.
+    /// A user may have a number and be outside the universe: one whose row was replaced away.
+    pub fn find(&self, id: &str) -> Option<UserNo> {
+        self.find_hashed(key_hash(self.secret, id), id)
+    }
+
+    /// As [`find`](Ids::find) for many, on all cores; `None` for null.
+    pub fn find_all(&self, ids: &StringArray) -> Vec<Option<UserNo>> {
+        let one = |at: usize| if ids.is_null(at) { None } else { self.find(ids.value(at)) };
+        (0..ids.len()).into_par_iter().with_min_len(2_048).map(one).collect()
+    }
+
+    /// The external id of a user, deleted or not; empty for a number never given, or when the
+    /// file is damaged ([`ready`](Ids::ready) tells which).
+    pub fn text(&self, user: UserNo) -> &str {
+        self.stored(user).unwrap_or("")
+    }
+
+    /// Reads and checks all ids now, so that `text` cannot fail later.
+    /// Errors: STO-002 when a file is damaged.
+    pub fn ready(&self) -> Outcome<()> {
+        let batches = self.segments.iter().flat_map(|s| (0..s.batches.len()).map(move |b| (s, b)));
+        let batches: Vec<(&Segment, usize)> = batches.collect();
+        batches.into_par_iter().try_for_each(|(segment, batch)| segment.batch(batch).map(|_| ()))
+    }
+
+    pub(super) fn hash(&self, id: &str) -> u64 {
+        key_hash(self.secret, id)
+    }
+
+    pub(super) fn find_hashed(&self, hash: u64, id: &str) -> Option<UserNo> {
+        self.index.find(hash).find(|user| !self.dead.contains(*user) && self.stored(*user) == Some(id))
+    }
+
+    /// The same ids with other users counted as deleted.
+    pub(super) fn with_dead(&self, dead: Arc<RoaringBitmap>) -> Ids {
+        Ids { dead, ..self.clone() }
+    }
+
+    fn stored(&self, user: UserNo) -> Option<&str> {
+        let at = self.segments.partition_point(|segment| segment.start <= user).checked_sub(1)?;
+        let segment = &self.segments[at];
+        let inside = user - segment.start;
+        let batch = segment.batch((inside / CHUNK_USERS) as usize).ok()?;
+        let row = (inside % CHUNK_USERS) as usize;
+        (inside < segment.count && row < batch.len()).then(|| batch.value(row))
+    }
+}
+
+impl Segment {
+    fn open(root: &Path, part: &KeysPart) -> Outcome<Segment> {
+        let file = ArrowFile::open(root, &part.file)?;
+        let batches = (0..file.batch_count()).map(|_| OnceLock::new()).collect();
+        Ok(Segment { start: part.start, count: part.count, file, batches })
+    }
+
+    fn batch(&self, index: usize) -> Outcome<&StringArray> {
+        let Some(cell) = self.batches.get(index) else { return Err(self.file.damage("it has too few ids")) };
+        if let Some(ready) = cell.get() {
+            return Ok(ready);
+        }
+        let column = self.file.column(index, 0)?;
+        let ids = column.as_string_opt::<i32>().ok_or_else(|| self.file.damage("its ids are no text"))?;
+        Ok(cell.get_or_init(|| ids.clone()))
+    }
+}

@@ -1,0 +1,191 @@
+//! One bit for each of the 65,536 users of a chunk: the scratch paper of an evaluation.
+
+use roaring::RoaringBitmap;
+
+use crate::base::CHUNK_USERS;
+
+use super::container::{Container, positions, runs};
+
+const WORDS: usize = CHUNK_USERS as usize / 64;
+
+/// The users of one chunk, one bit each; 8 KiB, meant to stay in the nearest cache.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Register([u64; WORDS]);
+
+impl Default for Register {
+    fn default() -> Register {
+        Register::new()
+    }
+}
+
+impl Register {
+    /// Nobody.
+    pub fn new() -> Register {
+        Register([0; WORDS])
+    }
+
+    /// Everybody.
+    pub fn full() -> Register {
+        Register([u64::MAX; WORDS])
+    }
+
+    /// The users of a container.
+    pub fn of(container: Container) -> Register {
+        let mut register = Register::new();
+        register.fill(container);
+        register
+    }
+
+    /// The words, bit `i % 64` of word `i / 64` being position `i`.
+    pub fn words(&self) -> &[u64; WORDS] {
+        &self.0
+    }
+
+    /// The words, to be written.
+    pub fn words_mut(&mut self) -> &mut [u64; WORDS] {
+        &mut self.0
+    }
+
+    /// Takes everybody out.
+    pub fn clear(&mut self) {
+        self.0.fill(0);
+    }
+
+    /// Adds the users of a container.
+    pub fn fill(&mut self, container: Container) {
+        match container {
+            Container::Array(bytes) => positions(bytes).for_each(|at| self.set(at)),
+            Container::Bits(bytes) => {
+                let words = bytes.as_chunks::<8>().0;
+                self.0.iter_mut().zip(words).for_each(|(word, bytes)| *word |= u64::from_le_bytes(*bytes));
+            }
+            Container::Runs(bytes) => runs(bytes).for_each(|(from, to)| self.set_range(from, to)),
+        }
+    }
+
+    /// Adds the user at `position`.
+    pub fn set(&mut self, position: u16) {
+        self.0[position as usize / 64] |= 1 << (position % 64);
+    }
+
+    /// Takes the user at `position` out.
+    pub fn unset(&mut self, position: u16) {
+        self.0[position as usize / 64] &= !(1 << (position % 64));
+    }
+
+    /// Is the user at `position` in it?
+    pub fn holds(&self, position: u16) -> bool {
+        self.0[position as usize / 64] >> (position % 64) & 1 == 1
+    }
+
+    /// Adds all positions `from..=to`.
+    pub fn set_range(&mut self, from: u16, to: u16) {
+        let (first, last) = (from as usize / 64, to as usize / 64);
+        let head = u64::MAX << (from % 64);
+        let tail = u64::MAX >> (63 - to % 64);
+        if from > to {
+            return;
+        }
+        if first == last {
+            self.0[first] |= head & tail;
+            return;
+        }
+        self.0[first] |= head;
+        self.0[first + 1..last].fill(u64::MAX);
+        self.0[last] |= tail;
+    }
+
+    /// Keeps who is also in `other`.
+    pub fn and(&mut self, other: &Register) {
+        self.0.iter_mut().zip(&other.0).for_each(|(mine, theirs)| *mine &= theirs);
+    }
+
+    /// Adds who is in `other`.
+    pub fn or(&mut self, other: &Register) {
+        self.0.iter_mut().zip(&other.0).for_each(|(mine, theirs)| *mine |= theirs);
+    }
+
+    /// Takes out who is in `other`.
+    pub fn and_not(&mut self, other: &Register) {
+        self.0.iter_mut().zip(&other.0).for_each(|(mine, theirs)| *mine &= !theirs);
+    }
+
+    /// How many users are in it.
+    pub fn count(&self) -> u32 {
+        self.0.iter().map(|word| word.count_ones()).sum()
+    }
+
+    /// Is nobody in it?
+    pub fn is_empty(&self) -> bool {
+        self.0.iter().all(|word| *word == 0)
+    }
+
+    /// The positions, ascending.
+    pub fn iter(&self) -> impl Iterator<Item = u16> + '_ {
+        self.0.iter().enumerate().flat_map(|(index, word)| Ones(*word).map(move |bit| (index * 64) as u16 + bit))
+    }
+
+    /// The users as a bitmap with their absolute numbers in chunk `chunk`.
+    pub fn to_bitmap(&self, chunk: u32) -> RoaringBitmap {
+        let mut bytes = [0u8; WORDS * 8];
+        let cells = bytes.as_chunks_mut::<8>().0;
+        cells.iter_mut().zip(&self.0).for_each(|(cell, word)| *cell = word.to_le_bytes());
+        RoaringBitmap::from_lsb0_bytes(chunk * CHUNK_USERS, &bytes)
+    }
+}
+
+/// The set bits of a word, ascending.
+struct Ones(u64);
+
+impl Iterator for Ones {
+    type Item = u16;
+
+    fn next(&mut self) -> Option<u16> {
+        let bit = self.0.trailing_zeros();
+        self.0 &= self.0.wrapping_sub(1);
+        (bit < 64).then_some(bit as u16)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::container::{Bitmap, sets};
+    use super::*;
+
+    fn register_of(set: &Bitmap, chunk: u32) -> Register {
+        set.container(chunk).map(Register::of).unwrap_or_default()
+    }
+
+    proptest! {
+        #[test]
+        fn registers_keep_the_laws_of_sets(a in sets(), b in sets()) {
+            let (left, right) = (Bitmap::of(&a), Bitmap::of(&b));
+            type Join = fn(&mut Register, &Register);
+            let joins: [(Join, RoaringBitmap); 3] = [(Register::and, &a & &b), (Register::or, &a | &b), (Register::and_not, &a - &b)];
+            for (join, expected) in joins {
+                let mut found = RoaringBitmap::new();
+                for chunk in 0..7 {
+                    let mut register = register_of(&left, chunk);
+                    join(&mut register, &register_of(&right, chunk));
+                    prop_assert_eq!(register.count() as usize, register.iter().count());
+                    prop_assert_eq!(register.is_empty(), register.count() == 0);
+                    found |= register.to_bitmap(chunk);
+                }
+                prop_assert_eq!(found, expected);
+            }
+        }
+
+        #[test]
+        fn a_range_is_every_position_in_it(from: u16, to: u16) {
+            let mut register = Register::new();
+            register.set_range(from, to);
+            prop_assert_eq!(register.iter().collect::<Vec<_>>(), (from..=to).collect::<Vec<_>>());
+            if from <= to {
+                register.unset(from);
+                prop_assert!(!register.holds(from));
+            }
+        }
+    }
+}

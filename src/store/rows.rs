@@ -1,0 +1,159 @@
+//! Event and detail rows: Parquet in columns, decoded when first asked for, then kept.
+//!
+//! What is kept is keyed by the file's sum, the row group and the column, so it outlives the
+//! snapshot it was read for and never goes stale.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, Int64Array, UInt32Array};
+use arrow::compute::{cast, concat};
+use arrow::datatypes::{DataType, Int64Type, UInt32Type};
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+use quick_cache::Weighter;
+use quick_cache::sync::Cache;
+
+use crate::base::Outcome;
+
+use super::columns::{TIME, USER};
+use super::disk::{Part, damaged, open_part};
+use super::mapped::guarded;
+
+/// Parquet footers kept; each is some tens of KiB.
+const FOOTERS_KEPT: usize = 2_048;
+
+/// Rows of one (day, event) or of one chunk of a detail table, as columns of equal length.
+#[derive(Debug, Clone)]
+pub struct Rows {
+    /// Ascending user numbers; never null.
+    pub users: UInt32Array,
+    /// Epoch milliseconds; ascending for one user, nulls (details only) first.
+    /// `None` for a detail table without a time.
+    pub times: Option<Int64Array>,
+    /// As asked; `None` where the file has no such column: all values are missing.
+    pub columns: Vec<Option<ArrayRef>>,
+}
+
+/// Decoded columns and parsed footers.
+pub(super) struct RowCache {
+    columns: Cache<(u64, u32, u32), ArrayRef, ColumnBytes>,
+    footers: Cache<u64, ArrowReaderMetadata>,
+}
+
+#[derive(Debug, Clone)]
+struct ColumnBytes;
+
+impl Weighter<(u64, u32, u32), ArrayRef> for ColumnBytes {
+    fn weight(&self, _: &(u64, u32, u32), column: &ArrayRef) -> u64 {
+        column.get_array_memory_size() as u64
+    }
+}
+
+impl RowCache {
+    /// Keeps up to `bytes` of decoded columns.
+    pub fn new(bytes: u64) -> RowCache {
+        // Columns of a row group are large: about 256 KiB each is what they are expected to be.
+        let items = (bytes / (256 * 1024)).clamp(64, 65_536) as usize;
+        RowCache { columns: Cache::with_weighter(items, bytes, ColumnBytes), footers: Cache::new(FOOTERS_KEPT) }
+    }
+}
+
+/// A Parquet file of the store, and the row groups of it that are meant.
+pub(super) struct RowFile<'a> {
+    pub root: &'a Path,
+    pub part: &'a Part,
+    pub groups: std::ops::Range<u32>,
+    pub cache: Option<&'a RowCache>,
+}
+
+impl RowFile<'_> {
+    /// The rows with the columns asked for by their names in the file; a column whose type is
+    /// narrower than asked is widened.
+    pub fn read(&self, columns: &[(String, Option<DataType>)]) -> Outcome<Rows> {
+        let footer = self.footer()?;
+        let users = self.column(&footer, USER)?.ok_or_else(|| damaged(&self.path(), "it has no users"))?;
+        let users = users.as_primitive_opt::<UInt32Type>().cloned();
+        let users = users.ok_or_else(|| damaged(&self.path(), "its users are no numbers"))?;
+        let times = self.column(&footer, TIME)?.map(|times| self.times(&times)).transpose()?;
+        let asked = columns.iter().map(|(name, as_type)| self.typed(&footer, name, as_type.as_ref()));
+        Ok(Rows { users, times, columns: asked.collect::<Outcome<_>>()? })
+    }
+
+    fn path(&self) -> PathBuf {
+        self.root.join(&self.part.name)
+    }
+
+    fn times(&self, times: &ArrayRef) -> Outcome<Int64Array> {
+        let plain = cast(times, &DataType::Int64).map_err(|error| damaged(&self.path(), error))?;
+        Ok(plain.as_primitive::<Int64Type>().clone())
+    }
+
+    fn typed(&self, footer: &ArrowReaderMetadata, name: &str, as_type: Option<&DataType>) -> Outcome<Option<ArrayRef>> {
+        let Some(column) = self.column(footer, name)? else { return Ok(None) };
+        match as_type {
+            Some(wanted) if wanted != column.data_type() => {
+                cast(&column, wanted).map(Some).map_err(|error| damaged(&self.path(), error))
+            }
+            _ => Ok(Some(column)),
+        }
+    }
+
+    /// The column over all row groups meant, or `None` if the file has no such column.
+    fn column(&self, footer: &ArrowReaderMetadata, name: &str) -> Outcome<Option<ArrayRef>> {
+        let Ok(index) = footer.schema().index_of(name) else { return Ok(None) };
+        let groups = self.groups.clone().map(|group| self.group_column(footer, group, index as u32));
+        let pieces = groups.collect::<Outcome<Vec<ArrayRef>>>()?;
+        if let [piece] = pieces.as_slice() {
+            return Ok(Some(piece.clone()));
+        }
+        let pieces: Vec<&dyn Array> = pieces.iter().map(AsRef::as_ref).collect();
+        concat(&pieces).map(Some).map_err(|error| damaged(&self.path(), error))
+    }
+
+    fn group_column(&self, footer: &ArrowReaderMetadata, group: u32, index: u32) -> Outcome<ArrayRef> {
+        let decode = || self.decode(footer, group, index);
+        match self.cache {
+            Some(cache) => cache.columns.get_or_insert_with(&(self.part.sum, group, index), decode),
+            None => decode(),
+        }
+    }
+
+    fn decode(&self, footer: &ArrowReaderMetadata, group: u32, index: u32) -> Outcome<ArrayRef> {
+        let path = self.path();
+        let file = open_part(self.root, self.part)?;
+        let group = group as usize;
+        if group >= footer.metadata().num_row_groups() {
+            return Err(damaged(&path, "it has too few row groups"));
+        }
+        let rows = footer.metadata().row_group(group).num_rows().max(1) as usize;
+        let mask = ProjectionMask::roots(footer.parquet_schema(), [index as usize]);
+        guarded(&path, || {
+            let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(file, footer.clone());
+            let reader = reader.with_row_groups(vec![group]).with_projection(mask).with_batch_size(rows).build()?;
+            let pieces = reader.map(|batch| batch.map(|batch| batch.column(0).clone())).collect::<Result<Vec<_>, _>>()?;
+            let pieces: Vec<&dyn Array> = pieces.iter().map(AsRef::as_ref).collect();
+            concat(&pieces)
+        })
+    }
+
+    fn footer(&self) -> Outcome<ArrowReaderMetadata> {
+        let load = || {
+            let file = open_part(self.root, self.part)?;
+            guarded(&self.path(), || ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()))
+        };
+        match self.cache {
+            Some(cache) => cache.footers.get_or_insert_with(&self.part.sum, load),
+            None => load(),
+        }
+    }
+
+    /// Every column that the file has, by its name there.
+    pub fn names(&self) -> Outcome<Vec<String>> {
+        let footer = self.footer()?;
+        Ok(footer.schema().fields().iter().map(|field| field.name().clone()).collect())
+    }
+}
+
+/// A shared cache is what a home hands out.
+pub(super) type SharedCache = Arc<RowCache>;
