@@ -103,7 +103,7 @@ impl<'a> Listing<'a> {
         let attributes = if self.columns.is_empty() { None } else { self.snapshot.attributes(chunk)? };
         let mut arrays: Vec<ArrayRef> = vec![Arc::new(ids)];
         for column in &self.columns {
-            let stored = attributes.as_ref().and_then(|a| a.column(&column.name));
+            let stored = attributes.as_ref().map(|a| a.column(&column.name)).transpose()?.flatten();
             arrays.push(values(stored, users, column.type_of).map_err(broken)?);
         }
         RecordBatch::try_new(self.schema(), arrays).map_err(broken)
