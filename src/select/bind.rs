@@ -150,19 +150,17 @@ impl Binder<'_> {
         let event = self.event(&behaviour.step);
         let properties = self.catalog.properties.clone();
         let rows = self.rows(&behaviour.step.filter, &behaviour.measure, &behaviour.window, &properties, "property");
-        if let Some(window) = &behaviour.window {
-            self.warn_horizon(window);
-        }
         Some(BoundLeaf::Behaviour { event: event?, rows: rows? })
     }
 
     fn event(&mut self, step: &Step) -> Option<Option<String>> {
         let Some(name) = &step.event else { return Some(None) };
-        let real = self.real(&name.text);
-        match [name.text.as_str(), real].into_iter().find(|n| self.catalog.events.contains_key(*n)) {
-            Some(found) => Some(Some(found.to_string())),
+        let catalog = self.catalog;
+        let names = [name.text.as_str(), self.real(&name.text)];
+        let found = names.into_iter().find(|n| catalog.events.contains_key(*n)).map(String::from);
+        match found {
+            Some(found) => Some(Some(found)),
             None => {
-                let catalog = self.catalog;
                 let known: Vec<&str> = catalog.events.keys().map(String::as_str).collect();
                 self.unknown("SEL-102", "event", name, &known)
             }
@@ -262,17 +260,6 @@ impl Binder<'_> {
         }
         let what = format!("`{}` is {}; a window begins at a date or an instant", column.name, column.type_of);
         self.refuse(Problem::author("SEL-106", what).cure("name a tag that holds a date or an instant").span(of.span))
-    }
-
-    /// History that was dropped makes a number wrong; history that never came makes it small.
-    fn warn_horizon(&mut self, window: &Window) {
-        let Window::Between { from, .. } = window else { return };
-        let begin = from.instant(&self.zone);
-        let first = self.catalog.events.values().map(|facts| facts.first_at).min();
-        if let Some(first) = first.filter(|first| begin < *first) {
-            let what = format!("the window begins at {}, before the first event loaded ({})", self.zone.text(begin), self.zone.text(first));
-            self.warnings.push(Problem::author("SEL-151", what).cure("load the older events, or begin later"));
-        }
     }
 
     fn detail(&mut self, detail: &Detail) -> Option<BoundLeaf> {

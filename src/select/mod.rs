@@ -22,6 +22,7 @@ pub mod plan;
 pub mod rules;
 pub mod run;
 mod source;
+mod tag;
 pub mod text;
 
 pub use ast::Selection;

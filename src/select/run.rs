@@ -5,17 +5,15 @@
 //! one Roaring bitmap. Beside it stands the slow and obvious twin that asks user by user
 //! (`select/twin.rs`, a test).
 
-use arrow::buffer::BooleanBuffer;
 use rayon::prelude::*;
 use roaring::RoaringBitmap;
 
 use super::bound::{BoundMetric, Compare, Tested};
-use super::check::Check;
-use super::column;
 use super::fold::{OwnWindows, Scratch, users_of};
 use super::plan::{Plan, PlanForm, PlanLeaf, PlanNode, RowPlan, Source, TimeSpan};
 use super::source::{self, Part};
-use crate::base::{CHUNK_USERS, Interval, Outcome, Timestamp, Type, Zone, ahead};
+use super::tag;
+use crate::base::{Interval, Outcome, Timestamp, Zone, ahead};
 use crate::store::{Attributes, Bitmap, Register, Snapshot};
 
 /// The users found, and how many at every node.
@@ -207,11 +205,11 @@ impl Walk<'_> {
     fn leaf(&mut self) -> Outcome<Box<Register>> {
         let engine = self.engine;
         let mut users = match engine.leaves.get(self.leaf) {
-            Some(Ready::Tag(tested)) => self.tag(tested),
-            Some(Ready::Events { plan, parts }) => self.rows(plan, parts),
+            Some(Ready::Tag(tested)) => tag::users_of(tested, self.attributes, engine.as_of, &engine.zone)?,
+            Some(Ready::Events { plan, parts }) => self.rows(plan, parts)?,
             Some(Ready::Detail(plan)) => {
                 let parts = source::detail_parts(plan, engine.snapshot, self.chunk)?;
-                self.rows(plan, &parts)
+                self.rows(plan, &parts)?
             }
             Some(Ready::Crowd(crowd)) => self.crowd(crowd),
             None => Register::new(),
@@ -229,115 +227,22 @@ impl Walk<'_> {
         users
     }
 
-    fn rows(&mut self, plan: &RowPlan, parts: &[Part]) -> Register {
-        let own = self.own_windows(plan);
+    fn rows(&mut self, plan: &RowPlan, parts: &[Part]) -> Outcome<Register> {
+        let own = self.own_windows(plan)?;
         let did_nothing_matters = plan.metric != BoundMetric::Count || plan.compare != Compare::AT_LEAST_ONE;
         if parts.is_empty() && !did_nothing_matters {
-            return Register::new();
+            return Ok(Register::new());
         }
-        users_of(&plan.metric, &plan.compare, parts, self.chunk, own.as_ref(), self.scratch)
+        Ok(users_of(&plan.metric, &plan.compare, parts, self.chunk, own.as_ref(), self.scratch))
     }
 
     /// `[X, X + gap)` per user of the chunk, where the plan asks for it.
-    fn own_windows(&self, plan: &RowPlan) -> Option<OwnWindows> {
-        let TimeSpan::Own { of, count, unit, until } = &plan.span else { return None };
-        let column = self.attributes.and_then(|attributes| attributes.column(of));
+    fn own_windows(&self, plan: &RowPlan) -> Outcome<Option<OwnWindows>> {
+        let TimeSpan::Own { of, count, unit, until } = &plan.span else { return Ok(None) };
+        let Some(attributes) = self.attributes else { return Ok(Some(vec![])) };
+        let Some(column) = attributes.column(of)? else { return Ok(Some(vec![])) };
         let zone = &self.engine.zone;
         let window = |from: Timestamp| Interval { from, to: ahead(from, *count, *unit, zone).min(until.plus(1)) };
-        Some(match column {
-            Some(column) => (0..column.len()).map(|row| source::instant(column, row, zone).map(window)).collect(),
-            None => vec![],
-        })
-    }
-
-    fn tag(&self, tested: &Tested) -> Register {
-        let Some(attributes) = self.attributes else { return without_values(&tested.check) };
-        if let Some(users) = indexed(tested, attributes) {
-            return users;
-        }
-        match (attributes.column(&tested.column), &tested.check) {
-            (None, check) => without_values(check),
-            (Some(column), Check::WithinOf { of, count, unit }) => {
-                let zone = &self.engine.zone;
-                let fits = |row: usize| {
-                    let from = attributes.column(of).and_then(|of| source::instant(of, row, zone))?;
-                    let window = Interval { from, to: ahead(from, *count, *unit, zone).min(self.engine.as_of.plus(1)) };
-                    Some(window.holds(source::instant(column, row, zone)?))
-                };
-                let mut users = Register::new();
-                (0..column.len()).filter(|row| fits(*row) == Some(true)).for_each(|row| users.set(row as u16));
-                users
-            }
-            (Some(column), check) => {
-                let bits = column::test(check, column, &self.engine.zone);
-                let mut users = of_bits(&bits);
-                if matches!(check, Check::Missing | Check::NoneOf(_)) {
-                    users.or(&beyond(bits.len()));
-                }
-                users
-            }
-        }
-    }
-}
-
-/// Users whose rows no file holds: every value is missing.
-fn without_values(check: &Check) -> Register {
-    match check {
-        Check::Missing | Check::NoneOf(_) => Register::full(),
-        _ => Register::new(),
-    }
-}
-
-/// One user per row.
-fn of_bits(bits: &BooleanBuffer) -> Register {
-    let mut users = Register::new();
-    for (word, chunk) in users.words_mut().iter_mut().zip(bits.bit_chunks().iter_padded()) {
-        *word = chunk;
-    }
-    users
-}
-
-/// The users after the last stored row.
-fn beyond(len: usize) -> Register {
-    let mut users = Register::new();
-    (len..CHUNK_USERS as usize).for_each(|place| users.set(place as u16));
-    users
-}
-
-/// From the bitmaps per value, where the column has them.
-fn indexed(tested: &Tested, attributes: &Attributes) -> Option<Register> {
-    if !attributes.is_indexed(&tested.column) || tested.type_of == Type::Integer {
-        return None;
-    }
-    let one = |value: &String| {
-        let mut users = Register::new();
-        if let Some(container) = attributes.container(&tested.column, value) {
-            users.fill(container);
-        }
-        users
-    };
-    let union = |values: &[String]| {
-        let mut users = Register::new();
-        for value in values {
-            if let Some(container) = attributes.container(&tested.column, value) {
-                users.fill(container);
-            }
-        }
-        users
-    };
-    match &tested.check {
-        Check::Text { values, negated: false } | Check::AnyOf(values) => Some(union(values)),
-        Check::AllOf(values) => {
-            let mut users = Register::full();
-            values.iter().for_each(|value| users.and(&one(value)));
-            Some(users)
-        }
-        Check::NoneOf(values) => {
-            let mut users = Register::full();
-            users.and_not(&union(values));
-            Some(users)
-        }
-        Check::Flag(value) => Some(one(&value.to_string())),
-        _ => None,
+        Ok(Some((0..column.len()).map(|row| source::instant(column, row, zone).map(window)).collect()))
     }
 }
