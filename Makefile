@@ -10,15 +10,16 @@ SHELL := bash
 
 CARGO ?= cargo
 PYTHON ?= python3
+TARGET := $(or $(CARGO_TARGET_DIR),target)
 # Where the made-up worlds and the figures about them lie.
-WORLDS ?= target/worlds
+WORLDS ?= $(TARGET)/worlds
 VENV := .venv/bin/python
 # a file of our own: the venv's python is a link to the machine's
 PEERS := .venv/ready
 GEN := $(VENV) benches/peers/gen.py --days 90 --seed 42
 
 .NOTPARALLEL:
-.PHONY: help build release demo test fmt lint doc unit bench peers world-s world-m measure-s measure-m rust
+.PHONY: help build release demo test fmt lint doc unit tiny bench peers world-s world-m measure-s measure-m rust
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -35,7 +36,7 @@ release: rust ## the program at full speed: target/release/quanke
 demo: build ## a small, lively home from nothing, and the main job on it
 	$(CARGO) run --locked --quiet -- demo
 
-test: fmt lint doc unit ## everything that must hold
+test: fmt lint doc unit tiny ## everything that must hold
 
 fmt: rust
 	@$(CARGO) fmt --version >/dev/null 2>&1 || rustup component add rustfmt
@@ -52,6 +53,11 @@ doc: rust
 # the house and the dependencies are among these: tests/house.rs
 unit: rust
 	$(CARGO) test --locked
+
+# the real binary on data/worlds/tiny, against the answers that two other engines gave
+tiny: build
+	QUANKE_BIN="$(TARGET)/debug/quanke" $(PYTHON) benches/peers/answers.py --data data/worlds --size tiny \
+		--work "$(TARGET)/tiny" --load --engine quanke --against data/worlds/tiny/answers.json >/dev/null
 
 bench: rust ## one question per bench, with criterion
 	$(CARGO) bench --locked
@@ -74,8 +80,8 @@ $(WORLDS)/S/meta.json: | $(PEERS)
 $(WORLDS)/M/meta.json: | $(PEERS)
 	$(GEN) --users 1000000 --events 50000000 --out $(WORLDS)/M
 
-measure-s: world-s release ## quanke beside DuckDB and ClickHouse on world S
-	$(VENV) benches/peers/run.py --data $(WORLDS) --size S --engine duckdb,clickhouse,quanke
+measure-s: world-s release peers ## quanke beside DuckDB and ClickHouse on world S
+	QUANKE_BIN="$(TARGET)/release/quanke" $(VENV) benches/peers/run.py --data $(WORLDS) --size S --engine duckdb,clickhouse,quanke
 
-measure-m: world-m release ## the same on world M
-	$(VENV) benches/peers/run.py --data $(WORLDS) --size M --engine duckdb,clickhouse,quanke
+measure-m: world-m release peers ## the same on world M
+	QUANKE_BIN="$(TARGET)/release/quanke" $(VENV) benches/peers/run.py --data $(WORLDS) --size M --engine duckdb,clickhouse,quanke

@@ -4,8 +4,9 @@
     python answers.py --data DIR --size S --engine duckdb-raw,clickhouse [--out FILE]
     python answers.py --data DIR --size S --engine quanke --against FILE
 
-DIR/SIZE holds what gen.py wrote; stores go to DIR/work/SIZE as in run.py.  Engines that do not agree
-with each other, or with the file, end the program with exit code 1.
+DIR/SIZE holds what gen.py wrote; stores go to WORK/SIZE (WORK left out: DIR/work, as in run.py).
+Engines that do not agree with each other, or with the file, end the program with exit code 1.
+Asking quanke alone needs Python and nothing else.
 """
 import argparse
 import json
@@ -18,23 +19,18 @@ from common import QUERIES  # noqa: E402
 from run import LOADS_ITSELF, STORE, do_open, load_store, plain  # noqa: E402
 
 
-def work_folder(data, size, engine):
-    store = STORE[engine]
-    return os.path.join(data, "work", size, store) if store else None
-
-
-def opened(engine, data, size):
-    """The engine, ready to be asked; its store is made when it is not there."""
-    raw, work = os.path.join(data, size), work_folder(data, size, engine)
-    if work and not os.path.exists(work):
-        os.makedirs(os.path.dirname(work), exist_ok=True)
+def opened(engine, raw, stores, load):
+    """The engine, ready to be asked; its store is made when it is not there, or when `load` says so."""
+    work = os.path.join(stores, STORE[engine]) if STORE[engine] else None
+    if work and (load or not os.path.exists(work)):
+        os.makedirs(stores, exist_ok=True)
         load_store(engine if engine in LOADS_ITSELF else STORE[engine], raw, work)
     return do_open(engine, raw, work)
 
 
-def answers(engine, data, size):
+def answers(engine, raw, stores, load):
     """Query -> count, or the groups of Q13 as [column, value, count]."""
-    e = opened(engine, data, size)
+    e = opened(engine, raw, stores, load)
     ask = e.ask if engine == "quanke" else lambda q: e.count(q)()
     return {q: plain(ask(q)) for q in QUERIES if q in e.names()}
 
@@ -49,6 +45,18 @@ def differences(found):
     return out
 
 
+def written(raw, found):
+    """The answers as a file: one query a line, and which world and engines they are from."""
+    world = {}
+    if os.path.exists(f"{raw}/meta.json"):
+        with open(f"{raw}/meta.json") as f:
+            world = {k: v for k, v in json.load(f).items() if k != "gen_seconds"}
+    first = next(iter(found.values()))
+    lines = [f'    "{q}": {json.dumps(v, ensure_ascii=False)}' for q, v in first.items()]
+    return ('{\n  "world": ' + json.dumps(world) + ',\n  "asked": ' + json.dumps(list(found))
+            + ',\n  "answers": {\n' + ",\n".join(lines) + "\n  }\n}\n")
+
+
 def main():
     ap = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     ap.add_argument("--data", required=True)
@@ -56,19 +64,19 @@ def main():
     ap.add_argument("--engine", default="duckdb-raw")
     ap.add_argument("--against", help="a file of earlier answers to compare with")
     ap.add_argument("--out", help="where the answers are written; left out: stdout")
+    ap.add_argument("--work", help="where the stores lie")
+    ap.add_argument("--load", action="store_true", help="load again")
     a = ap.parse_args()
-    found = {e: answers(e, a.data, a.size) for e in a.engine.split(",")}
+    raw = os.path.abspath(os.path.join(a.data, a.size))
+    stores = os.path.abspath(os.path.join(a.work or os.path.join(a.data, "work"), a.size))
+    found = {e: answers(e, raw, stores, a.load) for e in a.engine.split(",")}
+    text = written(raw, found)
     if a.against:
         with open(a.against) as f:
             found[a.against] = json.load(f)["answers"]
     bad = differences(found)
     if bad:
         raise SystemExit("the answers differ\n" + "\n".join(bad))
-    with open(os.path.join(a.data, a.size, "meta.json")) as f:
-        world = {k: v for k, v in json.load(f).items() if k != "gen_seconds"}
-    lines = [f'    "{q}": {json.dumps(v, ensure_ascii=False)}' for q, v in next(iter(found.values())).items()]
-    text = ('{\n  "world": ' + json.dumps(world) + ',\n  "asked": ' + json.dumps(a.engine.split(","))
-            + ',\n  "answers": {\n' + ",\n".join(lines) + "\n  }\n}\n")
     if a.out:
         with open(a.out, "w") as f:
             f.write(text)

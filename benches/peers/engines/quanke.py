@@ -24,7 +24,7 @@ FILES = {"Q1": "Q01", "Q2a": "Q02a", "Q2b": "Q02b", "Q3": "Q03", "Q4": "Q04", "Q
 
 
 def binary():
-    path = os.environ.get("QUANKE_BIN") or os.path.join(ROOT, "target", "release", "quanke")
+    path = os.path.abspath(os.environ.get("QUANKE_BIN") or os.path.join(ROOT, "target", "release", "quanke"))
     if not os.path.exists(path):
         raise SystemExit(f"no quanke at {path}: run `cargo build --release`, or set QUANKE_BIN")
     return path
