@@ -1,1 +1,30 @@
 //! Who exactly is in?
+//!
+//! A selection becomes the exact users at one snapshot and one as-of ([`Audiences::evaluate`]). A
+//! crowd is such an audience with a name: a list of immutable versions, made by its selection
+//! ([`Audiences::create`], [`Audiences::refresh`]) or uploaded ([`Audiences::import`]).
+//!
+//! Flow: `rules` reads which crowds a selection uses and refuses cycles; `registry` keeps crowds
+//! and versions in `meta.db`; `files` keeps the bitmaps beside it; `evaluate` resolves each crowd
+//! once and asks `select`; `crowds` ties them together; `export` writes users out.
+//!
+//! **Invariant**: a version is seen by nobody before its row is committed as complete, and its
+//! file was written and synced before that; afterwards neither changes.
+
+mod cells;
+mod crowds;
+mod evaluate;
+mod export;
+mod files;
+mod holdout;
+mod registry;
+mod rules;
+mod version;
+
+pub use crowds::{Audiences, Creation, Diff, Job, Made, Overview};
+pub use evaluate::{Evaluated, Prepared};
+pub use export::{Listing, Target, write_atomically};
+pub use holdout::held_out;
+pub use registry::{Crowd, Update};
+pub use rules::{crowds_in, name_problem};
+pub use version::{CrowdVersion, State, resolve};

@@ -1,1 +1,80 @@
 //! The command line: their words in, our words out, nothing decided.
+//!
+//! Flow: [`run`] reads the arguments ([`args`]), the settings ([`settings`]), hands the command to
+//! its file (`load`, `ask`, `crowd`), and turns what comes back into text or JSON and an exit
+//! code. Data goes to stdout, talk to stderr. Everything that varies comes in as [`World`].
+
+pub mod args;
+mod ask;
+mod bars;
+mod crowd;
+mod door;
+//mod load;
+mod output;
+mod session;
+pub mod settings;
+mod table;
+//TESTS
+mod words;
+
+use std::ffi::OsString;
+
+use clap::{CommandFactory, FromArgMatches};
+
+pub use door::{Done, Door, Failure};
+pub use session::{Outside, Session, World};
+
+use args::{Cli, Command};
+use bars::Bars;
+
+/// Runs one command line and gives its exit code: 0 done, 1 a problem of selection, task or data,
+/// 2 wrong use, 3 something outside failed. `arguments` begin with the program's name.
+pub fn run(arguments: impl IntoIterator<Item = OsString>, world: World) -> u8 {
+    match read(arguments) {
+        Ok(cli) => finish(cli, world),
+        Err(error) => refuse(&error, world),
+    }
+}
+
+fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
+    let matches = Cli::command().try_get_matches_from(arguments)?;
+    Cli::from_arg_matches(&matches)
+}
+
+/// Help and version go to stdout (exit 0), usage mistakes to stderr (exit 2).
+fn refuse(error: &clap::Error, world: World) -> u8 {
+    let text = match world.is_terminal {
+        true => error.render().ansi().to_string(),
+        false => error.render().to_string(),
+    };
+    let road = if error.use_stderr() { world.talk } else { world.out };
+    let _ = road.write_all(text.as_bytes()).and_then(|()| road.flush());
+    if error.use_stderr() { 2 } else { 0 }
+}
+
+fn finish(cli: Cli, world: World) -> u8 {
+    let bars = Bars::new(world.is_terminal, world.seconds);
+    let mut door = Door::new(cli.common.json, world.out, world.talk);
+    let done = match &cli.command {
+        Command::Completions { shell } => completions(*shell, &mut door),
+        command => Session::open(&cli, world.outside, &bars).and_then(|session| perform(command, session, &mut door)),
+    };
+    door.close(done)
+}
+
+fn perform(command: &Command, mut session: Session, door: &mut Door) -> Done {
+    match command {
+        Command::Ingest(_) => Ok(()),
+        Command::Crowd(what) => crowd::run(what, &mut session, door),
+        Command::Estimate(what) => ask::estimate(what, &mut session, door),
+        Command::Select(what) => ask::select(what, &mut session, door),
+        Command::Explain(what) => ask::explain(what, &mut session, door),
+        Command::Completions { .. } => Ok(()),
+    }
+}
+
+fn completions(shell: clap_complete::Shell, door: &mut Door) -> Done {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "quanke", &mut script);
+    Ok(door.stream().write_all(&script)?)
+}

@@ -1,0 +1,428 @@
+//! What can be written on the command line: one grammar, `quanke <noun or verb> … [options]`.
+//!
+//! Options stand anywhere after the command. The help of every command ends with examples.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use super::words::{bytes_of, instant_text};
+
+/// The whole command line.
+#[derive(Debug, Parser)]
+#[command(
+    name = "quanke",
+    version,
+    about = "圈客: sync customers, circle an audience exactly, dispatch once",
+    propagate_version = true,
+    max_term_width = 110,
+    after_help = ROOT_EXAMPLES
+)]
+pub struct Cli {
+    #[command(flatten)]
+    pub common: Common,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options of every command.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Everywhere")]
+pub struct Common {
+    /// The folder that holds everything of this project [env: QUANKE_HOME] [default: ./quanke-home]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub home: Option<PathBuf>,
+    /// The app inside the home; apps never see each other's data
+    #[arg(long, global = true, value_name = "ID", default_value = "default")]
+    pub app: String,
+    /// One JSON document on stdout (NDJSON for rows); problems too
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Stands for the wall clock, such as 2026-03-01T12:00:00+08:00
+    #[arg(long, global = true, value_name = "T", value_parser = instant_text)]
+    pub now: Option<String>,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Load users, events or detail rows 导入
+    #[command(subcommand)]
+    Ingest(Ingest),
+    /// Named audiences and their versions 人群包
+    #[command(subcommand)]
+    Crowd(Crowd),
+    /// Count the users who fit, at every node of the selection 预估
+    #[command(after_help = ESTIMATE_EXAMPLES)]
+    Estimate(Estimate),
+    /// Write out the users who fit 圈选
+    #[command(after_help = SELECT_EXAMPLES)]
+    Select(Select),
+    /// Show the plan of a selection, with guesses and true counts 计划
+    #[command(after_help = EXPLAIN_EXAMPLES)]
+    Explain(Explain),
+    /// Print a script that completes commands in a shell
+    #[command(after_help = COMPLETIONS_EXAMPLES)]
+    Completions {
+        #[arg(value_name = "SHELL")]
+        shell: clap_complete::Shell,
+    },
+}
+
+impl Command {
+    /// The command's own word, to name this process to others.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Command::Ingest(_) => "ingest",
+            Command::Crowd(_) => "crowd",
+            Command::Estimate(_) => "estimate",
+            Command::Select(_) => "select",
+            Command::Explain(_) => "explain",
+            Command::Completions { .. } => "completions",
+        }
+    }
+}
+
+/// What the rows are.
+#[derive(Debug, Subcommand)]
+pub enum Ingest {
+    /// One row a user: attributes and tags 用户属性与标签
+    #[command(after_help = USERS_EXAMPLES)]
+    Users {
+        #[command(flatten)]
+        files: Files,
+        /// Column with the user id
+        #[arg(long, value_name = "COLUMN", default_value = "user_id")]
+        key: String,
+        /// What the rows do to users already known
+        #[arg(long, value_enum, default_value_t = Mode::Upsert)]
+        mode: Mode,
+        /// Every row deletes its user
+        #[arg(long, conflicts_with = "mode")]
+        delete: bool,
+    },
+    /// One row an event: who did what, when 行为
+    #[command(after_help = EVENTS_EXAMPLES)]
+    Events {
+        #[command(flatten)]
+        files: Files,
+        /// Column with the user id
+        #[arg(long, value_name = "COLUMN", default_value = "user_id")]
+        user: String,
+        /// Column with the event's name
+        #[arg(long, value_name = "COLUMN", default_value = "event")]
+        event: String,
+        /// Column with the event's time
+        #[arg(long, value_name = "COLUMN", default_value = "ts")]
+        time: String,
+        /// Column with the event's id [default: event_id, if there is one]
+        #[arg(long, value_name = "COLUMN")]
+        id: Option<String>,
+    },
+    /// One row a business fact of a user: an order, a coupon, a visit 明细数据
+    #[command(after_help = DETAIL_EXAMPLES)]
+    Detail {
+        /// The table's name, such as orders
+        name: String,
+        #[command(flatten)]
+        files: Files,
+        /// Column with the user id
+        #[arg(long, value_name = "COLUMN", default_value = "user_id")]
+        user: String,
+        /// Column that names a row; a later row with the same key replaces it
+        #[arg(long, value_name = "COLUMN", default_value = "order_id")]
+        key: String,
+        /// Column with the row's time, for windows
+        #[arg(long, value_name = "COLUMN")]
+        time: Option<String>,
+    },
+}
+
+/// Where rows come from and how they are read.
+#[derive(Debug, Clone, Args)]
+pub struct Files {
+    /// Files, folders (date=…/ partitions included), globs, or - for stdin
+    #[arg(required = true, value_name = "PATH")]
+    pub paths: Vec<String>,
+    #[command(flatten)]
+    pub reading: Reading,
+    /// Memory that the load may use
+    #[arg(long, value_name = "SIZE", value_parser = bytes_of)]
+    pub memory: Option<u64>,
+}
+
+/// How files are read.
+#[derive(Debug, Clone, Args)]
+pub struct Reading {
+    /// The files' format, when the extension does not tell
+    #[arg(long, value_enum)]
+    pub format: Option<Format>,
+    /// Zone of instants written without one [default: the project's]
+    #[arg(long, value_name = "ZONE")]
+    pub zone: Option<String>,
+    /// More rejected rows than this: nothing changes, exit 1
+    #[arg(long, value_name = "N")]
+    pub max_rejects: Option<u64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    Parquet,
+    Csv,
+    Ndjson,
+    Arrow,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Mode {
+    /// Replace the rows of the users given
+    Upsert,
+    /// The files are the whole truth
+    Replace,
+    /// Change only the columns given
+    Patch,
+}
+
+/// A selection, written here or in a file.
+#[derive(Debug, Clone, Args)]
+pub struct Asked {
+    /// The selection, such as "gender = '女' and did pay in last 30 days"
+    #[arg(required_unless_present = "file", conflicts_with = "file")]
+    pub selection: Option<String>,
+    /// Read the selection from a file (- for stdin); # starts a comment
+    #[arg(short, long, value_name = "FILE")]
+    pub file: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Estimate {
+    #[command(flatten)]
+    pub asked: Asked,
+    /// Look at the data as of this instant [default: now]
+    #[arg(long, value_name = "T", value_parser = instant_text)]
+    pub as_of: Option<String>,
+    /// Evaluate N times and tell each time taken (runs_ms)
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub repeat: Option<u32>,
+    /// Evaluate every run anew, not from an earlier run's result
+    #[arg(long)]
+    pub no_cache: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Select {
+    #[command(flatten)]
+    pub asked: Asked,
+    #[command(flatten)]
+    pub output: Output,
+    /// Look at the data as of this instant [default: now]
+    #[arg(long, value_name = "T", value_parser = instant_text)]
+    pub as_of: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Explain {
+    #[command(flatten)]
+    pub asked: Asked,
+    /// Look at the data as of this instant [default: now]
+    #[arg(long, value_name = "T", value_parser = instant_text)]
+    pub as_of: Option<String>,
+}
+
+/// Where users are written.
+#[derive(Debug, Clone, Args)]
+pub struct Output {
+    /// ids.csv, .parquet, .ndjson or .roaring; left out: CSV on stdout (with --json: NDJSON)
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Attributes to write beside the user id
+    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    pub columns: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub enum Update {
+    /// Made once, fixed for ever 一次性
+    Once,
+    /// Refreshed every day 按天
+    Daily,
+    /// Refreshed when asked to 按需
+    OnDemand,
+}
+
+/// A list of user ids to upload.
+#[derive(Debug, Args)]
+pub struct Import {
+    pub name: String,
+    /// A file, a folder, a glob, or - for stdin
+    pub path: String,
+    /// Add to the newest version instead of standing in its place
+    #[arg(long)]
+    pub append: bool,
+    /// Ids never seen before become users
+    #[arg(long)]
+    pub create: bool,
+    /// Column with the user id
+    #[arg(long, value_name = "COLUMN", default_value = "user_id")]
+    pub key: String,
+    #[command(flatten)]
+    pub reading: Reading,
+}
+
+/// What to do with crowds.
+#[derive(Debug, Subcommand)]
+pub enum Crowd {
+    /// Upload a list of user ids as a crowd's new version 上传
+    #[command(after_help = IMPORT_EXAMPLES)]
+    Import(Import),
+    /// Save a selection as a crowd and make its first version 新建
+    #[command(after_help = CREATE_EXAMPLES)]
+    Create {
+        name: String,
+        #[command(flatten)]
+        asked: Asked,
+        /// When new versions are made [default: on_demand; with --redefine: as it was]
+        #[arg(long, value_enum)]
+        update: Option<Update>,
+        /// Look at the data as of this instant [default: now]
+        #[arg(long, value_name = "T", value_parser = instant_text)]
+        as_of: Option<String>,
+        /// Give a crowd that exists this new selection
+        #[arg(long)]
+        redefine: bool,
+    },
+    /// Make a new version from the crowd's selection 更新
+    #[command(after_help = REFRESH_EXAMPLES)]
+    Refresh {
+        #[arg(required_unless_present = "all", conflicts_with = "all")]
+        name: Option<String>,
+        /// Every daily and on-demand crowd, those that others use first
+        #[arg(long)]
+        all: bool,
+        /// Look at the data as of this instant [default: now]
+        #[arg(long, value_name = "T", value_parser = instant_text)]
+        as_of: Option<String>,
+    },
+    /// All crowds with size, change and age 列表
+    #[command(after_help = LIST_EXAMPLES)]
+    List,
+    /// One crowd with its selection and versions 详情
+    #[command(after_help = SHOW_EXAMPLES)]
+    Show { name: String },
+    /// Write out the users of a version 导出
+    #[command(after_help = EXPORT_EXAMPLES)]
+    Export {
+        name: String,
+        #[command(flatten)]
+        output: Output,
+        /// The version [default: the newest complete one]
+        #[arg(long, value_name = "N")]
+        version: Option<u32>,
+    },
+    /// Who entered and who left between two versions 对比
+    #[command(after_help = DIFF_EXAMPLES)]
+    Diff {
+        name: String,
+        /// The older version [default: the one before --to]
+        #[arg(long, value_name = "N")]
+        from: Option<u32>,
+        /// The newer version [default: the newest complete one]
+        #[arg(long, value_name = "M")]
+        to: Option<u32>,
+        /// Write user_id,change (entered or left) to a .csv, .ndjson or .parquet file
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+    /// Delete a crowd that nothing uses 删除
+    #[command(after_help = DELETE_EXAMPLES)]
+    Delete { name: String },
+}
+
+const ROOT_EXAMPLES: &str = "\
+Examples:
+  quanke ingest users users.parquet
+  quanke ingest events events/ --time ts
+  quanke estimate \"性别 = '女' 且 做过 pay count >= 3 in last 30 days\"
+  quanke select \"gender = '女' and did pay in last 30 days\" --out ids.csv
+  quanke crowd create 高价值 \"balance >= 10000\" --update daily
+
+Exit codes: 0 done; 1 a problem of selection, task or data; 2 wrong use; 3 something outside failed";
+
+const USERS_EXAMPLES: &str = "\
+Examples:
+  quanke ingest users users.parquet
+  quanke ingest users crm/*.csv.gz --key uid --mode patch
+  quanke ingest users gone.csv --delete";
+
+const EVENTS_EXAMPLES: &str = "\
+Examples:
+  quanke ingest events events/                      # date=2026-03-01/… partitions included
+  quanke ingest events log.ndjson.zst --user uid --event name --time at --id log_id
+  cat log.ndjson | quanke ingest events - --format ndjson --max-rejects 100";
+
+const DETAIL_EXAMPLES: &str = "\
+Examples:
+  quanke ingest detail orders orders.parquet --time paid_at
+  quanke ingest detail coupons coupons.csv --key coupon_id";
+
+const ESTIMATE_EXAMPLES: &str = "\
+Examples:
+  quanke estimate \"性别 = '女' 且 (省份 in ('上海', '浙江') 或 年龄 between 18 and 35)\"
+  quanke estimate \"did pay where amount > 100 count >= 3 in last 30 days\" --as-of 2026-03-01
+  quanke estimate -f women.sel --json";
+
+const SELECT_EXAMPLES: &str = "\
+Examples:
+  quanke select \"非 人群包 '黑名单'\" --out ids.csv
+  quanke select -f women.sel --out women.parquet --columns gender,city
+  quanke select \"age >= 18\" --json | head";
+
+const EXPLAIN_EXAMPLES: &str = "\
+Examples:
+  quanke explain \"gender = '女' and not did pay in last 30 days\"
+  quanke explain -f women.sel --as-of 2026-03-01 --json";
+
+const IMPORT_EXAMPLES: &str = "\
+Examples:
+  quanke crowd import 黑名单 blacklist.csv
+  quanke crowd import 黑名单 more.csv --append
+  quanke crowd import 新客 leads.csv --create       # unknown ids become users";
+
+const CREATE_EXAMPLES: &str = "\
+Examples:
+  quanke crowd create 高价值 \"balance >= 10000\" --update daily
+  quanke crowd create 上海女 \"性别 = '女' 且 city = '上海'\" --update once --as-of 2026-03-01
+  quanke crowd create 高价值 \"balance >= 20000\" --redefine";
+
+const REFRESH_EXAMPLES: &str = "\
+Examples:
+  quanke crowd refresh 高价值
+  quanke crowd refresh --all";
+
+const LIST_EXAMPLES: &str = "\
+Examples:
+  quanke crowd list
+  quanke crowd list --json";
+
+const SHOW_EXAMPLES: &str = "\
+Examples:
+  quanke crowd show 高价值";
+
+const EXPORT_EXAMPLES: &str = "\
+Examples:
+  quanke crowd export 高价值 --out vip.csv --columns phone,city
+  quanke crowd export 高价值 --version 3 --out vip.roaring";
+
+const DIFF_EXAMPLES: &str = "\
+Examples:
+  quanke crowd diff 高价值
+  quanke crowd diff 高价值 --from 3 --to 7 --out changes.csv";
+
+const DELETE_EXAMPLES: &str = "\
+Examples:
+  quanke crowd delete 高价值";
+
+const COMPLETIONS_EXAMPLES: &str = "\
+Examples:
+  quanke completions bash > /etc/bash_completion.d/quanke";

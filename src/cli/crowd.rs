@@ -1,0 +1,280 @@
+//! Crowds at the door: made, refreshed, listed, compared, written out, deleted.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use super::args::{Asked, Crowd, Output, Update};
+use super::ask::Text;
+use super::door::{Done, Door, Failure};
+//use super::load;
+use super::output::{Writing, target_of};
+use super::session::{Session, usage};
+use super::table::Cell;
+use super::words::{age, change, grouped, took};
+use crate::audience::{self, Creation, CrowdVersion, Made, Overview, State, Target};
+use crate::base::{Problems, Timestamp, Zone};
+
+/// Runs one command on crowds.
+pub fn run(command: &Crowd, session: &mut Session, door: &mut Door) -> Done {
+    match command {
+        Crowd::Import(_) => Ok(()),
+        Crowd::Create { name, asked, update, as_of, redefine } => {
+            create(name, asked, *update, as_of.as_deref(), *redefine, session, door)
+        }
+        Crowd::Refresh { name: Some(name), as_of, .. } => refresh(name, as_of.as_deref(), session, door),
+        Crowd::Refresh { name: None, as_of, .. } => refresh_all(as_of.as_deref(), session, door),
+        Crowd::List => list(session, door),
+        Crowd::Show { name } => show(name, session, door),
+        Crowd::Export { name, output, version } => export(name, output, *version, session, door),
+        Crowd::Diff { name, from, to, out } => diff(name, *from, *to, out.as_deref(), session, door),
+        Crowd::Delete { name } => delete(name, session, door),
+    }
+}
+
+fn create(name: &str, asked: &Asked, update: Option<Update>, as_of: Option<&str>, redefine: bool, session: &mut Session, door: &mut Door) -> Done {
+    let snapshot = session.snapshot()?;
+    let text = Text::of(asked, session)?;
+    let update = update.map(|update| match update {
+        Update::Once => audience::Update::Once,
+        Update::Daily => audience::Update::Daily,
+        Update::OnDemand => audience::Update::OnDemand,
+    });
+    let as_of = session.as_of(as_of)?;
+    let creation =
+        Creation { name, rule: &text.text, update, as_of, owner: None, is_listed: true, is_redefined: redefine };
+    let made = session.audiences()?.create(&creation, session.job(&snapshot));
+    told(&made.map_err(|problems| text.placed(problems))?, session, door)
+}
+
+fn refresh(name: &str, as_of: Option<&str>, session: &mut Session, door: &mut Door) -> Done {
+    let snapshot = session.snapshot()?;
+    let as_of = session.as_of(as_of)?;
+    let made = session.audiences()?.refresh(name, as_of, session.job(&snapshot))?;
+    told(&made, session, door)
+}
+
+/// Every crowd that can be refreshed is, though others fail; then all problems are told.
+fn refresh_all(as_of: Option<&str>, session: &mut Session, door: &mut Door) -> Done {
+    let snapshot = session.snapshot()?;
+    let as_of = session.as_of(as_of)?;
+    let results = session.audiences()?.refresh_all(as_of, session.job(&snapshot))?;
+    let mut problems = Problems::default();
+    let mut documents = Vec::new();
+    for (name, result) in results {
+        match result {
+            Ok(made) => {
+                talk(&made, door);
+                documents.push(document(&made, session.settings.zone));
+            }
+            Err(found) => problems.0.extend(found.0.into_iter().map(|p| {
+                let at = format!("crowd '{name}'  {}", p.at);
+                p.at(at.trim_end())
+            })),
+        }
+    }
+    problems.or(())?;
+    if door.is_json { door.json(&json!({ "crowds": documents })) } else { Ok(()) }
+}
+
+/// Tells of a version just made: a document, or a line of talk.
+pub fn told(made: &Made, session: &Session, door: &mut Door) -> Done {
+    match door.is_json {
+        true => {
+            door.warn(&made.warnings);
+            door.json(&document(made, session.settings.zone))
+        }
+        false => {
+            talk(made, door);
+            Ok(())
+        }
+    }
+}
+
+fn talk(made: &Made, door: &mut Door) {
+    door.warn(&made.warnings);
+    let version = &made.version;
+    let change = made.change.map(|n| format!(" ({})", change(n))).unwrap_or_default();
+    let time = took(version.duration_ms as f64 / 1e3);
+    let size = grouped(version.size);
+    door.say(&format!("crowd '{}': version {} · {size} users{change} · {time}", made.crowd, version.no));
+}
+
+/// A version just made, as JSON.
+pub fn document(made: &Made, zone: Zone) -> Value {
+    let mut document = json!({ "crowd": made.crowd, "change": made.change });
+    if let (Value::Object(all), Value::Object(version)) = (&mut document, version_document(&made.version, zone)) {
+        all.extend(version);
+    }
+    document
+}
+
+fn version_document(version: &CrowdVersion, zone: Zone) -> Value {
+    json!({
+        "version": version.no,
+        "state": version.state,
+        "size": version.size,
+        "as_of": zone.text(version.as_of),
+        "made_at": zone.text(version.made_at),
+        "duration_ms": version.duration_ms,
+        "data_version": version.data_version,
+        "rule_version": version.rule_version,
+        "uses": version.uses,
+        "cause": version.cause,
+        "file": version.file,
+    })
+}
+
+fn list(session: &mut Session, door: &mut Door) -> Done {
+    session.must_exist()?;
+    let now = session.environment.now;
+    let found = session.audiences()?.list(now)?;
+    let zone = session.settings.zone;
+    let documents: Vec<Value> = found.iter().map(|overview| overview_document(overview, zone)).collect();
+    let head = ["name", "update", "version", "users", "change", "age", "as of", ""];
+    let mut rows = vec![head.map(Cell::text).to_vec()];
+    rows.extend(found.iter().map(|overview| row(overview, now, zone)));
+    door.rows(json!({ "crowds": documents }), &rows)
+}
+
+fn row(overview: &Overview, now: Timestamp, zone: Zone) -> Vec<Cell> {
+    let newest = overview.newest();
+    let text = |f: &dyn Fn(&CrowdVersion) -> String| newest.map(f).unwrap_or_else(|| "-".to_string());
+    vec![
+        Cell::text(&overview.crowd.name),
+        Cell::text(overview.crowd.update.word()),
+        Cell::Number(text(&|v| v.no.to_string())),
+        Cell::Number(text(&|v| grouped(v.size))),
+        Cell::Number(overview.change().map_or("-".to_string(), change)),
+        Cell::Number(text(&|v| age(now.0.saturating_sub(v.made_at.0)))),
+        Cell::text(text(&|v| zone.text(v.as_of))),
+        Cell::text(mark(overview)),
+    ]
+}
+
+fn mark(overview: &Overview) -> &'static str {
+    let is_computing = overview.versions.last().is_some_and(|v| v.state == State::Computing);
+    match (overview.is_stale, is_computing) {
+        (true, _) => "stale",
+        (false, true) => "computing",
+        (false, false) => "",
+    }
+}
+
+fn overview_document(overview: &Overview, zone: Zone) -> Value {
+    let crowd = &overview.crowd;
+    json!({
+        "name": crowd.name,
+        "update": crowd.update,
+        "selection": crowd.rule,
+        "rule_version": crowd.rule_version,
+        "created_at": zone.text(crowd.created_at),
+        "owner": crowd.owner,
+        "change": overview.change(),
+        "is_stale": overview.is_stale,
+        "newest": overview.newest().map(|version| version_document(version, zone)),
+    })
+}
+
+fn show(name: &str, session: &mut Session, door: &mut Door) -> Done {
+    session.must_exist()?;
+    let now = session.environment.now;
+    let found = session.audiences()?.show(name, now)?;
+    let zone = session.settings.zone;
+    let mut document = overview_document(&found, zone);
+    let versions: Vec<Value> = found.versions.iter().map(|version| version_document(version, zone)).collect();
+    if let Value::Object(all) = &mut document {
+        all.insert("versions".to_string(), versions.into());
+    }
+    door.answer(document, || shown(&found, zone))
+}
+
+fn shown(overview: &Overview, zone: Zone) -> String {
+    let crowd = &overview.crowd;
+    let rule = crowd.rule.as_deref().unwrap_or("uploaded, no selection");
+    let mark = if overview.is_stale { " (stale)" } else { "" };
+    let head = format!("{}  {}{mark}  since {}\n  {rule}\n\n", crowd.name, crowd.update.word(), zone.text(crowd.created_at));
+    let titles = ["version", "state", "users", "took", "as of", "made at", "uses"];
+    let mut rows = vec![titles.map(Cell::text).to_vec()];
+    rows.extend(overview.versions.iter().rev().map(|version| version_row(version, zone)));
+    head + &super::table::aligned(&rows)
+}
+
+fn version_row(version: &CrowdVersion, zone: Zone) -> Vec<Cell> {
+    let uses: Vec<String> = version.uses.iter().map(|(name, no)| format!("'{name}' v{no}")).collect();
+    vec![
+        Cell::Number(version.no.to_string()),
+        Cell::text(version.state.word()),
+        Cell::count(version.size),
+        Cell::Number(took(version.duration_ms as f64 / 1e3)),
+        Cell::text(zone.text(version.as_of)),
+        Cell::text(zone.text(version.made_at)),
+        Cell::text(if version.cause.is_empty() { uses.join(", ") } else { version.cause.clone() }),
+    ]
+}
+
+fn export(name: &str, output: &Output, version: Option<u32>, session: &mut Session, door: &mut Door) -> Done {
+    let writing = Writing::new(output)?;
+    let snapshot = session.snapshot()?;
+    writing.check(&snapshot)?;
+    let (version, users) = session.audiences()?.users(name, version)?;
+    let known = &users & snapshot.universe();
+    let gone = users.len() - known.len();
+    if gone > 0 {
+        let (gone, no) = (grouped(gone), version.no);
+        door.say(&format!("{gone} users of version {no} have been deleted since and are not written"));
+    }
+    writing.write(&known, &snapshot, door)
+}
+
+fn diff(name: &str, from: Option<u32>, to: Option<u32>, out: Option<&std::path::Path>, session: &mut Session, door: &mut Door) -> Done {
+    let target = out.map(diff_target).transpose()?;
+    let snapshot = session.snapshot()?;
+    let found = session.audiences()?.diff(name, from, to)?;
+    if let (Some(path), Some(target)) = (out, target) {
+        found.write_file(path, target, &snapshot)?;
+    }
+    let (entered, left) = (found.entered.len(), found.left.len());
+    let file = out.map(|path| path.display().to_string());
+    let document = json!({
+        "crowd": name,
+        "from": found.from.no,
+        "to": found.to.no,
+        "entered": entered,
+        "left": left,
+        "file": file,
+    });
+    let text = format!(
+        "crowd '{name}', version {} → {}: {} entered, {} left ({} → {} users)",
+        found.from.no,
+        found.to.no,
+        grouped(entered),
+        grouped(left),
+        grouped(found.from.size),
+        grouped(found.to.size)
+    );
+    door.answer(document, || text)
+}
+
+fn diff_target(path: &std::path::Path) -> Result<Target, Failure> {
+    match target_of(path)? {
+        Target::Roaring => {
+            let at = format!("--out {}", path.display());
+            Err(usage(at, "entered and left do not fit in one bitmap", "write a .csv, .ndjson or .parquet file"))
+        }
+        target => Ok(target),
+    }
+}
+
+fn delete(name: &str, session: &mut Session, door: &mut Door) -> Done {
+    session.must_exist()?;
+    let now = session.environment.now;
+    session.audiences()?.delete(name, &[], &BTreeSet::new(), now)?;
+    match door.is_json {
+        true => door.json(&json!({ "crowd": name, "deleted": true })),
+        false => {
+            door.say(&format!("crowd '{name}' is deleted"));
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! How numbers, sizes, durations and instants are written and read at the door.
+
+use crate::base::{Timestamp, Zone};
+
+/// Checks that `text` is an instant; it is kept as text because its zone is known later.
+/// Errors: words for the usage message.
+pub fn instant_text(text: &str) -> Result<String, String> {
+    match Timestamp::parse(text, &Zone::default()) {
+        Some(at) if at.is_in_calendar() => Ok(text.to_string()),
+        _ => Err("write 2026-03-01, 2026-03-01T12:00:00 or 2026-03-01T12:00:00+08:00".to_string()),
+    }
+}
+
+/// Reads a size in bytes: `512MiB`, `2GiB`, `2GB`, `1000000`.
+/// Errors: words for the usage message.
+pub fn bytes_of(text: &str) -> Result<u64, String> {
+    let text = text.trim();
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let number: Option<u64> = text[..digits].parse().ok();
+    let unit = unit_of(text[digits..].trim());
+    let size = number.zip(unit).and_then(|(number, unit)| number.checked_mul(unit));
+    size.ok_or_else(|| "write a size such as 512MiB or 2GiB".to_string())
+}
+
+fn unit_of(word: &str) -> Option<u64> {
+    Some(match word.to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "kb" => 1_000,
+        "mb" => 1_000_000,
+        "gb" => 1_000_000_000,
+        "k" | "kib" => 1 << 10,
+        "m" | "mib" => 1 << 20,
+        "g" | "gib" => 1 << 30,
+        _ => return None,
+    })
+}
+
+/// `1234567` as `1,234,567`.
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A signed change: `+1,200`, `-3`, `0`.
+pub fn change(number: i64) -> String {
+    let sign = match number.signum() {
+        1 => "+",
+        -1 => "-",
+        _ => "",
+    };
+    format!("{sign}{}", grouped(number.unsigned_abs()))
+}
+
+/// Time taken, for people: `3.2 ms`, `1.2 s`, `2 min 5 s`.
+pub fn took(seconds: f64) -> String {
+    match seconds {
+        s if s < 1.0 => format!("{:.1} ms", s * 1e3),
+        s if s < 60.0 => format!("{s:.1} s"),
+        s => format!("{} min {} s", (s / 60.0) as u64, (s % 60.0) as u64),
+    }
+}
+
+/// An age in milliseconds, for people, in its largest unit: `5m`, `3h`, `12d`; `now` below a minute.
+pub fn age(millis: i64) -> String {
+    match millis {
+        ms if ms < 60_000 => "now".to_string(),
+        ms if ms < 3_600_000 => format!("{}m", ms / 60_000),
+        ms if ms < 86_400_000 => format!("{}h", ms / 3_600_000),
+        ms => format!("{}d", ms / 86_400_000),
+    }
+}
+
+/// `part` of `whole` in percent: `12.34%`; a dash of nothing.
+pub fn percent(part: u64, whole: u64) -> String {
+    if whole == 0 { "-".to_string() } else { format!("{:.2}%", part as f64 * 100.0 / whole as f64) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_have_separators() {
+        assert_eq!(grouped(0), "0");
+        assert_eq!(grouped(999), "999");
+        assert_eq!(grouped(1_000), "1,000");
+        assert_eq!(grouped(u64::MAX), "18,446,744,073,709,551,615");
+        assert_eq!(change(1_200), "+1,200");
+        assert_eq!(change(-3), "-3");
+        assert_eq!(change(0), "0");
+    }
+
+    #[test]
+    fn sizes_are_read_with_their_units() {
+        assert_eq!(bytes_of("2GiB"), Ok(2 << 30));
+        assert_eq!(bytes_of("512 mib"), Ok(512 << 20));
+        assert_eq!(bytes_of("2GB"), Ok(2_000_000_000));
+        assert_eq!(bytes_of("77"), Ok(77));
+        for bad in ["", "GiB", "-1", "2 PiB", "99999999999999999999", "99999999999GiB", "两GiB"] {
+            assert!(bytes_of(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn times_are_said_in_their_largest_units() {
+        assert_eq!(took(0.0032), "3.2 ms");
+        assert_eq!(took(1.23), "1.2 s");
+        assert_eq!(took(125.0), "2 min 5 s");
+        assert_eq!(age(59_000), "now");
+        assert_eq!(age(3 * 3_600_000), "3h");
+        assert_eq!(percent(1, 8), "12.50%");
+    }
+}
