@@ -9,8 +9,6 @@
 //! What the formats and typing rules are: `docs/ingest.md`. Read on in `store`, which takes only
 //! [`Checked`].
 
-mod checked;
-
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -27,6 +25,8 @@ mod infer;
 mod instant;
 mod json;
 mod lines;
+#[cfg(test)]
+mod made;
 mod plan;
 mod read;
 mod rejects;
