@@ -6,7 +6,7 @@ use super::ast::{Behaviour, Comparison, Detail, Filter, Leaf, Measure, Metric, S
 use super::bound::{Bound, BoundFilter, BoundLeaf, BoundMetric, Compare, Form, Node, RowTest, Tested};
 use super::check::Check;
 use crate::base::{Name, Problem, Problems, Type, Window, Zone};
-use crate::ingest::Column;
+use crate::store::Column;
 use crate::store::{Catalog, Snapshot};
 
 /// What a selection may speak of.

@@ -111,6 +111,7 @@ impl World {
             zone: self.zone,
             types: self.types.iter().map(|(name, type_of)| (name.clone(), settled(type_of))).collect(),
             rejects: folder.join("rejects.ndjson"),
+            is_id_asked: false,
         };
         let mut source = ingest::open(&request, None, &Quiet).unwrap();
         let columns = source.columns().to_vec();
