@@ -1,6 +1,8 @@
 //! Is this row good? Files and streams become checked Arrow batches; bad rows go aside with a reason.
 
 mod checked;
+#[cfg(test)]
+mod made;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
