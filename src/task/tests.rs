@@ -1,0 +1,1 @@
+//! Task files, contents and lives, as an operator meets them.
