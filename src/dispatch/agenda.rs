@@ -40,7 +40,8 @@ pub(super) fn is_too_late(task: &Task, since: Timestamp, now: Timestamp) -> bool
 }
 
 fn go_on(task: &Task, run: Option<&Run>, clock: Timestamp) -> Option<Due> {
-    let is_open = task.state == State::Running && run.is_some_and(|run| run.state.is_under_way());
+    let is_alive = task.state == State::Running && clock < task.file.end;
+    let is_open = is_alive && run.is_some_and(|run| run.state.is_under_way());
     is_open.then_some(Due { at: clock, step: Step::GoOn })
 }
 
@@ -66,7 +67,7 @@ fn the_run(task: &Task, run: Option<&Run>) -> Option<Due> {
         _ => false,
     };
     let is_ahead = run.is_none_or(|run| run.state.is_ahead());
-    let is_half_dropped = task.state == State::Paused && run.is_some_and(|run| run.state == RunState::Writing && run.cause.is_some());
+    let is_half_dropped = task.state == State::Paused && run.is_some_and(|run| run.is_paused && run.state.is_under_way());
     (is_alive && (is_ahead || is_half_dropped)).then_some(Due { at: task.once().at, step: Step::Run })
 }
 

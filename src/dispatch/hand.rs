@@ -80,6 +80,17 @@ impl Engine<'_> {
         Ok(trouble.stalled.map_or(Ok(()), Err))
     }
 
+    /// Hands the batches that nobody answered over once more, with the same names and bytes, where
+    /// the sender takes a second hand-over for the first. Errors: DSP-005 when it is silent still.
+    pub fn reconcile(&self, task: &str, now: Timestamp) -> Outcome<()> {
+        let task = self.tasks.task(task)?;
+        let sender = self.sender(&task)?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let mut trouble = Trouble::default();
+        self.hand_open(&runtime, &task, &sender, &mut trouble, now)?;
+        trouble.stalled.map_or(Ok(()), Err)
+    }
+
     /// The sender of a task. Errors: DSP-001 with the senders there are.
     pub(super) fn sender(&self, task: &Task) -> Outcome<Arc<dyn Sender>> {
         let name = &task.file.dispatch.sender;

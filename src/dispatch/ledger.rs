@@ -50,6 +50,8 @@ pub struct Run {
     pub batch_count: u64,
     /// When the ledger last got something new about it.
     pub progress_at: Timestamp,
+    /// It fell due while the task was paused: every touch is suppressed.
+    pub is_paused: bool,
 }
 
 const TABLES: &str = "
@@ -60,7 +62,7 @@ const TABLES: &str = "
         as_of integer, data_version integer, crowd_version text, size integer not null default 0,
         due integer not null default 0, users blob, blocked blob, next_user integer not null default 0,
         cut_user integer not null default 0, batch_count integer not null default 0,
-        progress_at integer not null, unique (task, epoch, occurrence));
+        progress_at integer not null, is_paused integer not null default 0, unique (task, epoch, occurrence));
     create table if not exists counts (
         run integer not null references runs(no), state integer not null, reason integer not null,
         count integer not null, primary key (run, state, reason)) without rowid;
@@ -73,7 +75,7 @@ const TABLES: &str = "
         reason integer not null, batch integer, note text, primary key (run, user)) without rowid;";
 
 const RUN: &str = "select no, task, epoch, occurrence, version, planned_at, state, cause, as_of, data_version,
-    crowd_version, size, due, next_user, cut_user, batch_count, progress_at from runs";
+    crowd_version, size, due, next_user, cut_user, batch_count, progress_at, is_paused from runs";
 
 impl Ledger {
     /// Opens or makes the ledger at `path`. Errors: OUT-030.
@@ -137,7 +139,6 @@ impl Ledger {
 
     /// Fixes the users of a run for ever: what comes later in the data does not change it.
     pub fn freeze(&self, run: &Run, found: &Resolved, now: Timestamp) -> Outcome<()> {
-        let data_version = i64::try_from(found.data_version).unwrap_or(i64::MAX);
         self.db
             .execute(
                 "update runs set users = ?2, as_of = ?3, data_version = ?4, crowd_version = ?5, size = ?6,
@@ -146,9 +147,9 @@ impl Ledger {
                     run.no,
                     bytes_of(&found.users)?,
                     found.as_of.map(|at| at.0),
-                    data_version,
+                    whole(found.data_version),
                     found.crowd_version,
-                    found.users.len(),
+                    whole(found.users.len()),
                     RunState::Refreshed.word(),
                     now.0
                 ],
@@ -157,10 +158,11 @@ impl Ledger {
             .map_err(disk_trouble)
     }
 
-    /// Fixes who is blocked, and lets the writing of touches begin.
-    pub fn begin_writing(&self, run: &Run, blocked: &RoaringBitmap, now: Timestamp) -> Outcome<()> {
-        let sql = "update runs set blocked = ?2, state = ?3, progress_at = ?4 where no = ?1";
-        let values = params![run.no, bytes_of(blocked)?, RunState::Writing.word(), now.0];
+    /// Fixes who is blocked, and lets the writing of touches begin; `is_paused` blocks everyone.
+    pub fn begin_writing(&self, run: &Run, blocked: &RoaringBitmap, is_paused: bool, now: Timestamp) -> Outcome<()> {
+        let cause = is_paused.then_some("fell due while the task was paused");
+        let sql = "update runs set blocked = ?2, state = ?3, is_paused = ?4, cause = ?5, progress_at = ?6 where no = ?1";
+        let values = params![run.no, bytes_of(blocked)?, RunState::Writing.word(), is_paused, cause, now.0];
         self.db.execute(sql, values).map(|_| ()).map_err(disk_trouble)
     }
 
@@ -241,14 +243,15 @@ fn read_run(row: &Row) -> rusqlite::Result<Run> {
         state: RunState::of(&state).ok_or(rusqlite::Error::InvalidColumnName(state))?,
         cause: row.get(7)?,
         as_of: row.get::<_, Option<i64>>(8)?.map(Timestamp),
-        data_version: row.get(9)?,
+        data_version: row.get::<_, Option<i64>>(9)?.map(i64::unsigned_abs),
         crowd_version: row.get(10)?,
-        size: row.get(11)?,
+        size: count_at(row, 11)?,
         due: row.get(12)?,
-        next_user: row.get(13)?,
-        cut_user: row.get(14)?,
-        batch_count: row.get(15)?,
+        next_user: count_at(row, 13)?,
+        cut_user: count_at(row, 14)?,
+        batch_count: count_at(row, 15)?,
         progress_at: Timestamp(row.get(16)?),
+        is_paused: row.get(17)?,
     })
 }
 
@@ -262,6 +265,16 @@ fn bitmap_of(bytes: Option<Vec<u8>>) -> Outcome<RoaringBitmap> {
     let Some(bytes) = bytes else { return Ok(RoaringBitmap::new()) };
     RoaringBitmap::deserialize_from(bytes.as_slice())
         .map_err(|e| Problem::bug(format!("a bitmap in the ledger cannot be read: {e}")))
+}
+
+/// A count as SQLite keeps it; counts beyond 63 bits do not occur.
+pub(super) fn whole(count: impl TryInto<i64>) -> i64 {
+    count.try_into().unwrap_or(i64::MAX)
+}
+
+/// A count out of a row.
+pub(super) fn count_at(row: &Row, column: usize) -> rusqlite::Result<u64> {
+    row.get::<_, i64>(column).map(i64::unsigned_abs)
 }
 
 /// A user number from the ledger.

@@ -35,5 +35,8 @@ pub use state::{Reason, RunState, TouchState};
 pub use steer::{cancel, stop};
 pub use touches::WAVE_BATCHES;
 
+/// Channels read lengths of time as task files do; a channel sees only this room.
+pub use crate::task::duration_ms;
+
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

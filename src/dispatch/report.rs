@@ -71,7 +71,9 @@ impl Report {
         }
         for run in &self.runs {
             let _ = writeln!(text, "\n{}  {}  audience {}  batches {}", run.run, run.state, run.audience, run.batches);
-            run.cause.iter().for_each(|cause| drop(writeln!(text, "  cause  {cause}")));
+            if let Some(cause) = &run.cause {
+                let _ = writeln!(text, "  cause  {cause}");
+            }
             text.push_str(&book_lines(&run.book));
         }
         if self.runs.len() != 1 {

@@ -47,7 +47,8 @@ impl Engine<'_> {
     /// The run itself, at its planned time or a little later.
     pub(super) fn run(&self, runtime: &Runtime, task: &Task, now: Timestamp) -> Outcome<Said> {
         let run = self.ledger.plan(task, now)?;
-        if task.state == State::Running && run.state.is_ahead() && is_too_late(task, run.planned_at, now) {
+        let is_late = is_too_late(task, run.planned_at, now) || now >= task.file.end;
+        if task.state == State::Running && run.state.is_ahead() && is_late {
             return self.missed(&run, now);
         }
         if run.state.is_ahead() {
@@ -79,13 +80,14 @@ impl Engine<'_> {
             return self.fail(task, RunState::Stalled, &problem, now);
         }
         self.faults.step("done")?;
-        self.ledger.set_state(&run, RunState::Done, run.cause.as_deref(), now)?;
+        let cause = run.cause.as_deref().filter(|_| run.is_paused);
+        self.ledger.set_state(&run, RunState::Done, cause, now)?;
         Ok(Said { what, note: "done".into() })
     }
 
     fn missed(&self, run: &Run, now: Timestamp) -> Outcome<Said> {
         let late = (now.0 - run.planned_at.0) / 60_000;
-        let cause = format!("DSP-007 found {late} min after its time, later than the task's grace");
+        let cause = format!("DSP-007 found {late} min after its time: later than the task's grace, or after its end");
         self.ledger.set_state(run, RunState::Missed, Some(&cause), now)?;
         Ok(Said { what: "missed", note: cause })
     }
@@ -122,12 +124,7 @@ impl Engine<'_> {
             self.ledger.freeze(run, found, now)?;
         }
         self.faults.step("freeze the blocked")?;
-        self.ledger.begin_writing(run, blocked, now)?;
-        if task.state == State::Paused {
-            let cause = "fell due while the task was paused";
-            self.ledger.set_state(run, RunState::Writing, Some(cause), now)?;
-        }
-        Ok(())
+        self.ledger.begin_writing(run, blocked, task.state == State::Paused, now)
     }
 
     /// Writes the touches that are not written yet.
@@ -136,7 +133,7 @@ impl Engine<'_> {
             return Ok(());
         }
         let (users, blocked) = self.ledger.frozen(run)?;
-        let gates = Gates::of(task, task.state == State::Paused, &blocked, self.directory);
+        let gates = Gates::of(task, run.is_paused, &blocked, self.directory);
         let mut left = users.iter().skip_while(|user| u64::from(*user) < run.next_user).peekable();
         self.pace.begin("touches", Some(users.len()), "users");
         while left.peek().is_some() {

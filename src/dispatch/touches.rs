@@ -8,7 +8,7 @@ use crate::base::{Outcome, Timestamp, UserNo};
 use crate::task::disk_trouble;
 
 use super::batch::{Touch, packed, unpacked};
-use super::ledger::{Ledger, Run, commit, shift, user_of};
+use super::ledger::{Ledger, Run, commit, count_at, shift, user_of, whole};
 use super::state::{BatchState, Reason, RunState, TouchState};
 
 /// Batches that may be out without an answer at the same time, and so the most that a kill leaves
@@ -54,7 +54,7 @@ impl Ledger {
         }
         tx.execute(
             "update runs set due = due + ?2, next_user = ?3, progress_at = ?4 where no = ?1",
-            params![run.no, verdicts.len(), next_user, now.0],
+            params![run.no, whole(verdicts.len()), whole(next_user), now.0],
         )
         .map_err(disk_trouble)?;
         commit(tx, run.no)
@@ -71,7 +71,7 @@ impl Ledger {
         let sql = "select user from touches where run = ?1 and user >= ?2 and state = ?3 and batch is null
                    order by user limit ?4";
         let mut query = self.db.prepare_cached(sql).map_err(disk_trouble)?;
-        let values = params![run.no, run.cut_user, TouchState::Due.number(), limit];
+        let values = params![run.no, whole(run.cut_user), TouchState::Due.number(), whole(limit)];
         let rows = query.query_map(values, |row| row.get::<_, i64>(0)).map_err(disk_trouble)?;
         rows.map(|user| user_of(user.map_err(disk_trouble)?)).collect()
     }
@@ -84,7 +84,7 @@ impl Ledger {
         for (touches, no) in batches.iter().zip(run.batch_count + 1..) {
             let sql = "insert into batches (run, no, state, size, attempts, handed_at, payload)
                        values (?1, ?2, ?3, ?4, 1, ?5, ?6)";
-            let values = params![run.no, no, BatchState::Handing.word(), touches.len(), now.0, packed(touches)?];
+            let values = params![run.no, whole(no), BatchState::Handing.word(), whole(touches.len()), now.0, packed(touches)?];
             tx.execute(sql, values).map_err(disk_trouble)?;
             total += assign(&tx, run.no, no, touches)?;
         }
@@ -93,7 +93,7 @@ impl Ledger {
         let last = batches.iter().flatten().map(|touch| u64::from(touch.user_no) + 1).max();
         tx.execute(
             "update runs set cut_user = ?2, batch_count = ?3, progress_at = ?4 where no = ?1",
-            params![run.no, last.unwrap_or(run.cut_user), run.batch_count + batches.len() as u64, now.0],
+            params![run.no, whole(last.unwrap_or(run.cut_user)), whole(run.batch_count) + whole(batches.len()), now.0],
         )
         .map_err(disk_trouble)?;
         commit(tx, run.no)
@@ -109,7 +109,7 @@ impl Ledger {
         while let Some(row) = rows.next().map_err(disk_trouble)? {
             let payload: Vec<u8> = row.get(3).map_err(disk_trouble)?;
             batches.push(OpenBatch {
-                no: row.get(0).map_err(disk_trouble)?,
+                no: count_at(row, 0).map_err(disk_trouble)?,
                 state: row.get(1).map_err(disk_trouble)?,
                 attempts: row.get(2).map_err(disk_trouble)?,
                 touches: unpacked(&payload)?,
@@ -131,7 +131,7 @@ impl Ledger {
         }
         tx.execute(
             "update batches set state = ?3, attempts = ?4, handed_at = ?5 where run = ?1 and no = ?2",
-            params![run.no, batch.no, BatchState::Handing.word(), batch.attempts + 1, now.0],
+            params![run.no, whole(batch.no), BatchState::Handing.word(), batch.attempts + 1, now.0],
         )
         .map_err(disk_trouble)?;
         commit(tx, run.no)
@@ -181,7 +181,7 @@ fn assign(tx: &Transaction, run: i64, no: u64, touches: &[Touch]) -> Outcome<i64
     let mut update = tx.prepare_cached(sql).map_err(disk_trouble)?;
     let mut count = 0;
     for touch in touches {
-        let values = params![run, touch.user_no, TouchState::Handed.number(), no];
+        let values = params![run, touch.user_no, TouchState::Handed.number(), whole(no)];
         count += update.execute(values).map_err(disk_trouble)? as i64;
     }
     Ok(count)
@@ -199,7 +199,7 @@ fn record_batch(tx: &Transaction, run: i64, batch: &Settled, now: Timestamp) -> 
     let is_over = !matches!(batch.state, BatchState::Waiting | BatchState::Unknown);
     let sql = "update batches set state = ?3, attempts = ?4, answered_at = ?5, cause = ?6,
                payload = case when ?7 then null else payload end where run = ?1 and no = ?2";
-    let values = params![run, batch.no, batch.state.word(), batch.attempts, now.0, batch.cause, is_over];
+    let values = params![run, whole(batch.no), batch.state.word(), batch.attempts, now.0, batch.cause, is_over];
     tx.execute(sql, values).map(|_| ()).map_err(disk_trouble)
 }
 
