@@ -29,7 +29,8 @@ pub struct Due {
 
 /// The earliest step of a task that is not done yet; what is overdue is due at `clock`.
 pub fn due(task: &Task, run: Option<&Run>, clock: Timestamp) -> Option<Due> {
-    let steps = [go_on(task, run, clock), start(task), refresh(task, run, clock), the_run(task, run), end(task)];
+    let steps =
+        [go_on(task, run, clock), start(task), refresh(task, run, clock), the_run(task, run), end(task)];
     let earliest = steps.into_iter().flatten().min()?;
     Some(Due { at: earliest.at.max(clock), ..earliest })
 }
@@ -67,7 +68,8 @@ fn the_run(task: &Task, run: Option<&Run>) -> Option<Due> {
         _ => false,
     };
     let is_ahead = run.is_none_or(|run| run.state.is_ahead());
-    let is_half_dropped = task.state == State::Paused && run.is_some_and(|run| run.is_paused && run.state.is_under_way());
+    let is_half_dropped =
+        task.state == State::Paused && run.is_some_and(|run| run.is_paused && run.state.is_under_way());
     (is_alive && (is_ahead || is_half_dropped)).then_some(Due { at: task.once().at, step: Step::Run })
 }
 

@@ -111,14 +111,16 @@ impl<'de> Deserialize<'de> for TouchId {
 
 /// The touches of a batch as bytes for the ledger: JSON under zstd.
 pub(super) fn packed(touches: &[Touch]) -> Outcome<Vec<u8>> {
-    let json = serde_json::to_vec(touches).map_err(|e| Problem::bug(format!("a batch cannot be written: {e}")))?;
+    let json =
+        serde_json::to_vec(touches).map_err(|e| Problem::bug(format!("a batch cannot be written: {e}")))?;
     Ok(zstd::encode_all(json.as_slice(), 1)?)
 }
 
 /// The touches that [`packed`] wrote.
 pub(super) fn unpacked(bytes: &[u8]) -> Outcome<Vec<Touch>> {
     let json = zstd::decode_all(bytes)?;
-    serde_json::from_slice(&json).map_err(|e| Problem::bug(format!("a batch in the ledger cannot be read: {e}")))
+    serde_json::from_slice(&json)
+        .map_err(|e| Problem::bug(format!("a batch in the ledger cannot be read: {e}")))
 }
 
 /// Each part with its length before it, so that no two tuples give the same bytes.

@@ -37,7 +37,8 @@ pub struct Book {
 impl Book {
     /// The book of `counts`, where `due` is how many touches were written.
     pub fn of(due: i64, counts: &Counts) -> Book {
-        let sum = |state: TouchState| counts.iter().filter(|((s, _), _)| *s == state).map(|(_, n)| n).sum::<i64>();
+        let sum =
+            |state: TouchState| counts.iter().filter(|((s, _), _)| *s == state).map(|(_, n)| n).sum::<i64>();
         let waiting = sum(TouchState::Due);
         let [delivered, refused, unknown, awaiting] =
             [TouchState::Delivered, TouchState::Refused, TouchState::Unknown, TouchState::Handed].map(sum);

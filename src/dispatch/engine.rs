@@ -78,7 +78,12 @@ impl Engine<'_> {
             self.faults.step("clock")?;
             self.ledger.set_clock(clock)?;
             let said = self.perform(&runtime, step, &task, clock)?;
-            happened.push(Happened { at: self.zone.text(at), task: task.id, what: said.what.into(), note: said.note });
+            happened.push(Happened {
+                at: self.zone.text(at),
+                task: task.id,
+                what: said.what.into(),
+                note: said.note,
+            });
         }
         self.ledger.set_clock(until)?;
         Ok(Summary { from: self.zone.text(from), to: self.zone.text(until), happened })
@@ -87,7 +92,7 @@ impl Engine<'_> {
     /// The earliest step of all tasks, if one is due by `until`. Of several, the older task's.
     fn next(&self, clock: Timestamp, until: Timestamp) -> Outcome<Option<(Timestamp, Step, Task)>> {
         let mut best: Option<(Timestamp, Step, Task)> = None;
-        for task in self.tasks.list()? {
+        for task in self.tasks.alive()? {
             let run = self.ledger.run(&task)?;
             let Some(found) = due(&task, run.as_ref(), clock).filter(|due| due.at <= until) else { continue };
             if best.as_ref().is_none_or(|(at, step, _)| (found.at, found.step) < (*at, *step)) {
@@ -119,7 +124,13 @@ impl Engine<'_> {
     }
 
     /// The task's own trouble: the run keeps it as its cause, the task becomes 异常.
-    pub(super) fn fail(&self, task: &Task, state: RunState, problem: &Problem, now: Timestamp) -> Outcome<Said> {
+    pub(super) fn fail(
+        &self,
+        task: &Task,
+        state: RunState,
+        problem: &Problem,
+        now: Timestamp,
+    ) -> Outcome<Said> {
         let cause = format!("{} {}", problem.code, problem.what);
         if let Some(run) = self.ledger.run(task)? {
             self.ledger.set_state(&run, state, Some(&cause), now)?;
@@ -129,7 +140,9 @@ impl Engine<'_> {
     }
 
     fn backwards(&self, from: Timestamp, until: Timestamp) -> Problem {
-        let what = format!("the clock stands at {}, later than {}", self.zone.text(from), self.zone.text(until));
-        Problem::author("DSP-003", what).cure("give a later --until (or an earlier --now, if the clock never ran)")
+        let what =
+            format!("the clock stands at {}, later than {}", self.zone.text(from), self.zone.text(until));
+        Problem::author("DSP-003", what)
+            .cure("give a later --until (or an earlier --now, if the clock never ran)")
     }
 }

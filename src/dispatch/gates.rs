@@ -21,7 +21,12 @@ pub struct Gates<'a> {
 
 impl<'a> Gates<'a> {
     /// The gates of a task's run.
-    pub fn of(task: &Task, is_paused: bool, blocked: &'a RoaringBitmap, directory: &'a dyn Directory) -> Gates<'a> {
+    pub fn of(
+        task: &Task,
+        is_paused: bool,
+        blocked: &'a RoaringBitmap,
+        directory: &'a dyn Directory,
+    ) -> Gates<'a> {
         let holdout = task.file.limits.holdout.map(|share| (share, holdout_salt(&task.id)));
         Gates { is_paused, blocked, holdout, directory }
     }

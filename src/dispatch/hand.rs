@@ -97,7 +97,9 @@ impl Engine<'_> {
         self.senders.get(name).cloned().ok_or_else(|| {
             let known: Vec<&str> = self.senders.keys().map(String::as_str).collect();
             let what = format!("no sender is called `{name}`; there are {}", known.join(", "));
-            Problem::author("DSP-001", what).at(format!("task {}", task.id)).cure("set it up in quanke.toml as [senders.NAME]")
+            Problem::author("DSP-001", what)
+                .at(format!("task {}", task.id))
+                .cure("set it up in quanke.toml as [senders.NAME]")
         })
     }
 
@@ -112,8 +114,9 @@ impl Engine<'_> {
     ) -> Outcome<()> {
         let run = self.ledger.plan(task, now)?;
         let open = self.ledger.open_batches(&run)?;
-        let (again, lost): (Vec<_>, Vec<_>) =
-            open.into_iter().partition(|batch| sender.is_idempotent() || batch.state == BatchState::Waiting.word());
+        let (again, lost): (Vec<_>, Vec<_>) = open
+            .into_iter()
+            .partition(|batch| sender.is_idempotent() || batch.state == BatchState::Waiting.word());
         self.faults.step("leave unknown")?;
         self.leave_unknown(&run, &lost, now)?;
         let mut again = again.into_iter();
@@ -124,7 +127,8 @@ impl Engine<'_> {
             }
             self.faults.step("hand again")?;
             wave.iter().try_for_each(|batch| self.ledger.hand_again(&run, batch, now))?;
-            let batches = wave.into_iter().map(|open| batch_of(task, &run, open.no, open.attempts + 1, open.touches));
+            let batches =
+                wave.into_iter().map(|open| batch_of(task, &run, open.no, open.attempts + 1, open.touches));
             self.hand_wave(runtime, task, sender, batches.collect(), trouble, now)?;
         }
         Ok(())
@@ -165,7 +169,8 @@ impl Engine<'_> {
 
     /// The touches of some users, filled.
     fn touches(&self, task: &Task, run: &Run, form: &Form, users: &[UserNo]) -> Outcome<Vec<Touch>> {
-        let names = TouchNames::of(self.app, &task.id, run.epoch, &run.occurrence, &task.file.dispatch.channel);
+        let names =
+            TouchNames::of(self.app, &task.id, run.epoch, &run.occurrence, &task.file.dispatch.channel);
         let values = self.directory.fields(users, form.fields())?;
         let due_at = task.zone.text(run.planned_at);
         let touch = |(user, values): (&UserNo, &Vec<Option<String>>)| {
@@ -173,7 +178,14 @@ impl Engine<'_> {
             let user_id = known.ok_or_else(|| Problem::bug(format!("user number {user} lost its id")))?;
             let (content, fields) = form.fill(user_id, values);
             let touch_id = names.touch_id(user_id);
-            Ok(Touch { touch_id, user_no: *user, user_id: user_id.into(), due_at: due_at.clone(), content, fields })
+            Ok(Touch {
+                touch_id,
+                user_no: *user,
+                user_id: user_id.into(),
+                due_at: due_at.clone(),
+                content,
+                fields,
+            })
         };
         users.iter().zip(&values).map(touch).collect()
     }
@@ -192,7 +204,8 @@ impl Engine<'_> {
         let run = self.ledger.plan(task, now)?;
         let answers = runtime.block_on(self.hand_all(sender.as_ref(), batches, trouble));
         self.faults.step("record")?;
-        let settled: Vec<Settled> = answers.iter().map(|(batch, answer)| settled(batch, answer.as_ref())).collect();
+        let settled: Vec<Settled> =
+            answers.iter().map(|(batch, answer)| settled(batch, answer.as_ref())).collect();
         self.ledger.record(&run, &settled, now)?;
         self.pace.more(answers.iter().map(|(batch, _)| batch.touches.len() as u64).sum());
         Ok(())
@@ -208,7 +221,8 @@ impl Engine<'_> {
         let mut answers = Vec::with_capacity(batches.len());
         let mut batches = batches.into_iter().peekable();
         while batches.peek().is_some() && trouble.stalled.is_none() {
-            let together = batches.by_ref().take(sender.parallel().max(1)).map(|batch| self.hand(sender, batch));
+            let together =
+                batches.by_ref().take(sender.parallel().max(1)).map(|batch| self.hand(sender, batch));
             for (batch, answer) in join_all(together.collect()).await {
                 trouble.note(&batch, &answer);
                 answers.push((batch, Some(answer)));
@@ -251,8 +265,12 @@ impl Trouble {
         };
         self.unknown_in_a_row += usize::from(is_unknown);
         if !is_unknown || self.unknown_in_a_row >= UNKNOWN_IN_A_ROW_MAX {
-            let what = format!("the channel did not take batch {} of {} in time: {} {}", batch.no, batch.run, why.code, why.what);
-            let cure = "mend the channel, then `quanke task start`: what waits goes out within the task's grace";
+            let what = format!(
+                "the channel did not take batch {} of {} in time: {} {}",
+                batch.no, batch.run, why.code, why.what
+            );
+            let cure =
+                "mend the channel, then `quanke task start`: what waits goes out within the task's grace";
             self.stalled = Some(Problem::outside("DSP-005", what).cure(cure));
         }
     }
@@ -286,7 +304,8 @@ fn settled<'b>(batch: &'b Batch, answer: Option<&'b Answer>) -> Settled<'b> {
 type Words = (UserNo, TouchState, Option<String>);
 
 fn answered<'b>(batch: &Batch, receipts: &[Receipt]) -> (BatchState, Option<&'b str>, Vec<Words>) {
-    let users: std::collections::HashMap<_, _> = batch.touches.iter().map(|t| (t.touch_id, t.user_no)).collect();
+    let users: std::collections::HashMap<_, _> =
+        batch.touches.iter().map(|t| (t.touch_id, t.user_no)).collect();
     let word = |receipt: &Receipt| {
         let user = users.get(&receipt.touch_id)?;
         Some((*user, state_of(receipt.state), receipt.reason.clone()))

@@ -74,16 +74,22 @@ const TABLES: &str = "
         run integer not null references runs(no), user integer not null, state integer not null,
         reason integer not null, batch integer, note text, primary key (run, user)) without rowid;";
 
-const RUN: &str = "select no, task, epoch, occurrence, version, planned_at, state, cause, as_of, data_version,
+const RUN: &str =
+    "select no, task, epoch, occurrence, version, planned_at, state, cause, as_of, data_version,
     crowd_version, size, due, next_user, cut_user, batch_count, progress_at, is_paused from runs";
 
 impl Ledger {
     /// Opens or makes the ledger at `path`. Errors: OUT-030.
     pub fn open(path: &Path) -> Outcome<Ledger> {
         let db = Connection::open(path).map_err(disk_trouble)?;
-        let mode: String = db.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0)).map_err(disk_trouble)?;
+        let mode: String = db
+            .pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))
+            .map_err(disk_trouble)?;
         if !mode.eq_ignore_ascii_case("wal") {
-            return Err(Problem::outside("OUT-030", format!("ledger.db cannot use a write-ahead log, only `{mode}`")));
+            return Err(Problem::outside(
+                "OUT-030",
+                format!("ledger.db cannot use a write-ahead log, only `{mode}`"),
+            ));
         }
         db.execute_batch("pragma synchronous = full; pragma foreign_keys = on; pragma busy_timeout = 5000;")
             .map_err(disk_trouble)?;
@@ -126,7 +132,10 @@ impl Ledger {
 
     /// All runs of a task, the earliest first.
     pub fn runs_of(&self, task: &str) -> Outcome<Vec<Run>> {
-        let mut query = self.db.prepare_cached(&format!("{RUN} where task = ?1 order by planned_at, no")).map_err(disk_trouble)?;
+        let mut query = self
+            .db
+            .prepare_cached(&format!("{RUN} where task = ?1 order by planned_at, no"))
+            .map_err(disk_trouble)?;
         let rows = query.query_map([task], read_run).map_err(disk_trouble)?;
         rows.collect::<rusqlite::Result<_>>().map_err(disk_trouble)
     }
@@ -159,7 +168,13 @@ impl Ledger {
     }
 
     /// Fixes who is blocked, and lets the writing of touches begin; `is_paused` blocks everyone.
-    pub fn begin_writing(&self, run: &Run, blocked: &RoaringBitmap, is_paused: bool, now: Timestamp) -> Outcome<()> {
+    pub fn begin_writing(
+        &self,
+        run: &Run,
+        blocked: &RoaringBitmap,
+        is_paused: bool,
+        now: Timestamp,
+    ) -> Outcome<()> {
         let cause = is_paused.then_some("fell due while the task was paused");
         let sql = "update runs set blocked = ?2, state = ?3, is_paused = ?4, cause = ?5, progress_at = ?6 where no = ?1";
         let values = params![run.no, bytes_of(blocked)?, RunState::Writing.word(), is_paused, cause, now.0];
@@ -181,7 +196,11 @@ impl Ledger {
 
     /// The same numbers, counted anew from the rows.
     pub fn recount(&self, run: &Run) -> Outcome<Counts> {
-        read_counts(&self.db, "select state, reason, count(*) from touches where run = ?1 group by 1, 2", run.no)
+        read_counts(
+            &self.db,
+            "select state, reason, count(*) from touches where run = ?1 group by 1, 2",
+            run.no,
+        )
     }
 
     pub(super) fn begin(&self) -> Outcome<Transaction<'_>> {
@@ -199,13 +218,20 @@ impl Run {
 
 /// Commits, unless the book of the run would not balance.
 pub(super) fn commit(tx: Transaction, run: i64) -> Outcome<()> {
-    let due: i64 = tx.query_row("select due from runs where no = ?1", [run], |row| row.get(0)).map_err(disk_trouble)?;
+    let due: i64 =
+        tx.query_row("select due from runs where no = ?1", [run], |row| row.get(0)).map_err(disk_trouble)?;
     Book::of(due, &counts_of(&tx, run)?).check()?;
     tx.commit().map_err(disk_trouble)
 }
 
 /// Adds to the count of touches in a state.
-pub(super) fn shift(tx: &Transaction, run: i64, state: TouchState, reason: Option<Reason>, by: i64) -> Outcome<()> {
+pub(super) fn shift(
+    tx: &Transaction,
+    run: i64,
+    state: TouchState,
+    reason: Option<Reason>,
+    by: i64,
+) -> Outcome<()> {
     let sql = "insert into counts (run, state, reason, count) values (?1, ?2, ?3, ?4)
                on conflict (run, state, reason) do update set count = count + excluded.count";
     let values = params![run, state.number(), Reason::number(reason), by];
@@ -223,7 +249,8 @@ fn read_counts(db: &Connection, sql: &str, run: i64) -> Outcome<Counts> {
     while let Some(row) = rows.next().map_err(disk_trouble)? {
         let read = || Ok::<(i64, i64, i64), rusqlite::Error>((row.get(0)?, row.get(1)?, row.get(2)?));
         let (state, reason, count) = read().map_err(disk_trouble)?;
-        let state = TouchState::of(state).ok_or_else(|| Problem::bug(format!("the ledger has a touch state {state}")))?;
+        let state = TouchState::of(state)
+            .ok_or_else(|| Problem::bug(format!("the ledger has a touch state {state}")))?;
         if count != 0 {
             counts.insert((state, Reason::of(reason)), count);
         }

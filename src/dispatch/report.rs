@@ -49,8 +49,11 @@ impl Report {
     /// The report of a task. The rows are counted anew and must agree with the counts that the
     /// commits kept. Errors: DSP-004 when they do not, OUT-030.
     pub fn of(task: &Task, ledger: &Ledger) -> Outcome<Report> {
-        let runs: Vec<RunReport> =
-            ledger.runs_of(&task.id)?.iter().map(|run| run_report(task, ledger, run)).collect::<Outcome<_>>()?;
+        let runs: Vec<RunReport> = ledger
+            .runs_of(&task.id)?
+            .iter()
+            .map(|run| run_report(task, ledger, run))
+            .collect::<Outcome<_>>()?;
         let total = Book::total(runs.iter().map(|run| &run.book));
         Ok(Report {
             task: task.id.clone(),
@@ -70,7 +73,11 @@ impl Report {
             let _ = writeln!(text, "cause  {cause}");
         }
         for run in &self.runs {
-            let _ = writeln!(text, "\n{}  {}  audience {}  batches {}", run.run, run.state, run.audience, run.batches);
+            let _ = writeln!(
+                text,
+                "\n{}  {}  audience {}  batches {}",
+                run.run, run.state, run.audience, run.batches
+            );
             if let Some(cause) = &run.cause {
                 let _ = writeln!(text, "  cause  {cause}");
             }
@@ -120,9 +127,14 @@ fn book_lines(book: &Book) -> String {
     ];
     let mut text = String::new();
     for (name, count) in rows {
-        let _ = writeln!(text, "  {name:<18}{count:>12}{}", if name == "  suppressed" { reasons(book) } else { String::new() });
+        let _ = writeln!(
+            text,
+            "  {name:<18}{count:>12}{}",
+            if name == "  suppressed" { reasons(book) } else { String::new() }
+        );
     }
-    let _ = writeln!(text, "  {}", if book.balanced { "the book balances" } else { "THE BOOK DOES NOT BALANCE" });
+    let _ =
+        writeln!(text, "  {}", if book.balanced { "the book balances" } else { "THE BOOK DOES NOT BALANCE" });
     text
 }
 

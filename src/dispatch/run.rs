@@ -54,7 +54,9 @@ impl Engine<'_> {
         if run.state.is_ahead() {
             match self.audience(task, &run) {
                 Ok((found, blocked)) => self.freeze(task, &run, found, &blocked, now)?,
-                Err(problem) if task.state == State::Running => return self.fail(task, run.state, &problem, now),
+                Err(problem) if task.state == State::Running => {
+                    return self.fail(task, run.state, &problem, now);
+                }
                 Err(problem) => return self.dropped_unseen(&run, &problem, now),
             }
         }
@@ -87,7 +89,8 @@ impl Engine<'_> {
 
     fn missed(&self, run: &Run, now: Timestamp) -> Outcome<Said> {
         let late = (now.0 - run.planned_at.0) / 60_000;
-        let cause = format!("DSP-007 found {late} min after its time: later than the task's grace, or after its end");
+        let cause =
+            format!("DSP-007 found {late} min after its time: later than the task's grace, or after its end");
         self.ledger.set_state(run, RunState::Missed, Some(&cause), now)?;
         Ok(Said { what: "missed", note: cause })
     }

@@ -8,18 +8,35 @@ use super::state::{Reason, RunState};
 
 /// Cancels a task of which nothing has left yet (S2.10).
 /// Errors: DSP-002 when a batch was handed over; TSK-010, TSK-011.
-pub fn cancel(tasks: &Tasks, ledger: &Ledger, id: &str, who: &str, note: Option<&str>, now: Timestamp) -> Outcome<Task> {
+pub fn cancel(
+    tasks: &Tasks,
+    ledger: &Ledger,
+    id: &str,
+    who: &str,
+    note: Option<&str>,
+    now: Timestamp,
+) -> Outcome<Task> {
     let task = tasks.task(id)?;
     if task.state.after(Move::Cancel).is_some() && ledger.was_handed(id)? {
-        return Err(Problem::author("DSP-002", format!("task {id} has batches that are out, so it cannot be cancelled"))
-            .cure(format!("quanke task stop {id}  (the rest is not sent)")));
+        return Err(Problem::author(
+            "DSP-002",
+            format!("task {id} has batches that are out, so it cannot be cancelled"),
+        )
+        .cure(format!("quanke task stop {id}  (the rest is not sent)")));
     }
     steer(tasks, ledger, &task, (Move::Cancel, Reason::Cancelled), (who, note), now)
 }
 
 /// Stops the rest of a task: what waits is suppressed, the task is over.
 /// Errors: TSK-010, TSK-011.
-pub fn stop(tasks: &Tasks, ledger: &Ledger, id: &str, who: &str, note: Option<&str>, now: Timestamp) -> Outcome<Task> {
+pub fn stop(
+    tasks: &Tasks,
+    ledger: &Ledger,
+    id: &str,
+    who: &str,
+    note: Option<&str>,
+    now: Timestamp,
+) -> Outcome<Task> {
     steer(tasks, ledger, &tasks.task(id)?, (Move::Stop, Reason::Ended), (who, note), now)
 }
 
@@ -36,7 +53,6 @@ pub(super) fn drop_the_rest(ledger: &Ledger, task: &str, reason: Reason, now: Ti
     }
     Ok(())
 }
-
 
 /// The ledger first: if we are killed between the two, the same command finishes it.
 fn steer(

@@ -38,14 +38,22 @@ pub struct Settled<'a> {
 
 impl Ledger {
     /// Writes the touches of one slice of users; those below `next_user` then have their row.
-    pub fn write_slice(&self, run: &Run, verdicts: &[Verdict], next_user: u64, now: Timestamp) -> Outcome<()> {
+    pub fn write_slice(
+        &self,
+        run: &Run,
+        verdicts: &[Verdict],
+        next_user: u64,
+        now: Timestamp,
+    ) -> Outcome<()> {
         let tx = self.begin()?;
         let sql = "insert into touches (run, user, state, reason) values (?1, ?2, ?3, ?4)";
         let mut tally = BTreeMap::new();
         {
             let mut insert = tx.prepare_cached(sql).map_err(disk_trouble)?;
             for (user, state, reason) in verdicts {
-                insert.execute(params![run.no, user, state.number(), Reason::number(*reason)]).map_err(disk_trouble)?;
+                insert
+                    .execute(params![run.no, user, state.number(), Reason::number(*reason)])
+                    .map_err(disk_trouble)?;
                 *tally.entry((*state, *reason)).or_insert(0) += 1;
             }
         }
@@ -63,7 +71,10 @@ impl Ledger {
     /// Every touch is written; the bitmaps have done their work.
     pub fn begin_sending(&self, run: &Run, now: Timestamp) -> Outcome<()> {
         let sql = "update runs set state = ?2, users = null, blocked = null, progress_at = ?3 where no = ?1";
-        self.db.execute(sql, params![run.no, RunState::Sending.word(), now.0]).map(|_| ()).map_err(disk_trouble)
+        self.db
+            .execute(sql, params![run.no, RunState::Sending.word(), now.0])
+            .map(|_| ())
+            .map_err(disk_trouble)
     }
 
     /// The next users that wait for a batch, ascending, at most `limit`.
@@ -84,7 +95,14 @@ impl Ledger {
         for (touches, no) in batches.iter().zip(run.batch_count + 1..) {
             let sql = "insert into batches (run, no, state, size, attempts, handed_at, payload)
                        values (?1, ?2, ?3, ?4, 1, ?5, ?6)";
-            let values = params![run.no, whole(no), BatchState::Handing.word(), whole(touches.len()), now.0, packed(touches)?];
+            let values = params![
+                run.no,
+                whole(no),
+                BatchState::Handing.word(),
+                whole(touches.len()),
+                now.0,
+                packed(touches)?
+            ];
             tx.execute(sql, values).map_err(disk_trouble)?;
             total += assign(&tx, run.no, no, touches)?;
         }
@@ -93,7 +111,12 @@ impl Ledger {
         let last = batches.iter().flatten().map(|touch| u64::from(touch.user_no) + 1).max();
         tx.execute(
             "update runs set cut_user = ?2, batch_count = ?3, progress_at = ?4 where no = ?1",
-            params![run.no, whole(last.unwrap_or(run.cut_user)), whole(run.batch_count) + whole(batches.len()), now.0],
+            params![
+                run.no,
+                whole(last.unwrap_or(run.cut_user)),
+                whole(run.batch_count) + whole(batches.len()),
+                now.0
+            ],
         )
         .map_err(disk_trouble)?;
         commit(tx, run.no)
@@ -143,7 +166,8 @@ impl Ledger {
         for batch in settled {
             record_batch(&tx, run.no, batch, now)?;
         }
-        tx.execute("update runs set progress_at = ?2 where no = ?1", params![run.no, now.0]).map_err(disk_trouble)?;
+        tx.execute("update runs set progress_at = ?2 where no = ?1", params![run.no, now.0])
+            .map_err(disk_trouble)?;
         commit(tx, run.no)
     }
 
@@ -153,7 +177,12 @@ impl Ledger {
         let dropped = tx
             .execute(
                 "update touches set state = ?2, reason = ?3 where run = ?1 and state = ?4",
-                params![run.no, TouchState::Suppressed.number(), Reason::number(Some(reason)), TouchState::Due.number()],
+                params![
+                    run.no,
+                    TouchState::Suppressed.number(),
+                    Reason::number(Some(reason)),
+                    TouchState::Due.number()
+                ],
             )
             .map_err(disk_trouble)? as i64;
         shift(&tx, run.no, TouchState::Due, None, -dropped)?;
@@ -163,7 +192,8 @@ impl Ledger {
             params![run.no, BatchState::Dropped.word(), BatchState::Waiting.word()],
         )
         .map_err(disk_trouble)?;
-        tx.execute("update runs set progress_at = ?2 where no = ?1", params![run.no, now.0]).map_err(disk_trouble)?;
+        tx.execute("update runs set progress_at = ?2 where no = ?1", params![run.no, now.0])
+            .map_err(disk_trouble)?;
         commit(tx, run.no)?;
         Ok(dropped)
     }
@@ -190,7 +220,8 @@ fn assign(tx: &Transaction, run: i64, no: u64, touches: &[Touch]) -> Outcome<i64
 fn record_batch(tx: &Transaction, run: i64, batch: &Settled, now: Timestamp) -> Outcome<()> {
     let mut tally = BTreeMap::new();
     for (user, state, note) in &batch.touches {
-        *tally.entry(*state).or_insert(0) += move_touch(tx, run, *user, TouchState::Handed, *state, note.as_deref())?;
+        *tally.entry(*state).or_insert(0) +=
+            move_touch(tx, run, *user, TouchState::Handed, *state, note.as_deref())?;
     }
     for (state, moved) in tally {
         shift(tx, run, TouchState::Handed, None, -moved)?;
@@ -199,7 +230,8 @@ fn record_batch(tx: &Transaction, run: i64, batch: &Settled, now: Timestamp) -> 
     let is_over = !matches!(batch.state, BatchState::Waiting | BatchState::Unknown);
     let sql = "update batches set state = ?3, attempts = ?4, answered_at = ?5, cause = ?6,
                payload = case when ?7 then null else payload end where run = ?1 and no = ?2";
-    let values = params![run, whole(batch.no), batch.state.word(), batch.attempts, now.0, batch.cause, is_over];
+    let values =
+        params![run, whole(batch.no), batch.state.word(), batch.attempts, now.0, batch.cause, is_over];
     tx.execute(sql, values).map(|_| ()).map_err(disk_trouble)
 }
 

@@ -23,7 +23,14 @@ pub fn batch(no: u64, users: std::ops::Range<u32>, content: Value) -> Batch {
         fields: [("name".to_string(), json!("张\"三\"\n"))].into_iter().collect(),
     };
     let touches = users.map(touch).collect();
-    Batch { task: "t1".into(), run: "t1@2026-03-01T20:00:00".into(), no, channel: "sms".into(), attempt: 1, touches }
+    Batch {
+        task: "t1".into(),
+        run: "t1@2026-03-01T20:00:00".into(),
+        no,
+        channel: "sms".into(),
+        attempt: 1,
+        touches,
+    }
 }
 
 pub fn send(sender: &dyn Sender, batch: &Batch) -> Outcome {
@@ -41,13 +48,16 @@ fn lines(folder: &Path) -> Vec<Value> {
 fn keeps_the_contract(sender: &dyn Sender) {
     sender.check().unwrap();
     assert!(!sender.name().is_empty() && sender.parallel() >= 1);
-    let contents = [json!({}), json!({"template": "您好 👋 \u{0}\n"}), json!({"template": "长".repeat(100_000)})];
+    let contents =
+        [json!({}), json!({"template": "您好 👋 \u{0}\n"}), json!({"template": "长".repeat(100_000)})];
     for (content, no) in contents.into_iter().zip(1..) {
         let first = batch(no, (no as u32 * 10)..(no as u32 * 10 + 3), content);
         let again = Batch { attempt: 2, ..first.clone() };
         assert_eq!(first.key(), again.key());
         for attempt in [&first, &again] {
-            let Outcome::Answered(receipts) = send(sender, attempt) else { panic!("{} did not answer", sender.name()) };
+            let Outcome::Answered(receipts) = send(sender, attempt) else {
+                panic!("{} did not answer", sender.name())
+            };
             let named: Vec<_> = receipts.iter().map(|receipt| receipt.touch_id).collect();
             let given: Vec<_> = attempt.touches.iter().map(|touch| touch.touch_id).collect();
             assert_eq!(named, given, "{}", sender.name());
@@ -79,7 +89,10 @@ fn a_line_of_the_file_has_the_keys_of_the_contract() {
     send(&sender, &batch(3, 0..1, json!({"template": "您好"})));
     let line = &lines(folder.path())[0];
     let keys: Vec<&String> = line.as_object().unwrap().keys().collect();
-    assert_eq!(keys, ["touch_id", "task", "run", "batch", "user_id", "channel", "due_at", "content", "fields"]);
+    assert_eq!(
+        keys,
+        ["touch_id", "task", "run", "batch", "user_id", "channel", "due_at", "content", "fields"]
+    );
     assert_eq!((line["batch"].as_u64(), line["user_id"].as_str()), (Some(3), Some("用户0")));
 }
 
@@ -92,12 +105,14 @@ fn lived(n: i64) -> bool {
     for step in [n, i64::MAX] {
         let faults = DieAt::step(step);
         let file = FileSender::new("file", &outbox, faults.clone());
-        let senders: Senders = [("file".to_string(), Arc::new(file) as Arc<dyn Sender>)].into_iter().collect();
+        let senders: Senders =
+            [("file".to_string(), Arc::new(file) as Arc<dyn Sender>)].into_iter().collect();
         let ended = world.run_with(&senders, faults.as_ref(), at("20:20"));
         assert_eq!(ended.is_err(), faults.is_dead(), "{ended:?}");
         was_killed |= faults.is_dead();
     }
-    let users: Vec<String> = lines(&outbox).iter().map(|line| line["user_id"].as_str().unwrap().to_string()).collect();
+    let users: Vec<String> =
+        lines(&outbox).iter().map(|line| line["user_id"].as_str().unwrap().to_string()).collect();
     let distinct: HashSet<&String> = users.iter().collect();
     let book = world.report(&id).total;
     assert_eq!((distinct.len(), users.len() as i64), (users.len(), 20 - book.withheld), "killed at {n}");
@@ -159,7 +174,9 @@ fn an_outbox_that_cannot_be_written_says_so() {
     std::fs::write(folder.path().join("outbox"), "not a folder").unwrap();
     let sender = FileSender::new("file", &folder.path().join("outbox"), Arc::new(NoFaults));
     assert_eq!(sender.check().unwrap_err().code, "SND-002");
-    assert!(matches!(send(&sender, &batch(1, 0..1, json!({}))), Outcome::TryLater { why, .. } if why.code == "SND-002"));
+    assert!(
+        matches!(send(&sender, &batch(1, 0..1, json!({}))), Outcome::TryLater { why, .. } if why.code == "SND-002")
+    );
 }
 
 #[test]
@@ -170,7 +187,10 @@ fn settings_are_checked_all_at_once() {
         secret: &|name| (name == "KEY").then(|| "s".into()),
         faults: Arc::new(NoFaults),
     };
-    let good: Table = toml::from_str("[短信]\nkind = \"webhook\"\nurl = \"https://例.cn/x\"\nsecret_env = \"KEY\"\ntimeout = \"3s\"").unwrap();
+    let good: Table = toml::from_str(
+        "[\"短信\"]\nkind = \"webhook\"\nurl = \"https://例.cn/x\"\nsecret_env = \"KEY\"\ntimeout = \"3s\"",
+    )
+    .unwrap();
     let names: Vec<String> = build(&good, &world).map(|senders| senders.into_keys().collect()).unwrap();
     assert_eq!(names, ["blackhole", "file", "短信"]);
     let bad: Table = toml::from_str(
@@ -181,4 +201,48 @@ fn settings_are_checked_all_at_once() {
     assert_eq!(problems.0.len(), 7, "{problems}");
     assert!(problems.0.iter().all(|problem| problem.code == "SND-001"));
     assert!(problems.to_string().contains("write `timeout`"));
+}
+
+/// Each code of these rooms has its page, and each page belongs to a code.
+#[test]
+fn every_code_has_a_page() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let code = regex::Regex::new(r#""((?:TSK|DSP|SND)-\d{3}|OUT-030)["\s]"#).unwrap();
+    let mut codes = HashSet::new();
+    for room in ["task", "dispatch", "sender"] {
+        codes.extend(
+            sources(&root.join("src").join(room)).iter().flat_map(|text| {
+                code.captures_iter(text).map(|found| found[1].to_string()).collect::<Vec<_>>()
+            }),
+        );
+    }
+    assert!(codes.len() > 25, "{codes:?}");
+    for code in codes {
+        let page = std::fs::read_to_string(root.join(format!("docs/errors/{code}.md"))).expect(&code);
+        assert!(
+            page.starts_with(&format!("# {code}: ")) && page.contains("## Cause") && page.contains("## Cure")
+        );
+    }
+}
+
+fn sources(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let texts = |path: std::path::PathBuf| {
+        if path.is_dir() { sources(&path) } else { vec![std::fs::read_to_string(path).unwrap()] }
+    };
+    entries.flat_map(texts).collect()
+}
+
+#[test]
+fn zz_measure() {
+    let world = World::of(200_000);
+    let id = world.approved(&text("file", "", "").replace("batch = 3", "batch = 200"));
+    let file = FileSender::new("file", &world.dir.path().join("outbox"), Arc::new(NoFaults));
+    let senders: Senders = [("file".to_string(), Arc::new(file) as Arc<dyn Sender>)].into_iter().collect();
+    let t = std::time::Instant::now();
+    world.run_with(&senders, &NoFaults, at("20:20")).unwrap();
+    eprintln!("200k run {:?}", t.elapsed());
+    let t = std::time::Instant::now();
+    let book = world.report(&id).total;
+    eprintln!("report {:?} {} {:?}", t.elapsed(), book.delivered, std::fs::metadata(world.dir.path().join("ledger.db")).unwrap().len());
 }

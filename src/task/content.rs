@@ -87,7 +87,9 @@ impl Maker<'_> {
         match value {
             Value::String(text) => Node::Text(self.pieces(text, Some(key))),
             Value::Array(items) => Node::List(items.iter().map(|item| self.node(key, item)).collect()),
-            Value::Object(map) => Node::Table(map.iter().map(|(k, v)| (k.clone(), self.node(key, v))).collect()),
+            Value::Object(map) => {
+                Node::Table(map.iter().map(|(k, v)| (k.clone(), self.node(key, v))).collect())
+            }
             other => Node::Other(other.clone()),
         }
     }

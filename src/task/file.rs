@@ -12,7 +12,7 @@ use crate::base::{Problem, Problems, Share, Span, Timestamp, Zone};
 
 use super::content::Content;
 use super::reader::{Field, Reader, Section};
-use super::timing::{Once, OnRefreshFailure};
+use super::timing::{OnRefreshFailure, Once};
 
 /// Characters in a task name. No document sets a limit for the tasks that are built here; this one
 /// keeps lists readable.
@@ -125,15 +125,35 @@ pub(super) struct Parts {
 }
 
 const TOP: &[&str] = &[
-    "name", "group", "audience", "crowd", "update", "start", "end", "grace", "on_pause", "trigger", "dispatch", "limits",
+    "name", "group", "audience", "crowd", "update", "start", "end", "grace", "on_pause", "trigger",
+    "dispatch", "limits",
 ];
 const ONCE: &[&str] = &["kind", "at", "refresh_before", "on_refresh_failure", "grace", "on_pause"];
 const DISPATCH: &[&str] = &["sender", "channel", "batch", "content"];
 const LIMITS: &[&str] = &["caps", "quiet", "holdout", "blacklist"];
 /// Keys of the kinds that are not executed yet; they are known, so that nobody hunts for a typo.
 const LATER: &[&str] = &[
-    "times", "days", "weekdays", "cron", "did", "not_done", "within", "count", "again", "reach", "from", "to", "same",
-    "count_history", "fires_max", "gap_min", "audience_at", "recheck", "on_end", "late_b", "overlap",
+    "times",
+    "days",
+    "weekdays",
+    "cron",
+    "did",
+    "not_done",
+    "within",
+    "count",
+    "again",
+    "reach",
+    "from",
+    "to",
+    "same",
+    "count_history",
+    "fires_max",
+    "gap_min",
+    "audience_at",
+    "recheck",
+    "on_end",
+    "late_b",
+    "overlap",
 ];
 
 impl Parts {
@@ -210,7 +230,10 @@ impl Parts {
     fn read_once(&mut self, reader: &mut Reader, trigger: &Section, zone: &Zone) {
         for key in LATER.iter().filter(|key| trigger.value(key).is_some()) {
             let what = format!("`{key}` means nothing for kind = \"once\"; it has {}", ONCE.join(", "));
-            reader.report(Problem::author("TSK-015", what).cure(format!("leave `{key}` out")), trigger.span(key));
+            reader.report(
+                Problem::author("TSK-015", what).cure(format!("leave `{key}` out")),
+                trigger.span(key),
+            );
         }
         let known: Vec<&str> = ONCE.iter().chain(LATER).copied().collect();
         reader.keys(trigger, &known, &where_it_belongs);
@@ -238,7 +261,7 @@ impl Parts {
 
     fn read_content(&mut self, reader: &mut Reader, dispatch: &Section, content: &Section) {
         let span = dispatch.span("content");
-        let map = dispatch.value("content").map(|value| json_of(value)).unwrap_or_default();
+        let map = dispatch.value("content").map(json_of).unwrap_or_default();
         let map = map.as_object().cloned().unwrap_or_default();
         reader.text(content, "template");
         self.content = Field { value: Content(map), span };
@@ -247,7 +270,8 @@ impl Parts {
     fn read_limits(&mut self, reader: &mut Reader, top: &Section) {
         let limits = top.inner("limits", reader);
         reader.keys(&limits, LIMITS, &where_it_belongs);
-        let is_empty = |value: &Spanned<DeValue>| value.get_ref().as_array().is_some_and(|list| list.is_empty());
+        let is_empty =
+            |value: &Spanned<DeValue>| value.get_ref().as_array().is_some_and(|list| list.is_empty());
         for key in ["caps", "quiet"] {
             if limits.value(key).is_some_and(|value| !is_empty(value)) {
                 reader.report(not_yet(&format!("`{key}`")), limits.span(key));
@@ -260,16 +284,20 @@ impl Parts {
     /// What must agree between keys.
     fn compare(&self, reader: &mut Reader, top: &Section) {
         if let (Some(_), Some(crowd)) = (&self.audience, &self.crowd) {
-            let problem = Problem::author("TSK-006", "`audience` and `crowd` are both given, and they differ in kind")
-                .cure("keep one; to narrow a crowd write audience = \"人群包 '名称' 且 …\"");
+            let problem =
+                Problem::author("TSK-006", "`audience` and `crowd` are both given, and they differ in kind")
+                    .cure("keep one; to narrow a crowd write audience = \"人群包 '名称' 且 …\"");
             reader.report(problem, crowd.span);
         }
         let (Some(start), Some(end)) = (&self.start, &self.end) else { return };
         if start.value >= end.value {
-            let problem = Problem::author("TSK-005", "`end` is not after `start`, so the task is never valid");
+            let problem =
+                Problem::author("TSK-005", "`end` is not after `start`, so the task is never valid");
             reader.report(problem.cure("make `end` later than `start`"), top.span("end"));
-        } else if let Some(at) = self.at.as_ref().filter(|at| at.value < start.value || at.value >= end.value) {
-            let problem = Problem::author("TSK-005", "`at` lies outside [start, end), so the run would never go out");
+        } else if let Some(at) = self.at.as_ref().filter(|at| at.value < start.value || at.value >= end.value)
+        {
+            let problem =
+                Problem::author("TSK-005", "`at` lies outside [start, end), so the run would never go out");
             reader.report(problem.cure("move `at`, or widen `start` and `end`"), at.span);
         }
     }
@@ -277,7 +305,8 @@ impl Parts {
     /// The task file, when all that it needs is there.
     pub fn whole(self, text: &str) -> Option<TaskFile> {
         let at = self.at?.value;
-        let once = Once { at, refresh_before: self.refresh_before, on_refresh_failure: self.on_refresh_failure };
+        let once =
+            Once { at, refresh_before: self.refresh_before, on_refresh_failure: self.on_refresh_failure };
         let sender = self.sender?.value;
         let audience = match (self.audience, self.crowd) {
             (Some(selection), _) => Audience::Selection(selection.value),
@@ -319,7 +348,10 @@ fn is_a_name(reader: &mut Reader, name: &Field<String>) -> bool {
         return true;
     }
     let what = format!("the name has {length} characters; it needs 1 to {NAME_CHARS_MAX}");
-    reader.report(Problem::author("TSK-014", what).cure("give it a short name; customers never see it"), name.span);
+    reader.report(
+        Problem::author("TSK-014", what).cure("give it a short name; customers never see it"),
+        name.span,
+    );
     false
 }
 
@@ -355,7 +387,9 @@ fn where_it_belongs(key: &str) -> Option<String> {
 fn json_of(value: &Spanned<DeValue>) -> Value {
     match value.get_ref() {
         DeValue::String(text) => Value::from(text.as_ref()),
-        DeValue::Integer(n) => i64::from_str_radix(n.as_str(), n.radix()).map_or_else(|_| json!(n.to_string()), Value::from),
+        DeValue::Integer(n) => {
+            i64::from_str_radix(n.as_str(), n.radix()).map_or_else(|_| json!(n.to_string()), Value::from)
+        }
         DeValue::Float(n) => n.as_str().parse::<f64>().map_or(Value::Null, Value::from),
         DeValue::Boolean(flag) => Value::from(*flag),
         DeValue::Datetime(at) => Value::from(at.to_string()),

@@ -19,7 +19,7 @@ pub use file::{Audience, Dispatch, Limits, OnPause, TaskFile, Trigger, Update, r
 pub use life::{Move, State};
 pub use names::{Checked, Known, check};
 pub use tasks::{MoveRow, Task, Tasks, disk_trouble};
-pub use timing::{Once, OnRefreshFailure, REFRESH_LEAD_MS, duration_ms};
+pub use timing::{OnRefreshFailure, Once, REFRESH_LEAD_MS, duration_ms};
 
 #[cfg(test)]
 mod tests;

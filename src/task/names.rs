@@ -27,7 +27,13 @@ pub struct Checked {
 /// Reads a task file and looks up its names. `now` is for the warning about a time that is past.
 /// Errors: those of [`super::read`], TSK-007 for names, and those of the selection.
 /// Warnings: TSK-008 placeholders that are no attribute, TSK-009 a time that is past.
-pub fn check(text: &str, origin: &str, zone: &Zone, now: Timestamp, known: &dyn Known) -> Result<Checked, Problems> {
+pub fn check(
+    text: &str,
+    origin: &str,
+    zone: &Zone,
+    now: Timestamp,
+    known: &dyn Known,
+) -> Result<Checked, Problems> {
     let mut reader = Reader::new(text, origin);
     let parts = Parts::read(&mut reader, text, zone);
     let mut warnings = selection(&mut reader, parts.audience.as_ref(), known);
@@ -58,9 +64,18 @@ fn selection(reader: &mut Reader, audience: Option<&Field<String>>, known: &dyn 
     let shift = shift_of(reader.raw(audience.span), &audience.value);
     let span = |problem: &Problem| inside(audience.span, shift, problem.span);
     match known.selection(&audience.value) {
-        Ok(warnings) => warnings.into_iter().map(|w| { let at = span(&w); reader.placed(w, at) }).collect(),
+        Ok(warnings) => warnings
+            .into_iter()
+            .map(|w| {
+                let at = span(&w);
+                reader.placed(w, at)
+            })
+            .collect(),
         Err(problems) => {
-            problems.0.into_iter().for_each(|p| { let at = span(&p); reader.report(p, at) });
+            problems.0.into_iter().for_each(|p| {
+                let at = span(&p);
+                reader.report(p, at)
+            });
             Vec::new()
         }
     }
@@ -85,7 +100,11 @@ fn name(reader: &mut Reader, kind: &str, written: &Field<String>, known: &[Strin
         return;
     }
     let names: Vec<&str> = known.iter().map(String::as_str).collect();
-    let there = if names.is_empty() { "there is none yet".to_string() } else { format!("there are {}", names.join(", ")) };
+    let there = if names.is_empty() {
+        "there is none yet".to_string()
+    } else {
+        format!("there are {}", names.join(", "))
+    };
     let what = format!("no {kind} is called `{}`; {there}", written.value);
     let cure = match (near(&written.value, &names), kind) {
         (Some(near), _) => format!("write \"{near}\""),

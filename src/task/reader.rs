@@ -55,7 +55,9 @@ impl<'t> Reader<'t> {
         self.problems.sort_by_key(|problem| problem.span.map_or(0, |(from, _)| from));
         match value {
             Some(value) => Problems(self.problems).or(value),
-            None if self.problems.is_empty() => Err(Problem::bug("a task file was refused without a reason").into()),
+            None if self.problems.is_empty() => {
+                Err(Problem::bug("a task file was refused without a reason").into())
+            }
             None => Err(Problems(self.problems)),
         }
     }
@@ -63,9 +65,11 @@ impl<'t> Reader<'t> {
     /// Notes what the TOML reader itself could not read.
     pub fn report_syntax(&mut self, errors: &[toml::de::Error]) {
         for error in errors {
-            let span = error.span().map_or(Span::default(), |range| Span { from: range.start, to: range.end });
-            let problem = Problem::author("TSK-001", format!("this is not TOML: {}", error.message()))
-                .cure("texts stand in quotes, tables begin with [name]; see docs/tasks.md");
+            let span =
+                error.span().map_or(Span::default(), |range| Span { from: range.start, to: range.end });
+            let problem = Problem::author("TSK-001", format!("this is not TOML: {}", error.message())).cure(
+                "texts stand in quotes, so do Chinese keys; tables begin with [name]; see docs/tasks.md",
+            );
             self.report(problem, span);
         }
     }
@@ -85,7 +89,8 @@ impl<'t> Reader<'t> {
     /// A key that must be there; the others say what is missing by this.
     pub fn required<T>(&mut self, section: &Section, key: &str, found: Option<T>) -> Option<T> {
         if section.value(key).is_none() {
-            let home = if section.name.is_empty() { String::new() } else { format!(" of [{}]", section.name) };
+            let home =
+                if section.name.is_empty() { String::new() } else { format!(" of [{}]", section.name) };
             let problem = Problem::author("TSK-003", format!("the key `{key}`{home} is missing"))
                 .cure(format!("add {key} = …; docs/tasks.md shows every key"));
             self.report(problem, section.span);

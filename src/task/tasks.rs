@@ -119,10 +119,11 @@ impl Tasks {
     /// A new version of a draft or of a rejected task, which becomes a draft again.
     /// Errors: TSK-010 when the task is in another state.
     pub fn edit(&self, id: &str, file: &TaskFile, zone: &Zone, who: &str, now: Timestamp) -> Outcome<Task> {
+        let no = no_of(id)?;
+        let tx = self.begin()?;
         let task = self.task(id)?;
         let to = allowed(&task, Move::Edit)?;
-        let (no, version) = (no_of(id)?, task.version + 1);
-        let tx = self.begin()?;
+        let version = task.version + 1;
         add_version(&tx, no, version, file, zone, who, now)?;
         tx.execute(
             "update tasks set version = ?2, state = ?3, cause = null where no = ?1",
@@ -136,14 +137,24 @@ impl Tasks {
 
     /// One task by its id. Errors: TSK-011 with the ids that there are.
     pub fn task(&self, id: &str) -> Outcome<Task> {
-        let no = no_of(id).or_else(|_| Err(self.unknown(id)))?;
+        let no = no_of(id).map_err(|_| self.unknown(id))?;
         let found = self.db.query_row(&format!("{TASK} where t.no = ?1"), [no], stored).optional();
         found.map_err(disk_trouble)?.ok_or_else(|| self.unknown(id))?.task()
     }
 
     /// All tasks, the oldest first.
     pub fn list(&self) -> Outcome<Vec<Task>> {
-        let mut query = self.db.prepare_cached(&format!("{TASK} order by t.no")).map_err(disk_trouble)?;
+        self.list_where("true")
+    }
+
+    /// The tasks to which the clock can do something, the oldest first.
+    pub fn alive(&self) -> Outcome<Vec<Task>> {
+        self.list_where("t.state in ('approved', 'running', 'paused', 'failed')")
+    }
+
+    fn list_where(&self, condition: &str) -> Outcome<Vec<Task>> {
+        let sql = format!("{TASK} where {condition} order by t.no");
+        let mut query = self.db.prepare_cached(&sql).map_err(disk_trouble)?;
         let rows = query.query_map([], stored).map_err(disk_trouble)?;
         rows.map(|row| row.map_err(disk_trouble)?.task()).collect()
     }
@@ -151,22 +162,21 @@ impl Tasks {
     /// Moves a task. `note` is the reason of a rejection, a cancellation or a failure.
     /// Errors: TSK-010 forbidden (names the moves allowed), TSK-009 submitted or approved too late,
     /// TSK-013 rejected without a reason.
-    pub fn make_move(&self, id: &str, step: Move, who: &str, note: Option<&str>, now: Timestamp) -> Outcome<Task> {
+    pub fn make_move(
+        &self,
+        id: &str,
+        step: Move,
+        who: &str,
+        note: Option<&str>,
+        now: Timestamp,
+    ) -> Outcome<Task> {
+        let no = no_of(id)?;
+        let tx = self.begin()?;
         let task = self.task(id)?;
         let to = allowed(&task, step)?;
         may_move(&task, step, note, now)?;
-        let no = no_of(id)?;
-        let tx = self.begin()?;
-        let moved = tx
-            .execute(
-                "update tasks set state = ?2, cause = ?3 where no = ?1 and state = ?4",
-                params![no, to.word(), note, task.state.word()],
-            )
+        tx.execute("update tasks set state = ?2, cause = ?3 where no = ?1", params![no, to.word(), note])
             .map_err(disk_trouble)?;
-        if moved == 0 {
-            return Err(Problem::outside("TSK-012", format!("task {id} was moved by someone else meanwhile"))
-                .cure("look at it with `quanke task show` and try again"));
-        }
         let row = MoveRow::new(id, step.word(), Some(task.state), to, who, now);
         add_move(&tx, no, &MoveRow { note: note.map(str::to_string), ..row })?;
         tx.commit().map_err(disk_trouble)?;
@@ -175,7 +185,8 @@ impl Tasks {
 
     /// The audit trail of a task, the oldest first.
     pub fn moves(&self, id: &str) -> Outcome<Vec<MoveRow>> {
-        let sql = "select at, who, move, from_state, to_state, note from task_moves where task = ?1 order by no";
+        let sql =
+            "select at, who, move, from_state, to_state, note from task_moves where task = ?1 order by no";
         let mut query = self.db.prepare_cached(sql).map_err(disk_trouble)?;
         let rows = query.query_map([no_of(id)?], |row| move_row(id, row)).map_err(disk_trouble)?;
         rows.map(|row| row.map_err(disk_trouble)).collect()
@@ -186,16 +197,26 @@ impl Tasks {
     }
 
     fn unknown(&self, id: &str) -> Problem {
-        let no: i64 = self.db.query_row("select coalesce(max(no), 0) from tasks", [], |row| row.get(0)).unwrap_or(0);
-        let there = if no == 0 { "there is none yet".into() } else { format!("there are {} to {}", id_of(1), id_of(no)) };
-        Problem::author("TSK-011", format!("no task is called `{id}`; {there}")).cure("see `quanke task list`")
+        let no: i64 =
+            self.db.query_row("select coalesce(max(no), 0) from tasks", [], |row| row.get(0)).unwrap_or(0);
+        let there = if no == 0 {
+            "there is none yet".into()
+        } else {
+            format!("there are {} to {}", id_of(1), id_of(no))
+        };
+        Problem::author("TSK-011", format!("no task is called `{id}`; {there}"))
+            .cure("see `quanke task list`")
     }
 }
 
 /// A database that could not be read or written, as a problem.
 pub fn disk_trouble(error: rusqlite::Error) -> Problem {
     let full = matches!(error.sqlite_error_code(), Some(rusqlite::ErrorCode::DiskFull));
-    let cure = if full { "free some disk space and run the command again" } else { "run the command again; nothing was half written" };
+    let cure = if full {
+        "free some disk space and run the command again"
+    } else {
+        "run the command again; nothing was half written"
+    };
     Problem::outside("OUT-030", format!("the home's database could not be used: {error}")).cure(cure)
 }
 
@@ -231,7 +252,16 @@ impl Stored {
         let file = read(&self.text, &id, &zone).map_err(|problems| first(problems, &id))?;
         let state = State::of(&self.state).ok_or_else(|| odd("an unknown state"))?;
         let created_at = Timestamp(self.created_at);
-        Ok(Task { state, cause: self.cause, version: self.version, epoch: self.epoch, created_at, zone, file, id })
+        Ok(Task {
+            state,
+            cause: self.cause,
+            version: self.version,
+            epoch: self.epoch,
+            created_at,
+            zone,
+            file,
+            id,
+        })
     }
 }
 
@@ -281,10 +311,19 @@ fn add_move(tx: &Transaction, no: i64, row: &MoveRow) -> Outcome<()> {
 
 fn allowed(task: &Task, step: Move) -> Outcome<State> {
     task.state.after(step).ok_or_else(|| {
-        let moves: Vec<&str> = task.state.moves().iter().filter(|(m, _)| m.is_a_command()).map(|(m, _)| m.word()).collect();
-        let can = if moves.is_empty() { "nothing can be done with it but copy".into() } else { format!("allowed are {}, copy", moves.join(", ")) };
+        let moves: Vec<&str> =
+            task.state.moves().iter().filter(|(m, _)| m.is_a_command()).map(|(m, _)| m.word()).collect();
+        let can = if moves.is_empty() {
+            "nothing can be done with it but copy".into()
+        } else {
+            format!("allowed are {}, copy", moves.join(", "))
+        };
         let what = format!("task {} is {}, so it cannot `{}`; {can}", task.id, task.state, step.word());
-        Problem::author("TSK-010", what).cure(format!("quanke task {} {}", moves.first().unwrap_or(&"copy"), task.id))
+        Problem::author("TSK-010", what).cure(format!(
+            "quanke task {} {}",
+            moves.first().unwrap_or(&"copy"),
+            task.id
+        ))
     })
 }
 
@@ -293,8 +332,11 @@ fn may_move(task: &Task, step: Move, note: Option<&str>, now: Timestamp) -> Outc
         return Err(past_problem().at(format!("task {}", task.id)));
     }
     if step == Move::Reject && note.is_none_or(|note| note.trim().is_empty()) {
-        return Err(Problem::author("TSK-013", format!("task {} is to be rejected without a reason", task.id))
-            .cure("say why, so that its author can mend it"));
+        return Err(Problem::author(
+            "TSK-013",
+            format!("task {} is to be rejected without a reason", task.id),
+        )
+        .cure("say why, so that its author can mend it"));
     }
     Ok(())
 }

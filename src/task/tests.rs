@@ -72,7 +72,10 @@ fn mistakes(text: &str) -> Vec<String> {
 #[test]
 fn a_task_file_is_read() {
     let Checked { file, warnings } = checked(GOOD).unwrap();
-    assert_eq!((file.name.as_str(), file.dispatch.batch, file.dispatch.channel.as_str()), ("春季活动", 500, "file"));
+    assert_eq!(
+        (file.name.as_str(), file.dispatch.batch, file.dispatch.channel.as_str()),
+        ("春季活动", 500, "file")
+    );
     assert_eq!((file.update, file.grace_ms, file.on_pause), (Update::OnDemand, 1_800_000, OnPause::Drop));
     assert_eq!((file.start, file.end), (at("2026-03-01"), at("2026-04-01")));
     let Trigger::Once(once) = &file.trigger;
@@ -97,9 +100,23 @@ fn every_mistake_is_shown_at_once_at_its_place() {
     assert_eq!(
         mistakes(bad),
         [
-            "TSK-003 1:1", "TSK-003 1:1", "TSK-002 1:1", "SEL-014 2:19", "TSK-006 3:9", "TSK-007 3:9", "TSK-004 4:10",
-            "TSK-004 5:9", "TSK-002 6:1", "TSK-003 7:1", "TSK-015 9:1", "TSK-004 10:18", "TSK-007 12:10",
-            "TSK-004 13:9", "TSK-004 14:24", "TSK-004 16:11", "TSK-020 17:1"
+            "TSK-002 1:1",
+            "TSK-003 1:1",
+            "TSK-003 1:1",
+            "SEL-014 2:19",
+            "TSK-006 3:9",
+            "TSK-007 3:9",
+            "TSK-004 4:10",
+            "TSK-004 5:9",
+            "TSK-002 6:1",
+            "TSK-003 7:1",
+            "TSK-015 9:1",
+            "TSK-004 10:18",
+            "TSK-007 12:10",
+            "TSK-004 13:9",
+            "TSK-004 14:24",
+            "TSK-004 16:11",
+            "TSK-020 17:1"
         ]
     );
     let problems = checked(bad).map(|_| ()).unwrap_err().to_string();
@@ -110,7 +127,7 @@ fn every_mistake_is_shown_at_once_at_its_place() {
 
 #[test]
 fn syntax_instants_names_and_the_kinds_to_come() {
-    assert_eq!(mistakes("name = \n[trigger"), ["TSK-001 1:7", "TSK-001 2:9"]);
+    assert_eq!(mistakes("name = \n[trigger"), ["TSK-001 1:8", "TSK-001 2:9"]);
     assert_eq!(mistakes(&GOOD.replace("2026-04-01", "2026-02-01")), ["TSK-005 6:1"]);
     assert_eq!(mistakes(&GOOD.replace("2026-03-02 20:00", "2026-04-01")), ["TSK-005 10:12"]);
     assert_eq!(mistakes(&GOOD.replace("春季活动", &"字".repeat(101))), ["TSK-014 2:12"]);
@@ -129,9 +146,15 @@ fn a_time_that_is_past_is_a_warning_then_a_mistake() {
     assert!(late.warnings.iter().any(|warning| warning.code == "TSK-009"));
     let tasks = Tasks::open(Connection::open_in_memory().unwrap()).unwrap();
     let id = tasks.create(&late.file, &zone, "小王", at("2026-03-01")).unwrap().id;
-    assert_eq!(tasks.make_move(&id, Move::Submit, "小王", None, at("2026-03-03")).unwrap_err().code, "TSK-009");
+    assert_eq!(
+        tasks.make_move(&id, Move::Submit, "小王", None, at("2026-03-03")).unwrap_err().code,
+        "TSK-009"
+    );
     tasks.make_move(&id, Move::Submit, "小王", None, at("2026-03-01")).unwrap();
-    assert_eq!(tasks.make_move(&id, Move::Approve, "老李", None, at("2026-03-03")).unwrap_err().code, "TSK-009");
+    assert_eq!(
+        tasks.make_move(&id, Move::Approve, "老李", None, at("2026-03-03")).unwrap_err().code,
+        "TSK-009"
+    );
 }
 
 #[test]
@@ -176,7 +199,11 @@ proptest! {
 fn lengths_of_time() {
     let read = ["90s", "20m", "2h", "7d", "0s"].map(|text| duration_ms(text).unwrap());
     assert_eq!(read, [90_000, 1_200_000, 7_200_000, 604_800_000, 0]);
-    assert!(["", "s", "2", "-1s", "1.5h", "2 weeks", "99999999999999999d", "二m", "2分"].iter().all(|bad| duration_ms(bad).is_none()));
+    assert!(
+        ["", "s", "2", "-1s", "1.5h", "2 weeks", "99999999999999999d", "二m", "2分"]
+            .iter()
+            .all(|bad| duration_ms(bad).is_none())
+    );
 }
 
 // proves: S2.3, S2.4, S2.5, S2.6, S2.9, S2.10
@@ -193,7 +220,15 @@ fn a_task_moves_as_its_life_says_and_everything_is_written_down() {
     assert_eq!(go(Move::Reject, Some(" ")).unwrap_err().code, "TSK-013");
     let rejected = go(Move::Reject, Some("文案不对")).unwrap();
     assert_eq!((rejected.state.chinese(), rejected.cause.as_deref()), ("审批驳回", Some("文案不对")));
-    let edited = tasks.edit("t1", &TaskFile { name: "x".into(), text: GOOD.replace("春季", "夏季"), ..file }, &zone, "小王", now).unwrap();
+    let edited = tasks
+        .edit(
+            "t1",
+            &TaskFile { name: "x".into(), text: GOOD.replace("春季", "夏季"), ..file },
+            &zone,
+            "小王",
+            now,
+        )
+        .unwrap();
     assert_eq!((edited.state.word(), edited.version, edited.file.name.as_str()), ("draft", 2, "夏季活动"));
     let forbidden = go(Move::Pause, None).unwrap_err();
     assert_eq!(forbidden.code, "TSK-010");
@@ -204,12 +239,25 @@ fn a_task_moves_as_its_life_says_and_everything_is_written_down() {
     let copy = tasks.copy("t1", "小王", now).unwrap();
     assert_eq!((copy.id.as_str(), copy.state.word(), copy.file.name.as_str()), ("t2", "draft", "夏季活动"));
     assert_eq!(tasks.list().unwrap().len(), 2);
-    let trail: Vec<String> = tasks.moves("t1").unwrap().into_iter().map(|row| format!("{} {} {}", row.who, row.step, row.to)).collect();
+    let trail: Vec<String> = tasks
+        .moves("t1")
+        .unwrap()
+        .into_iter()
+        .map(|row| format!("{} {} {}", row.who, row.step, row.to))
+        .collect();
     assert_eq!(trail[..3], ["小王 create draft", "老李 submit pending_approval", "老李 reject rejected"]);
     assert_eq!(tasks.moves("t1").unwrap()[2].note.as_deref(), Some("文案不对"));
     for id in ["t9", "x", ""] {
         assert_eq!(tasks.task(id).unwrap_err().code, "TSK-011");
     }
+}
+
+#[test]
+fn a_home_that_cannot_be_used_says_so() {
+    let db = Connection::open_in_memory().unwrap();
+    db.execute_batch("create table tasks (wrong text)").unwrap();
+    let problem = Tasks::open(db).unwrap().list().unwrap_err();
+    assert_eq!((problem.code, problem.kind), ("OUT-030", crate::base::Kind::Outside));
 }
 
 #[test]

@@ -103,18 +103,29 @@ fn a_touch_has_one_name_for_ever() {
         names.touch_id("用户2"),
     ];
     assert!(others.iter().all(|other| *other != id));
-    assert!(["", "zz", "用户用户用户用户用户", &"0".repeat(33)].iter().all(|bad| TouchId::parse(bad).is_none()));
+    assert!(
+        ["", "zz", "用户用户用户用户用户", &"0".repeat(33)].iter().all(|bad| TouchId::parse(bad).is_none())
+    );
 }
 
 #[test]
 fn a_book_that_does_not_add_up_is_refused() {
-    let counts = Counts::from([((TouchState::Delivered, None), 2), ((TouchState::Suppressed, Some(Reason::Cap)), 1)]);
+    let counts =
+        Counts::from([((TouchState::Delivered, None), 2), ((TouchState::Suppressed, Some(Reason::Cap)), 1)]);
     assert!(Book::of(3, &counts).check().is_ok());
     assert_eq!(Book::of(4, &counts).check().unwrap_err().code, "DSP-004");
 }
 
 fn replies() -> impl Strategy<Value = Vec<Reply>> {
-    let reply = prop_oneof![Just(Deliver), Just(Take), Just(Busy), Just(Refuse), Just(LostAnswer), Just(LostBatch), Just(Mixed)];
+    let reply = prop_oneof![
+        Just(Deliver),
+        Just(Take),
+        Just(Busy),
+        Just(Refuse),
+        Just(LostAnswer),
+        Just(LostBatch),
+        Just(Mixed)
+    ];
     prop::collection::vec(reply, 0..12)
 }
 

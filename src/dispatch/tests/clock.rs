@@ -1,7 +1,7 @@
 //! What happens when: starts, refreshes, runs, pauses, ends.
 
 use super::world::{Receiver, World, at, now, senders, text};
-use crate::base::{share_of, Share};
+use crate::base::{Share, share_of};
 use crate::dispatch::{NoFaults, cancel, stop};
 use crate::task::Move;
 
@@ -77,14 +77,21 @@ fn a_failed_refresh_skips_the_run_or_uses_the_latest_crowd() {
 
 #[test]
 fn a_run_found_late_is_sent_within_the_grace_and_missed_after_it() {
-    for (grace, found, state) in [("", "20:30", "done"), ("", "20:31", "missed"), ("grace = \"2h\"", "21:59", "done")] {
+    for (grace, found, state) in
+        [("", "20:30", "done"), ("", "20:31", "missed"), ("grace = \"2h\"", "21:59", "done")]
+    {
         let (world, receiver) = (World::of(4), Receiver::new(true, &[]));
         let id = world.approved(&text("receiver", grace, ""));
         // The machine was down: the clock's first reading is already late.
-        world.with_engine(&senders(&receiver), &NoFaults, |engine| engine.run_until(at(found), at("22:00"))).unwrap();
+        world
+            .with_engine(&senders(&receiver), &NoFaults, |engine| engine.run_until(at(found), at("22:00")))
+            .unwrap();
         assert_eq!(world.run_state(&id), state, "{found}");
         let report = world.report(&id);
-        assert_eq!(report.runs[0].cause.as_deref().is_some_and(|cause| cause.contains("DSP-007")), state == "missed");
+        assert_eq!(
+            report.runs[0].cause.as_deref().is_some_and(|cause| cause.contains("DSP-007")),
+            state == "missed"
+        );
         assert_eq!(receiver.user_count(), if state == "done" { 4 } else { 0 });
     }
 }
@@ -123,7 +130,9 @@ fn an_unknown_blacklist_stops_the_task_instead_of_reaching_everyone() {
 // proves: S2.9
 #[test]
 fn what_falls_due_in_a_pause_is_counted_or_held() {
-    for (policy, resumed, users, paused) in [("", "20:10", 0, 6), ("on_pause = \"hold\"", "20:10", 6, 0), ("on_pause = \"hold\"", "20:40", 0, 0)] {
+    for (policy, resumed, users, paused) in
+        [("", "20:10", 0, 6), ("on_pause = \"hold\"", "20:10", 6, 0), ("on_pause = \"hold\"", "20:40", 0, 0)]
+    {
         let (world, receiver) = (World::of(6), Receiver::new(true, &[]));
         let id = world.approved(&text("receiver", policy, ""));
         world.run(&senders(&receiver), "19:00");
@@ -145,7 +154,10 @@ fn cancel_is_allowed_until_the_first_batch_is_out() {
     let late = world.approved(&plain());
     world.run(&senders(&receiver), "19:00");
     let (tasks, ledger) = (world.tasks(), world.ledger());
-    assert_eq!(cancel(&tasks, &ledger, &early, "小王", Some("不做了"), at("19:00")).unwrap().state.chinese(), "已取消");
+    assert_eq!(
+        cancel(&tasks, &ledger, &early, "小王", Some("不做了"), at("19:00")).unwrap().state.chinese(),
+        "已取消"
+    );
     world.run(&senders(&receiver), "20:00");
     assert!(world.report(&early).runs.is_empty());
     let refused = cancel(&tasks, &ledger, &late, "小王", None, at("20:00")).unwrap_err();

@@ -13,8 +13,8 @@ use tempfile::TempDir;
 
 use crate::base::{Outcome as Found, Problem, Quiet, Timestamp, UserNo, Zone};
 use crate::dispatch::{
-    Audiences, Batch, Directory, Engine, Faults, Ledger, NoFaults, Outcome, Patience, Policy, Receipt, ReceiptState,
-    Report, Resolved, Sender, Senders, Summary, TouchId,
+    Audiences, Batch, Directory, Engine, Faults, Ledger, NoFaults, Outcome, Patience, Policy, Receipt,
+    ReceiptState, Report, Resolved, Sender, Senders, Summary, TouchId,
 };
 use crate::task::{Move, Task, Tasks, read};
 
@@ -91,7 +91,12 @@ impl World {
         self.with_engine(senders, faults, |engine| engine.run_until(now(), until))
     }
 
-    pub fn with_engine<T>(&self, senders: &Senders, faults: &dyn Faults, work: impl FnOnce(&Engine) -> T) -> T {
+    pub fn with_engine<T>(
+        &self,
+        senders: &Senders,
+        faults: &dyn Faults,
+        work: impl FnOnce(&Engine) -> T,
+    ) -> T {
         let (tasks, ledger) = (self.tasks(), self.ledger());
         work(&Engine {
             app: "default",
@@ -139,7 +144,10 @@ impl Audiences for World {
 
     fn crowd(&self, name: &str, _: Timestamp) -> Found<RoaringBitmap> {
         let known = self.crowds.borrow();
-        known.get(name).cloned().ok_or_else(|| Problem::author("CRD-001", format!("no crowd is called `{name}`")))
+        known
+            .get(name)
+            .cloned()
+            .ok_or_else(|| Problem::author("CRD-001", format!("no crowd is called `{name}`")))
     }
 }
 
@@ -160,7 +168,7 @@ impl Directory for World {
     }
 
     fn fields(&self, users: &[UserNo], names: &[String]) -> Found<Vec<Vec<Option<String>>>> {
-        let value = |user: UserNo| (user % 5 != 0).then(|| format!("张{user}"));
+        let value = |user: UserNo| (!user.is_multiple_of(5)).then(|| format!("张{user}"));
         Ok(users.iter().map(|user| names.iter().map(|_| value(*user)).collect()).collect())
     }
 }
@@ -295,7 +303,9 @@ impl Sender for Receiver {
             Receipt { touch_id: touch.touch_id, state, reason: Some("因为".into()) }
         };
         match reply {
-            Reply::Deliver => Outcome::Answered(batch.touches.iter().map(|t| Receipt::delivered(t.touch_id)).collect()),
+            Reply::Deliver => {
+                Outcome::Answered(batch.touches.iter().map(|t| Receipt::delivered(t.touch_id)).collect())
+            }
             Reply::Take => Outcome::Answered(Vec::new()),
             Reply::Busy => Outcome::TryLater { after: Duration::from_secs(5), why: why("busy") },
             Reply::Refuse => Outcome::Refused(why("no")),

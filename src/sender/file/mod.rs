@@ -110,7 +110,9 @@ impl Sender for FileSender {
 
     async fn send(&self, batch: &Batch) -> Outcome {
         match self.append(batch) {
-            Ok(()) => Outcome::Answered(batch.touches.iter().map(|touch| Receipt::delivered(touch.touch_id)).collect()),
+            Ok(()) => Outcome::Answered(
+                batch.touches.iter().map(|touch| Receipt::delivered(touch.touch_id)).collect(),
+            ),
             Err(Broken::Disk(error)) => Outcome::TryLater { after: DISK_WAIT, why: self.trouble(error) },
             Err(Broken::Killed(problem)) => Outcome::Unknown(problem),
         }

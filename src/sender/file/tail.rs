@@ -50,7 +50,11 @@ pub fn present(file: &mut File, end: u64, batch: &Batch) -> io::Result<HashSet<T
         start -= block.len() as u64;
         block.append(&mut kept);
         // The first line of a block may begin in the block before it.
-        let whole_from = if start == 0 { 0 } else { block.iter().position(|b| *b == b'\n').map_or(block.len(), |p| p + 1) };
+        let whole_from = if start == 0 {
+            0
+        } else {
+            block.iter().position(|b| *b == b'\n').map_or(block.len(), |p| p + 1)
+        };
         let whole = block.split_off(whole_from);
         kept = block;
         if note_lines(&whole, batch, &wanted, &mut found) {

@@ -5,11 +5,19 @@ use std::time::Duration;
 use toml::{Table, Value};
 
 use crate::base::{Problem, Problems};
-use crate::sender::wrong;
 use crate::dispatch::duration_ms;
+use crate::sender::wrong;
 
 const KEYS: [&str; 9] = [
-    "kind", "url", "secret", "secret_env", "timeout", "connect_timeout", "parallel", "idempotent", "on_accept",
+    "kind",
+    "url",
+    "secret",
+    "secret_env",
+    "timeout",
+    "connect_timeout",
+    "parallel",
+    "idempotent",
+    "on_accept",
 ];
 const TIMEOUT: Duration = Duration::from_secs(30);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -37,7 +45,11 @@ pub struct Config {
 impl Config {
     /// Reads `[senders.NAME]`; `secret` looks an environment variable up.
     /// Errors: SND-001 for every wrong key at once.
-    pub fn read(name: &str, table: &Table, secret: &dyn Fn(&str) -> Option<String>) -> Result<Config, Problems> {
+    pub fn read(
+        name: &str,
+        table: &Table,
+        secret: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Config, Problems> {
         let mut reader = Reader { name, table, problems: Problems::default() };
         reader.unknown_keys();
         let config = Config {
@@ -78,7 +90,9 @@ impl Reader<'_> {
 
     fn unknown_keys(&mut self) {
         for key in self.table.keys().filter(|key| !KEYS.contains(&key.as_str())) {
-            let near = KEYS.iter().max_by(|a, b| strsim::jaro_winkler(key, a).total_cmp(&strsim::jaro_winkler(key, b)));
+            let near = KEYS
+                .iter()
+                .max_by(|a, b| strsim::jaro_winkler(key, a).total_cmp(&strsim::jaro_winkler(key, b)));
             let problem: Problem = wrong(
                 self.name,
                 format!("a webhook has no key `{key}`; it has {}", KEYS.join(", ")),
@@ -99,9 +113,13 @@ impl Reader<'_> {
 
     fn url(&mut self) -> String {
         let url = self.text("url").unwrap_or_default();
-        let is_url = reqwest::Url::parse(&url).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+        let is_url = reqwest::Url::parse(&url)
+            .is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
         if !is_url {
-            self.note(format!("`url` is `{url}`, which is no http or https address"), "write url = \"https://…\"");
+            self.note(
+                format!("`url` is `{url}`, which is no http or https address"),
+                "write url = \"https://…\"",
+            );
         }
         url
     }
@@ -110,7 +128,10 @@ impl Reader<'_> {
         let Some(variable) = self.text("secret_env") else { return self.text("secret") };
         let found = look_up(&variable).filter(|secret| !secret.is_empty());
         if found.is_none() {
-            self.note(format!("the environment has no `{variable}`, named by `secret_env`"), "set the variable");
+            self.note(
+                format!("the environment has no `{variable}`, named by `secret_env`"),
+                "set the variable",
+            );
         }
         found
     }
@@ -119,7 +140,10 @@ impl Reader<'_> {
         let Some(text) = self.text(key) else { return default };
         let found = duration_ms(&text).filter(|ms| *ms > 0).and_then(|ms| u64::try_from(ms).ok());
         if found.is_none() {
-            self.note(format!("`{key}` is `{text}`, which is no length of time"), "write for example \"30s\"");
+            self.note(
+                format!("`{key}` is `{text}`, which is no length of time"),
+                "write for example \"30s\"",
+            );
         }
         found.map_or(default, Duration::from_millis)
     }
@@ -130,7 +154,10 @@ impl Reader<'_> {
             None => 4,
             Some(Some(count @ 1..=PARALLEL_MAX)) => count as usize,
             Some(_) => {
-                self.note(format!("`parallel` must be a whole number from 1 to {PARALLEL_MAX}"), "write parallel = 4");
+                self.note(
+                    format!("`parallel` must be a whole number from 1 to {PARALLEL_MAX}"),
+                    "write parallel = 4",
+                );
                 1
             }
         }
@@ -147,7 +174,10 @@ impl Reader<'_> {
     fn on_accept(&mut self) {
         let word = self.table.get("on_accept").and_then(Value::as_str).unwrap_or("awaiting").to_string();
         if !matches!(word.as_str(), "awaiting" | "delivered") {
-            self.note(format!("`on_accept` is `{word}`; it can be awaiting, delivered"), "write \"awaiting\"");
+            self.note(
+                format!("`on_accept` is `{word}`; it can be awaiting, delivered"),
+                "write \"awaiting\"",
+            );
         }
     }
 }

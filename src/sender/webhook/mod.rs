@@ -72,9 +72,13 @@ impl Webhook {
         let what = format!("it answered {status}");
         match status.as_u16() {
             code if busy(code) => Outcome::TryLater { after, why: self.problem("SND-005", what) },
-            500..600 if self.config.is_idempotent => Outcome::TryLater { after, why: self.problem("SND-005", what) },
+            500..600 if self.config.is_idempotent => {
+                Outcome::TryLater { after, why: self.problem("SND-005", what) }
+            }
             500..600 => Outcome::Unknown(self.problem("SND-006", what).cure(CURE_UNKNOWN)),
-            _ => Outcome::Refused(self.problem("SND-004", what).cure("mend the URL, the secret or the content")),
+            _ => Outcome::Refused(
+                self.problem("SND-004", what).cure("mend the URL, the secret or the content"),
+            ),
         }
     }
 
@@ -94,7 +98,8 @@ impl Webhook {
     }
 }
 
-const CURE_UNKNOWN: &str = "look at the receiver: it may have the batch; the same ids can be handed over again";
+const CURE_UNKNOWN: &str =
+    "look at the receiver: it may have the batch; the same ids can be handed over again";
 
 #[async_trait]
 impl Sender for Webhook {
@@ -133,12 +138,16 @@ fn client(config: &Config) -> Result<Client, Problem> {
     // A second installation in one process is refused and changes nothing.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let builder = if config.is_plain() { builder.tls_backend_preconfigured(no_tls()) } else { builder };
-    builder.build().map_err(|error| super::wrong(&config.name, causes(&error), "install the system's CA certificates"))
+    builder
+        .build()
+        .map_err(|error| super::wrong(&config.name, causes(&error), "install the system's CA certificates"))
 }
 
 /// For plain `http://`: no certificate is ever asked for, so none is loaded.
 fn no_tls() -> rustls::ClientConfig {
-    rustls::ClientConfig::builder().with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth()
+    rustls::ClientConfig::builder()
+        .with_root_certificates(rustls::RootCertStore::empty())
+        .with_no_client_auth()
 }
 
 async fn bytes_of(mut response: Response) -> Result<Vec<u8>, String> {
@@ -161,7 +170,11 @@ fn retry_after(response: &Response) -> Duration {
 
 /// An error with what led to it. The URL is left out: its query may hold a key.
 fn causes(error: &reqwest::Error) -> String {
-    let mut text = if error.is_timeout() { "no answer in time".to_string() } else { "the connection failed".to_string() };
+    let mut text = if error.is_timeout() {
+        "no answer in time".to_string()
+    } else {
+        "the connection failed".to_string()
+    };
     let mut cause = std::error::Error::source(error);
     while let Some(found) = cause {
         text.push_str(&format!(": {found}"));

@@ -63,8 +63,10 @@ pub fn receipts(batch: &Batch, answer: &[u8], is_delivered: bool) -> Vec<Receipt
         Ok(Answer::Named { receipts } | Answer::Bare(receipts)) => receipts,
         Err(_) => Vec::new(),
     };
-    let known: std::collections::HashSet<TouchId> = batch.touches.iter().map(|touch| touch.touch_id).collect();
-    let mut found: std::collections::HashMap<TouchId, Receipt> = words.into_iter().filter_map(receipt).collect();
+    let known: std::collections::HashSet<TouchId> =
+        batch.touches.iter().map(|touch| touch.touch_id).collect();
+    let mut found: std::collections::HashMap<TouchId, Receipt> =
+        words.into_iter().filter_map(receipt).collect();
     found.retain(|touch_id, _| known.contains(touch_id));
     let state = if is_delivered { ReceiptState::Delivered } else { ReceiptState::Awaiting };
     let unnamed = |touch_id| Receipt { touch_id, state, reason: None };

@@ -127,7 +127,10 @@ fn some_receipts(body: &str) -> String {
 }
 
 pub fn webhook(server: &Server, more: &str) -> Webhook {
-    let text = format!("kind = \"webhook\"\nurl = \"{}\"\nsecret = \"密钥\"\ntimeout = \"5s\"\nparallel = 1\n{more}", server.url);
+    let text = format!(
+        "kind = \"webhook\"\nurl = \"{}\"\nsecret = \"密钥\"\ntimeout = \"5s\"\nparallel = 1\n{more}",
+        server.url
+    );
     hook(&text, Duration::from_millis(5_000))
 }
 
@@ -194,7 +197,8 @@ fn receipts_are_mapped_and_strangers_left_out() {
     assert_eq!(receipts[1].reason.as_deref(), Some("空号"));
     let sent = batch(1, 0..2, json!({}));
     let bare = format!("[{{\"touch_id\": \"{}\", \"state\": \"unknown\"}}]", sent.touches[1].touch_id);
-    let states: Vec<ReceiptState> = request::receipts(&sent, bare.as_bytes(), true).iter().map(|r| r.state).collect();
+    let states: Vec<ReceiptState> =
+        request::receipts(&sent, bare.as_bytes(), true).iter().map(|r| r.state).collect();
     assert_eq!(states, [ReceiptState::Delivered, ReceiptState::Unknown]);
 }
 
@@ -207,7 +211,9 @@ fn every_answer_means_one_thing() {
     assert_eq!(told("401 Who"), ("refused", "SND-004"));
     assert_eq!(told("302 There\r\nLocation: http://127.0.0.1:1/"), ("refused", "SND-004"));
     assert_eq!(told("200 OK"), ("answered", ""), "an answer that is no JSON has no receipts");
-    let Outcome::TryLater { after, .. } = answer_to(Manner::Answer("429 Slow\r\nRetry-After: 7", "")) else { panic!() };
+    let Outcome::TryLater { after, .. } = answer_to(Manner::Answer("429 Slow\r\nRetry-After: 7", "")) else {
+        panic!()
+    };
     assert_eq!(after, Duration::from_secs(7));
     assert_eq!(code(&answer_to(Manner::Close)), ("unknown", "SND-006"));
     assert_eq!(code(&answer_to(Manner::HalfAnswer)), ("unknown", "SND-006"));
@@ -227,7 +233,8 @@ fn a_stall_past_the_time_out_is_unknown() {
 #[test]
 fn nobody_there_is_worth_another_try() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let sender = hook(&format!("kind = \"webhook\"\nurl = \"http://127.0.0.1:{port}/\""), Duration::from_secs(1));
+    let sender =
+        hook(&format!("kind = \"webhook\"\nurl = \"http://127.0.0.1:{port}/\""), Duration::from_secs(1));
     assert_eq!(code(&send(&sender, &batch(1, 0..1, json!({})))), ("later", "SND-003"));
 }
 
