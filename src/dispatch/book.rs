@@ -74,7 +74,7 @@ impl Book {
         if self.balanced {
             return Ok(());
         }
-        let what = format!("DSP-004: the book of a run does not balance: {self:?}");
+        let what = format!("the book of a run does not balance: {self:?}");
         Err(Problem { code: "DSP-004", ..Problem::bug(what) })
     }
 

@@ -138,6 +138,7 @@ impl Engine<'_> {
         let cause = "interrupted before the answer was recorded";
         let settle = |batch: &OpenBatch| Settled {
             no: batch.no,
+            size: batch.touches.len(),
             attempts: batch.attempts,
             state: BatchState::Unknown,
             cause: Some(cause),
@@ -298,7 +299,7 @@ fn settled<'b>(batch: &'b Batch, answer: Option<&'b Answer>) -> Settled<'b> {
             (BatchState::Unknown, Some(cause), all(&batch.touches, TouchState::Unknown, Some(cause)))
         }
     };
-    Settled { no: batch.no, attempts: batch.attempt, state, cause, touches }
+    Settled { no: batch.no, size: batch.touches.len(), attempts: batch.attempt, state, cause, touches }
 }
 
 type Words = (UserNo, TouchState, Option<String>);

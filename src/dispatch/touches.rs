@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Transaction, params};
 
-use crate::base::{Outcome, Timestamp, UserNo};
+use crate::base::{Outcome, Problem, Timestamp, UserNo};
 use crate::task::disk_trouble;
 
 use super::batch::{Touch, packed, unpacked};
@@ -29,6 +29,8 @@ pub struct OpenBatch {
 /// What is recorded of a batch.
 pub struct Settled<'a> {
     pub no: u64,
+    /// Touches in the batch.
+    pub size: usize,
     pub attempts: u32,
     pub state: BatchState,
     pub cause: Option<&'a str>,
@@ -206,24 +208,48 @@ impl Ledger {
     }
 }
 
+/// Gives the waiting users from the first to the last of a batch their batch. Those are its users:
+/// they were read in order, and nobody else writes.
 fn assign(tx: &Transaction, run: i64, no: u64, touches: &[Touch]) -> Outcome<i64> {
-    let sql = "update touches set state = ?3, batch = ?4 where run = ?1 and user = ?2";
+    let sql = "update touches set state = ?4, batch = ?5
+               where run = ?1 and user between ?2 and ?3 and state = ?6 and batch is null";
     let mut update = tx.prepare_cached(sql).map_err(disk_trouble)?;
-    let mut count = 0;
-    for touch in touches {
-        let values = params![run, touch.user_no, TouchState::Handed.number(), whole(no)];
-        count += update.execute(values).map_err(disk_trouble)? as i64;
+    let (first, last) = ends(touches.iter().map(|touch| touch.user_no));
+    let values = params![run, first, last, TouchState::Handed.number(), whole(no), TouchState::Due.number()];
+    match update.execute(values).map_err(disk_trouble)? {
+        count if count == touches.len() => Ok(whole(count)),
+        count => Err(Problem::bug(format!("batch {no} has {} touches, but {count} waited", touches.len()))),
     }
-    Ok(count)
+}
+
+/// Moves all touches of a batch that had one answer in common, in one statement.
+fn move_whole(
+    tx: &Transaction,
+    run: i64,
+    batch: &Settled,
+    to: TouchState,
+    note: Option<&str>,
+) -> Outcome<i64> {
+    let sql = "update touches set state = ?5, note = ?6
+               where run = ?1 and user between ?2 and ?3 and state = ?7 and batch = ?4";
+    let mut update = tx.prepare_cached(sql).map_err(disk_trouble)?;
+    let (first, last) = ends(batch.touches.iter().map(|(user, ..)| *user));
+    let values = params![run, first, last, whole(batch.no), to.number(), note, TouchState::Handed.number()];
+    update.execute(values).map(whole).map_err(disk_trouble)
+}
+
+/// The least and the greatest; `(1, 0)`, which holds nobody, when there are none.
+fn ends(users: impl Iterator<Item = UserNo>) -> (UserNo, UserNo) {
+    users
+        .fold(None, |ends, user| match ends {
+            None => Some((user, user)),
+            Some((least, most)) => Some((user.min(least), user.max(most))),
+        })
+        .unwrap_or((1, 0))
 }
 
 fn record_batch(tx: &Transaction, run: i64, batch: &Settled, now: Timestamp) -> Outcome<()> {
-    let mut tally = BTreeMap::new();
-    for (user, state, note) in &batch.touches {
-        *tally.entry(*state).or_insert(0) +=
-            move_touch(tx, run, *user, TouchState::Handed, *state, note.as_deref())?;
-    }
-    for (state, moved) in tally {
+    for (state, moved) in move_batch(tx, run, batch)? {
         shift(tx, run, TouchState::Handed, None, -moved)?;
         shift(tx, run, state, None, moved)?;
     }
@@ -233,6 +259,24 @@ fn record_batch(tx: &Transaction, run: i64, batch: &Settled, now: Timestamp) -> 
     let values =
         params![run, whole(batch.no), batch.state.word(), batch.attempts, now.0, batch.cause, is_over];
     tx.execute(sql, values).map(|_| ()).map_err(disk_trouble)
+}
+
+/// How many touches went to which state. A batch with one answer for all takes the short way; it
+/// agrees with moving touch by touch.
+fn move_batch(tx: &Transaction, run: i64, batch: &Settled) -> Outcome<BTreeMap<TouchState, i64>> {
+    let mut tally = BTreeMap::new();
+    let common = batch.touches.first().filter(|(_, state, note)| {
+        batch.touches.len() == batch.size && batch.touches.iter().all(|(_, s, n)| s == state && n == note)
+    });
+    if let Some((_, state, note)) = common {
+        tally.insert(*state, move_whole(tx, run, batch, *state, note.as_deref())?);
+        return Ok(tally);
+    }
+    for (user, state, note) in &batch.touches {
+        *tally.entry(*state).or_insert(0) +=
+            move_touch(tx, run, *user, TouchState::Handed, *state, note.as_deref())?;
+    }
+    Ok(tally)
 }
 
 fn move_touch(

@@ -232,17 +232,3 @@ fn sources(folder: &Path) -> Vec<String> {
     };
     entries.flat_map(texts).collect()
 }
-
-#[test]
-fn zz_measure() {
-    let world = World::of(200_000);
-    let id = world.approved(&text("file", "", "").replace("batch = 3", "batch = 200"));
-    let file = FileSender::new("file", &world.dir.path().join("outbox"), Arc::new(NoFaults));
-    let senders: Senders = [("file".to_string(), Arc::new(file) as Arc<dyn Sender>)].into_iter().collect();
-    let t = std::time::Instant::now();
-    world.run_with(&senders, &NoFaults, at("20:20")).unwrap();
-    eprintln!("200k run {:?}", t.elapsed());
-    let t = std::time::Instant::now();
-    let book = world.report(&id).total;
-    eprintln!("report {:?} {} {:?}", t.elapsed(), book.delivered, std::fs::metadata(world.dir.path().join("ledger.db")).unwrap().len());
-}
