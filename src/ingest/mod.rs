@@ -1,13 +1,46 @@
 //! Is this row good? Files and streams become checked Arrow batches; bad rows go aside with a reason.
-
-mod checked;
+//!
+//! The flow of [`open`]: `files` finds what the paths mean, `content` opens and unpacks it, `survey`
+//! looks at names and types (over the whole of a text file: `infer` weighs the evidence), `plan`
+//! settles one schema for all files or tells every problem at once. Then a thread reads ahead:
+//! `read` makes arrow columns of a file (`csv` and `json` split text, `columnar` opens Parquet and
+//! Arrow), `convert` gives each column its type, `check` keeps the good rows and `rejects` writes
+//! down the others. The user meets it all as [`Source`], an iterator of [`Checked`].
+//! What the formats and typing rules are: `docs/ingest.md`. Read on in `store`, which takes only
+//! [`Checked`].
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use arrow::array::{BooleanArray, Int64Array, RecordBatch, StringArray};
+use crate::base::{Type, Zone};
 
-use crate::base::{Outcome, Pace, Type, Zone};
+mod check;
+mod checked;
+mod columnar;
+mod content;
+mod convert;
+mod csv;
+mod files;
+mod infer;
+mod instant;
+mod json;
+mod lines;
+#[cfg(test)]
+mod made;
+mod plan;
+mod read;
+mod rejects;
+mod source;
+mod survey;
+mod text;
+#[cfg(test)]
+mod tests;
+
+pub use checked::Checked;
+pub use source::{Source, open};
+
+/// Rows in one batch at most; also the users of one chunk.
+pub const BATCH_ROWS: usize = 65_536;
 
 /// A column's name and type.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -42,11 +75,16 @@ pub struct Request {
     pub paths: Vec<String>,
     pub format: Option<Format>,
     pub shape: Shape,
+    /// Was the event id's column named by the user? Then its absence is a problem; the default
+    /// name may be absent and means that there are no ids.
+    pub is_id_asked: bool,
     /// Zone of instants written without one.
     pub zone: Zone,
     /// Types already settled, by `catalog.toml` or by earlier data.
     pub types: BTreeMap<String, Settled>,
-    /// Where rejected rows are written; the folder is made when the first row is rejected.
+    /// The file for rejected rows; it and its folder are made when the first row is rejected.
+    /// If the name is taken, `name-2.ndjson` and so on is used. Spooled input (`-`) lies unnamed
+    /// in the nearest folder above it that exists.
     pub rejects: PathBuf,
 }
 
@@ -58,22 +96,10 @@ pub struct Settled {
     pub is_fixed: bool,
 }
 
-/// Rows that were looked at: every row has a user, and where the shape asks for them an event,
-/// a readable time and a key; every value has its column's type. Only this room makes one.
-#[derive(Debug, Clone)]
-pub struct Checked {
-    /// External user ids; never null, never empty.
-    users: StringArray,
-    /// Epoch milliseconds; events and timed detail rows. Null only in detail rows without a time.
-    times: Option<Int64Array>,
-    /// Event names; never null.
-    events: Option<StringArray>,
-    /// Event ids; null where a row has none.
-    ids: Option<StringArray>,
-    /// Detail keys; never null.
-    keys: Option<StringArray>,
-    /// Rows that say "delete this".
-    deleted: Option<BooleanArray>,
-    /// The other columns: Utf8, Int64, Float64, Boolean, Date32, Timestamp(ms, UTC), List(Utf8).
-    columns: RecordBatch,
+/// Rows so far; `read = accepted + rejected`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
+pub struct Counts {
+    pub read: u64,
+    pub accepted: u64,
+    pub rejected: u64,
 }

@@ -5,7 +5,7 @@
 
 use chrono::Timelike;
 
-use super::problems::{excerpt, mistake};
+use super::problems::{PROBLEMS_MAX, excerpt, mistake};
 use super::words::{continues_name, keyword, starts_name, unit_behind_number};
 use crate::base::{Moment, Problem, Span, Unit};
 
@@ -43,7 +43,7 @@ pub(super) struct Token {
 /// All tokens of `text`, the last one [`Kind::End`], and what could not be read.
 pub(super) fn lex(text: &str) -> (Vec<Token>, Vec<Problem>) {
     let mut lexer = Lexer { text, at: 0, tokens: Vec::new(), problems: Vec::new() };
-    while let Some(c) = lexer.peek() {
+    while let Some(c) = lexer.peek().filter(|_| lexer.problems.len() < PROBLEMS_MAX) {
         lexer.token(c);
     }
     lexer.push(text.len(), Kind::End);
@@ -322,7 +322,7 @@ fn to_millis(moment: Moment) -> Moment {
 }
 
 /// A moment as text in a place where only a moment can stand: `'2026-01-01 10:00'`.
-pub(super) fn moment_in_text(text: &str) -> Option<Moment> {
+pub(in crate::select) fn moment_in_text(text: &str) -> Option<Moment> {
     is_date_like(text.trim()).then(|| Moment::parse(text).map(to_millis)).flatten()
 }
 

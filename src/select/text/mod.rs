@@ -30,7 +30,7 @@ mod words;
 use std::str::FromStr;
 
 use super::ast::{Filter, Selection, Step};
-use crate::base::{Problems, Span};
+use crate::base::{Problems, Span, Unit};
 pub(super) use depth::Depth;
 pub(super) use lexer::moment_in_text;
 pub(super) use parse_leaf::read_share;
@@ -41,24 +41,30 @@ pub(super) use print::duration;
 pub(crate) use problems::near;
 pub use problems::{locate, locate_all};
 pub use words::Spelling;
-pub(super) use words::{unit, unit_behind_number};
 
 /// The selection that `text` asks, in either spelling.
 /// Errors: `SEL-001` to `SEL-013`, all of them at once, each with its bytes in `span`.
 pub fn read(text: &str) -> Result<Selection, Problems> {
-    read_whole(text, ("selection", "gender = '女' and did pay in last 30 days"), Parser::whole_selection)
+    read_whole(text, ("a selection", "gender = '女' and did pay in last 30 days"), Parser::whole_selection)
 }
 
 /// A filter alone: `amount > 100 and platform = 'ios'`.
 /// Errors: as [`read`].
 pub fn read_filter(text: &str) -> Result<Filter, Problems> {
-    read_whole(text, ("filter", "amount > 100 and platform = 'ios'"), Parser::whole_filter)
+    read_whole(text, ("a filter", "amount > 100 and platform = 'ios'"), Parser::whole_filter)
 }
 
 /// A step alone, without the word `did`: `miniprogram_view where page = '/home'`.
 /// Errors: as [`read`].
 pub fn read_step(text: &str) -> Result<Step, Problems> {
-    read_whole(text, ("event", "miniprogram_view where page = '/home'"), Parser::whole_step)
+    read_whole(text, ("an event", "miniprogram_view where page = '/home'"), Parser::whole_step)
+}
+
+/// A duration alone: `30 days`, `20m`.
+pub(super) fn read_duration(text: &str) -> Option<(u32, Unit)> {
+    let mut parser = Parser::new(text);
+    let found = parser.duration().ok().filter(|_| parser.is_end())?;
+    parser.finish(found).ok()
 }
 
 impl FromStr for Selection {
@@ -77,7 +83,7 @@ fn read_whole<'a, T: Depth>(
 ) -> Result<T, Problems> {
     let mut parser = Parser::new(text);
     if text.len() <= LENGTH_MAX && parser.is_end() {
-        return parser.finish(()).and(Err(problems::empty(noun.0, noun.1).into()));
+        return Err(problems::empty(noun.0, noun.1).into());
     }
     let value = part(&mut parser);
     if value.depth() > DEPTH_MAX {

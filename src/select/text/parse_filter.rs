@@ -156,6 +156,10 @@ impl Parser<'_> {
                 self.advance();
                 self.list().map(Test::In)
             }
+            Kind::Keyword("in") if !is_word(self.ahead(1), "last") => {
+                self.advance();
+                self.unexpected("`(…)` or `last …`, as in `city in ('a', 'b')` or `t in last 7 days`", &["last"])
+            }
             Kind::Keyword("not") => self.not_in(),
             Kind::Keyword("has") => self.has_of(),
             Kind::Keyword("is") => self.presence(),
@@ -176,9 +180,11 @@ impl Parser<'_> {
     /// `between x and y`
     pub(super) fn between(&mut self) -> Parsed<Test> {
         self.advance();
-        let low = self.literal()?;
+        let low = self.literal();
+        // Also after a bad low end the `and` is this one, not a join.
         self.need("and", "between 18 and 35")?;
-        Ok(Test::Between(low, self.literal()?))
+        let high = self.literal()?;
+        Ok(Test::Between(low?, high))
     }
 
     fn not_in(&mut self) -> Parsed<Test> {
@@ -283,6 +289,9 @@ impl Parser<'_> {
     fn list(&mut self) -> Parsed<Vec<Literal>> {
         let open = self.span();
         self.need("(", "in ('a', 'b')")?;
+        if self.is(")") {
+            return self.wrong("SEL-010", "the list is empty".into(), "write at least one value: `in ('a', 'b')`");
+        }
         let mut values = vec![];
         loop {
             match self.literal() {

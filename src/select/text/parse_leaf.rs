@@ -70,7 +70,7 @@ impl Parser<'_> {
             return Ok(());
         }
         if self.is_any(PARTS) || self.is_any(METRICS) || (self.is_any(WINDOW_STARTS)) {
-            let what = format!("{} behind the end of the condition", self.found());
+            let what = format!("`{}` stands behind a complete condition", self.written());
             let cure = "the order is fixed, each part once: EVENT, `where …`, metric, window; in a sequence: \
                         steps, `within …`, `same …`, `without … between`, window";
             return self.wrong("SEL-009", what, cure);

@@ -40,13 +40,13 @@ impl Parser<'_> {
 
     /// `this week`, `last month`
     fn calendar_window(&mut self, week: Window, month: Window) -> Parsed<Window> {
-        let word = self.written();
         self.advance();
         let window = match unit(self.written()) {
             Some(Unit::Week) => week,
             Some(Unit::Month) => month,
             _ if matches!(self.kind(), Kind::Integer(_) | Kind::Duration(..)) => {
-                return self.wrong("SEL-005", format!("expected `week` or `month`; {}", self.found()), format!("write `in {word} {} …` for a number of days", self.written()));
+                let what = format!("expected `week` or `month`; {}", self.found());
+                return self.wrong("SEL-005", what, "write `in last 7 days` for a number of days");
             }
             _ => return self.unexpected("`week` or `month`", &["week", "month"]),
         };
@@ -59,8 +59,8 @@ impl Parser<'_> {
         self.advance();
         self.need("last", "in last 30 days")?;
         if let Some(unit @ (Unit::Week | Unit::Month | Unit::Year | Unit::Day)) = unit(self.written()) {
-            let word = unit.word();
-            let cure = format!("write `in last 1 {word}` for the time up to now, or `last {word}` for the whole calendar {word}");
+            let (word, whole) = (unit.word(), calendar_words(unit));
+            let cure = format!("write `in last 1 {word}` for the time up to now, or `{whole}` by the calendar");
             return self.wrong("SEL-010", format!("`in last` needs a number; {}", self.found()), cure);
         }
         if is_word(self.ahead(1), "calendar") {
@@ -187,10 +187,19 @@ impl Parser<'_> {
 
     /// `(p)`
     fn property(&mut self) -> Parsed<Name> {
-        let open = self.span();
         self.need("(", "sum(amount)")?;
         let name = self.name("a property")?;
-        self.close(open, "`)`");
+        self.need(")", "sum(amount)")?;
         Ok(name)
+    }
+}
+
+/// The window by the calendar that `in last UNIT` may have meant.
+fn calendar_words(unit: Unit) -> &'static str {
+    match unit {
+        Unit::Week => "last week",
+        Unit::Month => "last month",
+        Unit::Year => "in last 1 calendar year",
+        _ => "yesterday",
     }
 }

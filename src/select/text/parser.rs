@@ -6,7 +6,7 @@
 //! [`Failed`], and reading goes on at the next join or bracket, so one pass finds all mistakes.
 
 use super::lexer::{Kind, Token, lex};
-use super::problems::{excerpt, mistake, near, too_much};
+use super::problems::{PROBLEMS_MAX, excerpt, mistake, near, too_much};
 use super::words::glued;
 use crate::base::{Problem, Problems, Span};
 
@@ -16,9 +16,6 @@ pub const DEPTH_MAX: usize = 50;
 
 /// Bytes in one text: room for a list of some ten thousand ids; longer lists are crowds.
 pub const LENGTH_MAX: usize = 1 << 20;
-
-/// Problems told of one text; who has more has pasted something else.
-const PROBLEMS_MAX: usize = 100;
 
 /// The part could not be read; why is noted already.
 #[derive(Debug)]

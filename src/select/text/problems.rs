@@ -5,6 +5,9 @@ use crate::base::{Problem, Problems, Span};
 /// Words shown from the place of a problem, in characters; longer ones are cut with `…`.
 const EXCERPT_MAX: usize = 60;
 
+/// Problems told of one text; who has more has pasted something else.
+pub(super) const PROBLEMS_MAX: usize = 100;
+
 /// The same problem with `at` filled from its span: `file:line:column  the words there`.
 ///
 /// Lines and columns count from 1, columns in characters. `file` is `selection` for what came from
@@ -25,6 +28,9 @@ pub fn locate_all(text: &str, file: &str, problems: Problems) -> Problems {
 
 /// The candidate most like `word`, if one is near enough to be what was meant.
 pub(crate) fn near<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    if word.len() > EXCERPT_MAX * 4 {
+        return None;
+    }
     let lower = word.to_lowercase();
     let far = 1 + word.chars().count() / 4;
     let distance = |name: &str| strsim::damerau_levenshtein(&lower, &name.to_lowercase());
@@ -49,8 +55,8 @@ pub(super) fn mistake(code: &'static str, span: Span, what: String, cure: impl I
 
 /// `SEL-001`: there is nothing to read.
 pub(super) fn empty(noun: &str, example: &str) -> Problem {
-    let what = format!("the {noun} is empty");
-    mistake("SEL-001", Span::default(), what, format!("write {noun} text such as `{example}`"))
+    let what = format!("the text is empty; expected {noun}");
+    mistake("SEL-001", Span::default(), what, format!("write {noun} such as `{example}`"))
 }
 
 /// `SEL-012`: longer or deeper than the language allows.

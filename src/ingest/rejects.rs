@@ -1,0 +1,118 @@
+//! Where do bad rows go? One JSON line each, with place, reason, code and the row as it was read.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value, json};
+
+use crate::base::{Outcome, Problem};
+
+/// Names tried when the file is there already.
+const NAMES_MAX: u32 = 10_000;
+
+/// A row that cannot be taken.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reject {
+    /// Counted from 1 over the file's data rows.
+    pub row: u64,
+    /// Counted from 1; text files only.
+    pub line: Option<u64>,
+    pub code: &'static str,
+    pub reason: String,
+    /// The row's values by column, or its text under `raw`.
+    pub data: Map<String, Value>,
+}
+
+/// The file of rejected rows, made when the first is written.
+pub struct Rejects {
+    asked: PathBuf,
+    open: Option<(PathBuf, BufWriter<File>)>,
+}
+
+impl Rejects {
+    /// Rejects that will go to `asked`, or to `asked-2`, `asked-3` … if that is taken.
+    pub fn new(asked: PathBuf) -> Rejects {
+        Rejects { asked, open: None }
+    }
+
+    /// The file, if a row was rejected.
+    pub fn path(&self) -> Option<&Path> {
+        self.open.as_ref().map(|(path, _)| path.as_path())
+    }
+
+    /// Writes one row of the file named `file`. Errors: OUT-001.
+    pub fn write(&mut self, file: &str, reject: Reject) -> Outcome<()> {
+        let mut line = Map::new();
+        line.insert("file".into(), json!(file));
+        line.insert("row".into(), json!(reject.row));
+        reject.line.map(|number| line.insert("line".into(), json!(number)));
+        line.insert("reason".into(), json!(reject.reason));
+        line.insert("code".into(), json!(reject.code));
+        line.insert("data".into(), Value::Object(reject.data));
+        let (path, file) = self.opened()?;
+        writeln!(file, "{}", Value::Object(line)).map_err(|error| failed(error, path))
+    }
+
+    /// Writes out what is still in memory. Errors: OUT-001.
+    pub fn flush(&mut self) -> Outcome<()> {
+        match &mut self.open {
+            Some((path, file)) => file.flush().map_err(|error| failed(error, path)),
+            None => Ok(()),
+        }
+    }
+
+    fn opened(&mut self) -> Outcome<&mut (PathBuf, BufWriter<File>)> {
+        let opened = match self.open.take() {
+            Some(opened) => opened,
+            None => create(&self.asked)?,
+        };
+        Ok(self.open.insert(opened))
+    }
+}
+
+fn create(asked: &Path) -> Outcome<(PathBuf, BufWriter<File>)> {
+    if let Some(folder) = asked.parent() {
+        std::fs::create_dir_all(folder).map_err(|error| failed(error, folder))?;
+    }
+    for number in 1..NAMES_MAX {
+        let path = if number == 1 { asked.to_path_buf() } else { numbered(asked, number) };
+        match File::create_new(&path) {
+            Ok(file) => return Ok((path, BufWriter::new(file))),
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(failed(error, &path)),
+        }
+    }
+    Err(failed(std::io::ErrorKind::AlreadyExists.into(), asked))
+}
+
+fn numbered(asked: &Path, number: u32) -> PathBuf {
+    let part = |part: Option<&std::ffi::OsStr>| part.unwrap_or_default().to_string_lossy().into_owned();
+    let ending = asked.extension().map(|ending| format!(".{}", part(Some(ending)))).unwrap_or_default();
+    asked.with_file_name(format!("{}-{number}{ending}", part(asked.file_stem())))
+}
+
+fn failed(error: std::io::Error, path: &Path) -> Problem {
+    Problem::from(error).at(path.display().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_older_file_is_left_alone() {
+        let home = tempfile::tempdir().unwrap();
+        let asked = home.path().join("rejects/a.ndjson");
+        let reject = Reject { row: 1, line: None, code: "ING-101", reason: "x".into(), data: Map::new() };
+        for name in ["a.ndjson", "a-2.ndjson", "a-3.ndjson"] {
+            let mut rejects = Rejects::new(asked.clone());
+            assert_eq!(rejects.path(), None);
+            rejects.write("f", reject.clone()).unwrap();
+            rejects.flush().unwrap();
+            assert_eq!(rejects.path().unwrap(), home.path().join("rejects").join(name));
+        }
+        let text = std::fs::read_to_string(&asked).unwrap();
+        assert_eq!(text, "{\"file\":\"f\",\"row\":1,\"reason\":\"x\",\"code\":\"ING-101\",\"data\":{}}\n");
+    }
+}

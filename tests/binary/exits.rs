@@ -1,0 +1,65 @@
+//! Exit codes and the words on the way out.
+
+use serde_json::Value;
+
+use super::support::Place;
+
+fn small() -> Place {
+    let place = Place::new();
+    let users = place.file("users.csv", "user_id,性别,age\n00001,女,30\n00002,男,20\n,女,1\n00003,女,forty\n");
+    let said = place.try_run(&["ingest", "users", &users]);
+    assert_eq!(said.code, 0, "{}", said.talk);
+    place
+}
+
+#[test]
+fn bad_rows_go_aside_and_too_many_change_nothing() {
+    let place = small();
+    assert_eq!(place.json(&["estimate", "性别 = '女'"])["count"], 1);
+    let more = place.file("more.csv", "user_id,性别,age\n00009,女,1\n,男,2\n,男,3\n");
+    let said = place.try_run(&["ingest", "users", &more, "--max-rejects", "1"]);
+    assert_eq!(said.code, 1, "{}{}", said.out, said.talk);
+    assert_eq!(place.json(&["estimate", "性别 = '女'"])["universe"], 2, "nothing changed");
+    let again = place.json(&["ingest", "users", &more]);
+    assert_eq!((again["read"].as_u64(), again["accepted"].as_u64(), again["rejected"].as_u64()), (Some(3), Some(1), Some(2)));
+}
+
+#[test]
+fn a_mistake_in_a_selection_is_exit_1_with_all_of_them() {
+    let place = small();
+    let said = place.try_run(&["estimate", "性别 = 3 且 agee > 1", "--json"]);
+    assert_eq!(said.code, 1);
+    let problems: Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!(problems["problems"].as_array().unwrap().len(), 2, "{problems}");
+    let said = place.try_run(&["estimate", "性别 = 3 且 agee > 1"]);
+    assert!(said.talk.contains("SEL-107") && said.talk.contains("SEL-101") && said.talk.contains("write `age`"), "{}", said.talk);
+    assert!(said.talk.contains("selection:1:6") || said.talk.contains(":1:6"), "{}", said.talk);
+}
+
+#[test]
+fn wrong_use_is_exit_2_and_apps_do_not_see_each_other() {
+    let place = small();
+    assert_eq!(place.try_run(&["estimate"]).code, 2);
+    assert_eq!(place.try_run(&["nonsense"]).code, 2);
+    let users = place.file("other.csv", "user_id,性别\nx,女\n");
+    place.run(&["ingest", "users", &users, "--app", "second"]);
+    assert_eq!(place.json(&["estimate", "性别 = '女'", "--app", "second"])["universe"], 1);
+    assert_eq!(place.json(&["estimate", "性别 = '女'"])["universe"], 2);
+    assert!(place.home().join("apps/second").is_dir());
+}
+
+/// A second writer is told who holds the home; readers go on.
+#[test]
+fn one_writer_many_readers() {
+    let place = small();
+    let lock = std::fs::OpenOptions::new().write(true).create(true).truncate(false).open(place.home().join("lock")).unwrap();
+    lock.lock().unwrap();
+    let users = place.file("again.csv", "user_id,性别\ny,女\n");
+    let said = place.try_run(&["ingest", "users", &users]);
+    assert_eq!(said.code, 3, "{}", said.talk);
+    assert!(said.talk.contains("OUT-010"), "{}", said.talk);
+    assert_eq!(place.json(&["estimate", "性别 = '女'"])["count"], 1);
+    lock.unlock().unwrap();
+    place.run(&["ingest", "users", &users]);
+    assert_eq!(place.json(&["estimate", "性别 = '女'"])["count"], 2);
+}
