@@ -65,7 +65,8 @@ impl<'a> Checker<'a> {
             columns.push(self.values(frame, number, column.type_of, bad)?);
         }
         let options = RecordBatchOptions::new().with_row_count(Some(frame.row_count));
-        let columns = RecordBatch::try_new_with_options(self.schema.clone(), columns, &options).map_err(failed)?;
+        let columns =
+            RecordBatch::try_new_with_options(self.schema.clone(), columns, &options).map_err(failed)?;
         Ok(Checked { users, times, events, ids, keys, deleted, columns })
     }
 
@@ -119,7 +120,8 @@ impl<'a> Checker<'a> {
                 bad.add(row, "ING-102", || format!("the event id {fault}"));
             }
         }
-        let known = |texts: &StringArray| texts.iter().map(|text| text.filter(|text| !text.is_empty())).collect();
+        let known =
+            |texts: &StringArray| texts.iter().map(|text| text.filter(|text| !text.is_empty())).collect();
         Ok(if has_empty { known(&texts) } else { texts })
     }
 
@@ -147,7 +149,11 @@ impl<'a> Checker<'a> {
     fn deleted(&mut self, frame: &Frame, number: usize, bad: &mut Bad) -> Outcome<BooleanArray> {
         let marks = self.values(frame, number, Type::Bool, bad)?;
         let marks = marks.as_boolean();
-        Ok(if marks.null_count() == 0 { marks.clone() } else { marks.iter().map(|mark| Some(mark == Some(true))).collect() })
+        Ok(if marks.null_count() == 0 {
+            marks.clone()
+        } else {
+            marks.iter().map(|mark| Some(mark == Some(true))).collect()
+        })
     }
 }
 
@@ -170,9 +176,13 @@ fn fault_of(text: &str) -> Option<&'static str> {
 /// No value may be larger than 1 MiB.
 fn check_sizes(values: &ArrayRef, name: &str, bad: &mut Bad) {
     let too_large = || format!("`{name}`: the value is larger than 1 MiB");
-    if let Some(texts) = values.as_string_opt::<i32>().filter(|texts| texts.value_data().len() > VALUE_BYTES_MAX) {
+    if let Some(texts) =
+        values.as_string_opt::<i32>().filter(|texts| texts.value_data().len() > VALUE_BYTES_MAX)
+    {
         let lengths = texts.offsets().lengths().enumerate();
-        lengths.filter(|(_, bytes)| *bytes > VALUE_BYTES_MAX).for_each(|(row, _)| bad.add(row, "ING-108", too_large));
+        lengths
+            .filter(|(_, bytes)| *bytes > VALUE_BYTES_MAX)
+            .for_each(|(row, _)| bad.add(row, "ING-108", too_large));
     }
     let Some(lists) = values.as_list_opt::<i32>() else { return };
     let items = lists.values().as_string::<i32>();
@@ -181,7 +191,9 @@ fn check_sizes(values: &ArrayRef, name: &str, bad: &mut Bad) {
     }
     let start = |item: i32| items.value_offsets().get(item as usize).copied().unwrap_or(0);
     for (row, ends) in lists.value_offsets().windows(2).enumerate() {
-        if let [from, to] = *ends && (start(to) - start(from)) as usize > VALUE_BYTES_MAX {
+        if let [from, to] = *ends
+            && (start(to) - start(from)) as usize > VALUE_BYTES_MAX
+        {
             bad.add(row, "ING-108", too_large);
         }
     }

@@ -41,13 +41,24 @@ pub type Batches = Box<dyn Iterator<Item = Result<RecordBatch, ArrowError>> + Se
 
 /// The columns of a file. Errors: ING-006 when its schema cannot be read.
 pub fn leaves(input: &Input) -> Outcome<Vec<Leaf>> {
-    match input.format {
+    guarded(input, || match input.format {
         Format::Parquet => {
             let builder = parquet_of(input)?;
             Ok(leaves_of(builder.schema(), &utc_paths(builder.parquet_schema())))
         }
         _ => Ok(leaves_of(&arrow_of(input, Arc::default())?.0, &HashSet::new())),
-    }
+    })
+}
+
+/// The next batch. Errors: ING-006 where the file breaks off.
+pub fn next(input: &Input, batches: &mut Batches) -> Outcome<Option<RecordBatch>> {
+    guarded(input, || batches.next().transpose().map_err(|error| input.broken(&error.to_string())))
+}
+
+/// Damaged files make the format libraries panic here and there: that is a damaged file too.
+fn guarded<T>(input: &Input, read: impl FnOnce() -> Outcome<T>) -> Outcome<T> {
+    let read = std::panic::catch_unwind(std::panic::AssertUnwindSafe(read));
+    read.unwrap_or_else(|_| Err(input.broken("the reader of its format gave up")))
 }
 
 /// The batches of a file, only with the top-level columns that `leaves` need, and its number of
@@ -86,14 +97,24 @@ fn arrow_of(input: &Input, taken: Arc<AtomicU64>) -> Outcome<(Arc<Schema>, Batch
 
 fn utc_paths(schema: &SchemaDescriptor) -> HashSet<String> {
     let columns = schema.columns().iter();
-    columns.filter(|column| column.physical_type() == basic::Type::INT96).map(|column| column.path().string()).collect()
+    columns
+        .filter(|column| column.physical_type() == basic::Type::INT96)
+        .map(|column| column.path().string())
+        .collect()
 }
 
 fn leaves_of(schema: &Schema, utc: &HashSet<String>) -> Vec<Leaf> {
     let mut leaves = Vec::new();
     for (root, field) in schema.fields().iter().enumerate() {
         let top = field.name().clone();
-        let leaf = Leaf { path: top.clone(), data_type: field.data_type().clone(), top, root, steps: vec![], is_utc: false };
+        let leaf = Leaf {
+            path: top.clone(),
+            data_type: field.data_type().clone(),
+            top,
+            root,
+            steps: vec![],
+            is_utc: false,
+        };
         add_leaves(leaf, &mut leaves);
     }
     leaves.iter_mut().for_each(|leaf| leaf.is_utc = utc.contains(&leaf.path));
@@ -118,9 +139,10 @@ pub fn type_of(data_type: &DataType) -> Option<Type> {
         DataType::Boolean => Type::Bool,
         DataType::Date32 | DataType::Date64 => Type::Date,
         DataType::Timestamp(..) => Type::Instant,
-        DataType::Decimal32(..) | DataType::Decimal64(..) | DataType::Decimal128(..) | DataType::Decimal256(..) => {
-            Type::Float
-        }
+        DataType::Decimal32(..)
+        | DataType::Decimal64(..)
+        | DataType::Decimal128(..)
+        | DataType::Decimal256(..) => Type::Float,
         DataType::Dictionary(_, values) => return type_of(values),
         DataType::RunEndEncoded(_, values) => return type_of(values.data_type()),
         number if number.is_integer() => Type::Integer,
@@ -141,7 +163,7 @@ pub fn column(batch: &RecordBatch, leaf: &Leaf) -> Option<ArrayRef> {
         let parent = array.as_struct_opt()?.clone();
         array = under(parent.columns().get(step)?, parent.nulls());
     }
-    Some(utc_labelled(array, leaf.is_utc))
+    Some(if leaf.is_utc { utc_labelled(&array) } else { array })
 }
 
 /// `array` with nulls where the struct around it has some.
@@ -152,13 +174,10 @@ fn under(array: &ArrayRef, nulls: Option<&NullBuffer>) -> ArrayRef {
     data.map_or_else(|_| array.clone(), make_array)
 }
 
-/// Instants with any zone get the label `+00:00`: their numbers are UTC, and the label can be
-/// read without a table of zones.
-fn utc_labelled(array: ArrayRef, is_utc: bool) -> ArrayRef {
-    let DataType::Timestamp(unit, zone) = array.data_type() else { return array };
-    if zone.is_none() && !is_utc {
-        return array;
-    }
+/// The numbers of instants are UTC whatever their zone, and this label for it can be read without
+/// a table of zones. Other arrays stay as they are.
+pub fn utc_labelled(array: &ArrayRef) -> ArrayRef {
+    let DataType::Timestamp(unit, _) = array.data_type() else { return array.clone() };
     let labelled = DataType::Timestamp(*unit, Some("+00:00".into()));
     let data = array.to_data().into_builder().data_type(labelled).build();
     data.map_or_else(|_| array.clone(), make_array)

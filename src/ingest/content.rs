@@ -102,8 +102,14 @@ fn spooled(stdin: Stdin, near: &Path) -> Outcome<Input> {
     let mut file = temporary(near)?;
     let bytes = io::copy(&mut reader, &mut file).map_err(|error| Problem::from(error).at("-"))?;
     let place = Place::Spool(Arc::new(file));
-    let mut input =
-        Input { name: "-".into(), format: Format::Ndjson, packing: Packing::Plain, partitions: vec![], bytes, place };
+    let mut input = Input {
+        name: "-".into(),
+        format: Format::Ndjson,
+        packing: Packing::Plain,
+        partitions: vec![],
+        bytes,
+        place,
+    };
     input.packing = match input.head()?.as_slice() {
         [0x1f, 0x8b, ..] => Packing::Gzip,
         [0x28, 0xb5, 0x2f, 0xfd, ..] => Packing::Zstd,
@@ -150,9 +156,7 @@ impl Input {
         Ok(match self.packing {
             Packing::Plain => Box::new(counted),
             Packing::Gzip => Box::new(flate2::read::MultiGzDecoder::new(io::BufReader::new(counted))),
-            Packing::Zstd => {
-                Box::new(zstd::Decoder::new(counted).map_err(|error| self.read_problem(error))?)
-            }
+            Packing::Zstd => Box::new(zstd::Decoder::new(counted).map_err(|error| self.read_problem(error))?),
         })
     }
 
@@ -203,7 +207,9 @@ impl Read for Counted {
 fn extensions(name: &str) -> (Option<&str>, Option<&str>) {
     let file = name.rsplit(['/', '\\']).next().unwrap_or(name);
     match file.rsplit_once('.') {
-        Some((stem, packing @ ("gz" | "zst"))) => (stem.rsplit_once('.').map(|(_, ending)| ending), Some(packing)),
+        Some((stem, packing @ ("gz" | "zst"))) => {
+            (stem.rsplit_once('.').map(|(_, ending)| ending), Some(packing))
+        }
         Some((_, ending)) => (Some(ending), None),
         None => (None, None),
     }
@@ -262,7 +268,9 @@ fn array_problem() -> Problem {
 fn looks_like_text(head: &[u8]) -> Outcome<()> {
     let is_utf16 = match head {
         [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => true,
-        [a, b, c, d, ..] => (*a == 0 && *c == 0 && *b != 0 && *d != 0) || (*b == 0 && *d == 0 && *a != 0 && *c != 0),
+        [a, b, c, d, ..] => {
+            (*a == 0 && *c == 0 && *b != 0 && *d != 0) || (*b == 0 && *d == 0 && *a != 0 && *c != 0)
+        }
         _ => false,
     };
     if !is_utf16 {

@@ -7,15 +7,18 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, ArrowPrimitiveType, AsArray, BooleanArray, Float64Array, GenericListArray, Int64Array, ListArray,
-    OffsetSizeTrait, PrimitiveArray, StringArray, StringBuilder, new_null_array,
+    Array, ArrayRef, ArrowPrimitiveType, AsArray, BooleanArray, Float64Array, GenericListArray, Int64Array,
+    ListArray, OffsetSizeTrait, PrimitiveArray, StringArray, StringBuilder, new_null_array,
 };
 use arrow::buffer::{NullBuffer, OffsetBuffer};
 use arrow::compute::{can_cast_types, cast};
-use arrow::datatypes::{DataType, Date32Type, Field, Float64Type, Int64Type, TimeUnit, TimestampMillisecondType};
+use arrow::datatypes::{
+    DataType, Date32Type, Field, Float64Type, Int64Type, TimeUnit, TimestampMillisecondType,
+};
 use arrow::error::ArrowError;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 
+use super::columnar::utc_labelled;
 use super::instant::{Clock, day, of_epoch, of_epoch_float};
 use super::json;
 use crate::base::{Day, Outcome, Problem, Timestamp, Type};
@@ -103,7 +106,9 @@ impl Converter<'_> {
         match array.data_type() {
             DataType::Utf8 => Ok(array.as_string::<i32>().clone()),
             DataType::Binary => Ok(self.utf8(array)),
-            DataType::List(_) | DataType::LargeList(_) | DataType::FixedSizeList(..) => self.list_texts(array),
+            DataType::List(_) | DataType::LargeList(_) | DataType::FixedSizeList(..) => {
+                self.list_texts(array)
+            }
             other if can_cast_types(other, &DataType::Utf8) => {
                 Ok(cast(array, &DataType::Utf8).map_err(failed)?.as_string::<i32>().clone())
             }
@@ -134,7 +139,8 @@ impl Converter<'_> {
     fn list_texts(&mut self, array: &ArrayRef) -> Outcome<StringArray> {
         let lists = self.plain(array)?;
         let Some(lists) = lists.as_list_opt::<i32>() else { return shown_texts(array) };
-        let json = |items: ArrayRef| serde_json::to_string(&items.as_string::<i32>().iter().collect::<Vec<_>>());
+        let json =
+            |items: ArrayRef| serde_json::to_string(&items.as_string::<i32>().iter().collect::<Vec<_>>());
         Ok(lists.iter().map(|items| items.and_then(|items| json(items).ok())).collect())
     }
 
@@ -147,7 +153,9 @@ impl Converter<'_> {
             DataType::Date64 => cast(array, &DataType::Date32).map_err(failed)?,
             DataType::Timestamp(unit, zone) => self.instants(array, *unit, zone.is_some())?,
             DataType::List(item) if !item.data_type().is_nested() => self.lists(array.as_list::<i32>())?,
-            DataType::LargeList(item) if !item.data_type().is_nested() => self.lists(array.as_list::<i64>())?,
+            DataType::LargeList(item) if !item.data_type().is_nested() => {
+                self.lists(array.as_list::<i64>())?
+            }
             DataType::FixedSizeList(item, _) if !item.data_type().is_nested() => {
                 let lists = cast(array, &DataType::List(item.clone())).map_err(failed)?;
                 self.lists(lists.as_list::<i32>())?
@@ -187,9 +195,15 @@ impl Converter<'_> {
         let mut inner = Converter { name: self.name, clock: self.clock, bad: &mut spoiled };
         let items = inner.texts(lists.values())?;
         if spoiled.0.is_empty() && items.null_count() == 0 {
-            let offsets: Vec<i32> = lists.value_offsets().iter().map(|offset| offset.as_usize() as i32).collect();
+            let offsets: Vec<i32> =
+                lists.value_offsets().iter().map(|offset| offset.as_usize() as i32).collect();
             let offsets = OffsetBuffer::new(offsets.into());
-            return Ok(Arc::new(ListArray::new(Arc::new(item_field()), offsets, Arc::new(items), lists.nulls().cloned())));
+            return Ok(Arc::new(ListArray::new(
+                Arc::new(item_field()),
+                offsets,
+                Arc::new(items),
+                lists.nulls().cloned(),
+            )));
         }
         let offset = |row: usize| lists.value_offsets().get(row).map_or(0, |offset| offset.as_usize());
         let mut texts = StringBuilder::new();
@@ -262,13 +276,21 @@ impl Converter<'_> {
             Type::Integer => self.parse_numbers(texts, to, |_, text| integer(text)),
             Type::Date => self.parse_numbers(texts, to, |clock, text| date(clock, text)),
             Type::Instant => self.parse_numbers(texts, to, |clock, text| clock.parse(text)),
-            Type::Float => Arc::new(self.parse_each(texts, to, |text| text.parse().ok().filter(|n: &f64| n.is_finite())).collect::<Float64Array>()),
+            Type::Float => Arc::new(
+                self.parse_each(texts, to, |text| text.parse().ok().filter(|n: &f64| n.is_finite()))
+                    .collect::<Float64Array>(),
+            ),
             Type::Bool => Arc::new(self.parse_each(texts, to, truth).collect::<BooleanArray>()),
             Type::List => self.parse_lists(texts),
         }
     }
 
-    fn parse_numbers(&mut self, texts: &StringArray, to: Type, parse: impl Fn(&mut Clock, &str) -> Option<i64>) -> ArrayRef {
+    fn parse_numbers(
+        &mut self,
+        texts: &StringArray,
+        to: Type,
+        parse: impl Fn(&mut Clock, &str) -> Option<i64>,
+    ) -> ArrayRef {
         let mut values = Vec::with_capacity(texts.len());
         let mut is_known = Vec::with_capacity(texts.len());
         for (row, text) in texts.iter().enumerate() {
@@ -302,7 +324,8 @@ impl Converter<'_> {
     fn parse_lists(&mut self, texts: &StringArray) -> ArrayRef {
         let lists: Vec<Option<Vec<String>>> = self.parse_each(texts, Type::List, list).collect();
         let mut builder = StringBuilder::new();
-        let items = |list: &Option<Vec<String>>| list.iter().flatten().map(|item| builder.append_value(item)).count();
+        let items =
+            |list: &Option<Vec<String>>| list.iter().flatten().map(|item| builder.append_value(item)).count();
         let lengths = lists.iter().map(items).collect();
         let nulls = NullBuffer::from(lists.iter().map(Option::is_some).collect::<Vec<bool>>());
         list_array(builder, lengths, Some(nulls).filter(|nulls| nulls.null_count() > 0))
@@ -316,6 +339,7 @@ fn unpacked(array: &ArrayRef) -> Outcome<ArrayRef> {
         DataType::RunEndEncoded(_, values) => values.data_type().clone(),
         DataType::LargeUtf8 | DataType::Utf8View => DataType::Utf8,
         DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => DataType::Binary,
+        DataType::Timestamp(_, Some(_)) => return Ok(utc_labelled(array)),
         _ => return Ok(array.clone()),
     };
     let plain = cast(array, &to).map_err(failed)?;
@@ -326,15 +350,19 @@ fn unpacked(array: &ArrayRef) -> Outcome<ArrayRef> {
 fn shown_texts(array: &ArrayRef) -> Outcome<StringArray> {
     let options = FormatOptions::default();
     let formatter = ArrayFormatter::try_new(array, &options).map_err(failed)?;
-    let text = |row: usize| array.is_valid(row).then(|| formatter.value(row).try_to_string().unwrap_or_default());
+    let text =
+        |row: usize| array.is_valid(row).then(|| formatter.value(row).try_to_string().unwrap_or_default());
     Ok((0..array.len()).map(text).collect())
 }
 
 /// One value as arrow shows it.
 pub fn cell(array: &dyn Array, row: usize) -> String {
     let options = FormatOptions::default();
-    let formatter = ArrayFormatter::try_new(array, &options).ok();
-    formatter.and_then(|formatter| formatter.value(row).try_to_string().ok()).unwrap_or_default()
+    let one = array.slice(row, 1);
+    let one =
+        if matches!(array.data_type(), DataType::Timestamp(_, Some(_))) { utc_labelled(&one) } else { one };
+    let formatter = ArrayFormatter::try_new(&one, &options).ok();
+    formatter.and_then(|formatter| formatter.value(0).try_to_string().ok()).unwrap_or_default()
 }
 
 /// Not a number and the infinities are missing values.
@@ -351,7 +379,8 @@ fn without(nulls: Option<&NullBuffer>, rows: usize, more: &[usize]) -> Option<Nu
     if more.is_empty() {
         return nulls.cloned();
     }
-    let mut is_known: Vec<bool> = (0..rows).map(|row| nulls.is_none_or(|nulls| nulls.is_valid(row))).collect();
+    let mut is_known: Vec<bool> =
+        (0..rows).map(|row| nulls.is_none_or(|nulls| nulls.is_valid(row))).collect();
     more.iter().for_each(|&row| is_known[row] = false);
     Some(NullBuffer::from(is_known))
 }
@@ -363,7 +392,8 @@ fn of_numbers(values: Vec<i64>, nulls: Option<NullBuffer>, to: Type) -> ArrayRef
             Arc::new(PrimitiveArray::<Date32Type>::new(days.into(), nulls))
         }
         Type::Instant => Arc::new(
-            PrimitiveArray::<TimestampMillisecondType>::new(values.into(), nulls).with_data_type(data_type(to)),
+            PrimitiveArray::<TimestampMillisecondType>::new(values.into(), nulls)
+                .with_data_type(data_type(to)),
         ),
         _ => Arc::new(Int64Array::new(values.into(), nulls)),
     }
@@ -403,7 +433,10 @@ fn date(clock: &mut Clock, text: &str) -> Option<i64> {
 
 fn local_day(clock: &Clock, ms: i64) -> Option<i64> {
     let is_near = Timestamp(ms).is_in_calendar() && ms.unsigned_abs() < 8_000_000_000_000_000;
-    is_near.then(|| { let Day(day) = clock.zone().day_of(Timestamp(ms)); day as i64 })
+    is_near.then(|| {
+        let Day(day) = clock.zone().day_of(Timestamp(ms));
+        day as i64
+    })
 }
 
 /// A JSON array, or texts with `|` between them.

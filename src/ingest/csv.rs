@@ -203,7 +203,10 @@ fn delimiter_of(line: &[u8]) -> u8 {
     let mut counts = [(0, b','), (0, b'\t'), (0, b';')];
     for &byte in line {
         is_quoted ^= byte == b'"';
-        counts.iter_mut().filter(|(_, delimiter)| *delimiter == byte && !is_quoted).for_each(|(n, _)| *n += 1);
+        counts
+            .iter_mut()
+            .filter(|(_, delimiter)| *delimiter == byte && !is_quoted)
+            .for_each(|(n, _)| *n += 1);
     }
     counts.iter().rev().max_by_key(|(count, _)| *count).map_or(b',', |(_, delimiter)| *delimiter)
 }

@@ -72,7 +72,10 @@ fn files_in(folder: &Path, path: &str) -> Result<Vec<PathBuf>, Problem> {
 fn walk(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), Problem> {
     let failed = |error: std::io::Error| Problem::from(error).at(folder.display().to_string());
     if depth > DEPTH_MAX {
-        return Err(nothing(&folder.display().to_string(), "folders lie more than 64 deep: a loop of links?"));
+        return Err(nothing(
+            &folder.display().to_string(),
+            "folders lie more than 64 deep: a loop of links?",
+        ));
     }
     for entry in std::fs::read_dir(folder).map_err(failed)? {
         let path = entry.map_err(failed)?.path();
@@ -95,7 +98,7 @@ fn matches_of(pattern: &str) -> Result<Vec<PathBuf>, Problem> {
     let paths = glob::glob_with(pattern, options).map_err(|error| nothing(pattern, &error.to_string()))?;
     let mut files = Vec::new();
     for path in paths {
-        let path = path.map_err(|error| Problem::from(error.into_error()).at(pattern))?;
+        let path = path.map_err(|error| Problem::from(std::io::Error::from(error)).at(pattern))?;
         match path.is_dir() {
             _ if is_passed_over(&path) => {}
             true => walk(&path, 0, &mut files)?,
@@ -150,7 +153,8 @@ mod tests {
 
     #[test]
     fn partitions_are_read_from_the_path() {
-        let path = Path::new("in/date=2025-03-31/city=%E4%B8%8A%E6%B5%B7/x=__HIVE_DEFAULT_PARTITION__/a=b.csv");
+        let path =
+            Path::new("in/date=2025-03-31/city=%E4%B8%8A%E6%B5%B7/x=__HIVE_DEFAULT_PARTITION__/a=b.csv");
         let expected = [
             ("date".to_string(), Some("2025-03-31".to_string())),
             ("city".to_string(), Some("上海".to_string())),
@@ -174,7 +178,10 @@ mod tests {
         let files = [at("a.csv"), at("b/date=1/x.csv")].map(Found::File);
         assert_eq!(find(std::slice::from_ref(&root)).unwrap(), files);
         assert_eq!(find(&[format!("{root}/*.csv"), root.clone()]).unwrap(), files);
-        assert_eq!(find(&[format!("{root}/b/date=*"), "-".into()]).unwrap(), [files[1].clone(), Found::Input]);
+        assert_eq!(
+            find(&[format!("{root}/b/date=*"), "-".into()]).unwrap(),
+            [files[1].clone(), Found::Input]
+        );
     }
 
     #[test]

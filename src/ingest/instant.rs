@@ -124,7 +124,8 @@ pub fn is_instant(text: &[u8]) -> bool {
     if Written::read(text).is_some() {
         return true;
     }
-    let is_dated = text.len() > 10 && text.first().is_some_and(u8::is_ascii_digit) && text.get(4) == Some(&b'-');
+    let is_dated =
+        text.len() > 10 && text.first().is_some_and(u8::is_ascii_digit) && text.get(4) == Some(&b'-');
     let zone = Zone(chrono_tz::UTC);
     is_dated && std::str::from_utf8(text).is_ok_and(|text| Timestamp::parse(text, &zone).is_some())
 }
@@ -168,7 +169,9 @@ fn offset(rest: &[u8]) -> Option<Option<i64>> {
     let (sign, h1, h2, m1, m2) = match *rest {
         [] => return Some(None),
         [b'Z' | b'z'] => return Some(Some(0)),
-        [sign @ (b'+' | b'-'), h1, h2, b':', m1, m2] | [sign @ (b'+' | b'-'), h1, h2, m1, m2] => (sign, h1, h2, m1, m2),
+        [sign @ (b'+' | b'-'), h1, h2, b':', m1, m2] | [sign @ (b'+' | b'-'), h1, h2, m1, m2] => {
+            (sign, h1, h2, m1, m2)
+        }
         _ => return None,
     };
     let (hours, minutes) = (two(h1, h2)? as i64, two(m1, m2)? as i64);
@@ -182,12 +185,25 @@ mod tests {
     use proptest::prelude::*;
 
     fn zones() -> impl Strategy<Value = Zone> {
-        let names = ["Asia/Shanghai", "America/New_York", "America/Sao_Paulo", "Pacific/Apia", "Asia/Kathmandu", "UTC"];
+        let names = [
+            "Asia/Shanghai",
+            "America/New_York",
+            "America/Sao_Paulo",
+            "Pacific/Apia",
+            "Asia/Kathmandu",
+            "UTC",
+        ];
         prop::sample::select(names.to_vec()).prop_map(|name| Zone::named(name).unwrap())
     }
 
     fn texts() -> impl Strategy<Value = String> {
-        let clock = ("[T ]", 0..26u32, 0..61u32, "(:[0-6][0-9](\\.[0-9]{1,9})?)?", "(Z|z|[+-][01][0-9]:?[0-6][0-9]| \\+08:00)?");
+        let clock = (
+            "[T ]",
+            0..26u32,
+            0..61u32,
+            "(:[0-6][0-9](\\.[0-9]{1,9})?)?",
+            "(Z|z|[+-][01][0-9]:?[0-6][0-9]| \\+08:00)?",
+        );
         let clock = clock.prop_map(|(t, h, m, s, o)| format!("{t}{h:02}:{m:02}{s}{o}"));
         (1960..2040u32, 0..14u32, 0..33u32, proptest::option::of(clock))
             .prop_map(|(y, m, d, clock)| format!("{y}-{m:02}-{d:02}{}", clock.unwrap_or_default()))

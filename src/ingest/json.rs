@@ -54,7 +54,12 @@ impl JsonRow {
         read.map_err(|what| format!("JSON: expected {what} at column {}", scanner.at + 1))
     }
 
-    fn push(&mut self, path: &str, kind: Kind, value: impl FnOnce(&mut String) -> Result<(), &'static str>) -> Result<(), &'static str> {
+    fn push(
+        &mut self,
+        path: &str,
+        kind: Kind,
+        value: impl FnOnce(&mut String) -> Result<(), &'static str>,
+    ) -> Result<(), &'static str> {
         let path_from = self.text.len();
         self.text.push_str(path);
         let from = self.text.len();
@@ -375,7 +380,9 @@ mod tests {
 
     #[test]
     fn values_are_kept_as_written() {
-        let fields = read(r#" {"a" : 12345678901234567890.50, "p":{"x":"\u4e0a\n\ud83d\ude00","y":[1, "b"]},"n":null} "#);
+        let fields = read(
+            r#" {"a" : 12345678901234567890.50, "p":{"x":"\u4e0a\n\ud83d\ude00","y":[1, "b"]},"n":null} "#,
+        );
         let expected = [
             ("a", Kind::Number, "12345678901234567890.50"),
             ("p.x", Kind::Text, "上\n😀"),
@@ -398,7 +405,10 @@ mod tests {
 
     #[test]
     fn items_are_texts_without_nulls() {
-        assert_eq!(items(r#" ["a", 1.50, null, true, {"x":[]}] "#).unwrap(), ["a", "1.50", "true", r#"{"x":[]}"#]);
+        assert_eq!(
+            items(r#" ["a", 1.50, null, true, {"x":[]}] "#).unwrap(),
+            ["a", "1.50", "true", r#"{"x":[]}"#]
+        );
         assert_eq!(items("[]").unwrap(), [""; 0]);
         assert_eq!(items("[1,]"), None);
         assert_eq!(items("a|b"), None);

@@ -32,9 +32,9 @@ mod read;
 mod rejects;
 mod source;
 mod survey;
-mod text;
 #[cfg(test)]
 mod tests;
+mod text;
 
 pub use checked::Checked;
 pub use source::{Source, open};

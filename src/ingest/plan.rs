@@ -97,7 +97,11 @@ impl Plan {
         let lacking: Vec<&File> = files.iter().filter(|file| file.lacks(part.name)).collect();
         let is_nowhere = !files.iter().any(|file| file.has(part.name));
         let is_asked = part.role == Role::Id && request.is_id_asked;
-        let is_lacking = if part.is_required { !lacking.is_empty() } else { is_asked && is_nowhere && !lacking.is_empty() };
+        let is_lacking = if part.is_required {
+            !lacking.is_empty()
+        } else {
+            is_asked && is_nowhere && !lacking.is_empty()
+        };
         if let ([first, more @ ..], true) = (lacking.as_slice(), is_lacking) {
             problems.push(missing(part, first, more.len()));
         }
@@ -187,7 +191,8 @@ fn found_in<'a>(files: &[File<'a>]) -> Vec<(&'a str, FoundType)> {
     for file in files {
         file.survey.columns.iter().for_each(|column| add(&column.name, &column.known));
         let partitions = file.partitions.iter().filter(|name| !DATE_PARTITIONS.contains(*name));
-        let partitions = partitions.filter(|name| !file.survey.columns.iter().any(|column| column.name == **name));
+        let partitions =
+            partitions.filter(|name| !file.survey.columns.iter().any(|column| column.name == **name));
         partitions.for_each(|name| add(name, &Known::Typed(Some(Type::Text))));
     }
     order
@@ -218,9 +223,17 @@ fn missing(part: Part, file: &File, more: usize) -> Problem {
     let names: Vec<&str> = file.names().collect();
     let near = nearest(part.name, &names);
     let shown: Vec<String> = near.iter().take(NAMES_SHOWN).map(|name| format!("`{name}`")).collect();
-    let others = if near.len() > shown.len() { format!(" and {} more", near.len() - shown.len()) } else { String::new() };
+    let others = if near.len() > shown.len() {
+        format!(" and {} more", near.len() - shown.len())
+    } else {
+        String::new()
+    };
     let files = if more > 0 { format!(" (and {more} more files)") } else { String::new() };
-    let has = if shown.is_empty() { "the file has no columns".into() } else { format!("the file has {}", shown.join(", ")) };
+    let has = if shown.is_empty() {
+        "the file has no columns".into()
+    } else {
+        format!("the file has {}", shown.join(", "))
+    };
     let what = format!("`{} {}`: there is no such column; {has}{others}", part.option, part.name);
     let cure = match near.first() {
         Some(first) if part.option.starts_with("--") => format!("name the column: `{} {first}`", part.option),

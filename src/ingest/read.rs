@@ -70,9 +70,21 @@ pub struct Reader<'a> {
 }
 
 enum Rows {
-    Csv { rows: Box<CsvRows>, columns: Vec<Option<usize>> },
-    Json { rows: Box<JsonLines>, paths: Paths, columns: Vec<Option<usize>> },
-    Columnar { batches: Batches, rest: Option<RecordBatch>, leaves: Vec<(Leaf, usize)>, row_total: Option<u64> },
+    Csv {
+        rows: Box<CsvRows>,
+        columns: Vec<Option<usize>>,
+    },
+    Json {
+        rows: Box<JsonLines>,
+        paths: Paths,
+        columns: Vec<Option<usize>>,
+    },
+    Columnar {
+        batches: Batches,
+        rest: Option<RecordBatch>,
+        leaves: Vec<(Leaf, usize)>,
+        row_total: Option<u64>,
+    },
 }
 
 impl<'a> Reader<'a> {
@@ -101,7 +113,8 @@ impl<'a> Reader<'a> {
                 sheet.frame()?
             }
             Rows::Json { rows, paths, columns } => {
-                json_frame(rows, paths, columns, &mut sheet).map_err(|error| self.input.read_problem(error))?;
+                json_frame(rows, paths, columns, &mut sheet)
+                    .map_err(|error| self.input.read_problem(error))?;
                 sheet.frame()?
             }
             Rows::Columnar { .. } => self.columnar_frame()?,
@@ -134,11 +147,12 @@ impl<'a> Reader<'a> {
     fn columnar_frame(&mut self) -> Outcome<Option<Frame>> {
         let Rows::Columnar { batches, rest, leaves, row_total } = &mut self.rows else { return Ok(None) };
         let batch = loop {
-            match rest.take().map(Ok).or_else(|| batches.next()) {
+            let left = rest.take();
+            let next = if left.is_some() { left } else { columnar::next(self.input, batches)? };
+            match next {
                 None => return Ok(None),
-                Some(Err(error)) => return Err(self.input.broken(&error.to_string())),
-                Some(Ok(batch)) if batch.num_rows() == 0 => {}
-                Some(Ok(batch)) => break batch,
+                Some(batch) if batch.num_rows() == 0 => {}
+                Some(batch) => break batch,
             }
         };
         let row_count = batch.num_rows().min(BATCH_ROWS);
@@ -285,11 +299,14 @@ fn json_frame(
     while !sheet.is_full() {
         match rows.step()? {
             json::Step::End => break,
-            json::Step::Spoiled(code, reason) => sheet.spoil(rows.line.number, code, reason, rows.line.body()),
+            json::Step::Spoiled(code, reason) => {
+                sheet.spoil(rows.line.number, code, reason, rows.line.body())
+            }
             json::Step::Row => {
                 sheet.row(rows.line.number);
                 for (position, (path, kind, text)) in rows.row.fields().enumerate() {
-                    let number = paths.find(position, path).and_then(|path| columns.get(path).copied().flatten());
+                    let number =
+                        paths.find(position, path).and_then(|path| columns.get(path).copied().flatten());
                     let text = Some(text).filter(|_| kind != Kind::Null);
                     number.iter().for_each(|&number| sheet.set(number, text));
                 }

@@ -34,7 +34,8 @@ pub fn open<'a>(
     let surveys = surveys(&inputs, request, pace)?;
     let plan = Plan::new(request, &inputs, &surveys)?;
     let (columns, bytes) = (plan.columns.clone(), inputs.iter().map(|input| input.bytes).sum());
-    let loader = Loader { inputs, surveys, plan, zone: request.zone, rejects: Rejects::new(request.rejects.clone()) };
+    let loader =
+        Loader { inputs, surveys, plan, zone: request.zone, rejects: Rejects::new(request.rejects.clone()) };
     let (sender, reports) = sync_channel(BATCHES_AHEAD);
     let thread = std::thread::Builder::new().name("ingest".into()).spawn(move || loader.run(&sender));
     let thread = Some(thread.map_err(Problem::from)?);
@@ -119,7 +120,12 @@ impl Iterator for Source<'_> {
                     let _ = self.stop();
                     return Some(Err(problem));
                 }
-                Err(_) => return self.stop().is_err().then(|| Err(Problem::bug("reading a file stopped at an impossible place"))),
+                Err(_) => {
+                    return self
+                        .stop()
+                        .is_err()
+                        .then(|| Err(Problem::bug("reading a file stopped at an impossible place")));
+                }
             }
         }
         None
@@ -187,9 +193,10 @@ struct Loader {
 impl Loader {
     /// Reads all files. A receiver that is gone ends it; so does the first problem.
     fn run(mut self, sender: &SyncSender<Outcome<Report>>) {
-        let (plan, inputs, surveys) = (self.plan.clone(), std::mem::take(&mut self.inputs), std::mem::take(&mut self.surveys));
+        let (plan, inputs, surveys) =
+            (self.plan.clone(), std::mem::take(&mut self.inputs), std::mem::take(&mut self.surveys));
         let mut checker = Checker::new(&plan, self.zone);
-        for (input, survey) in inputs.iter().zip(&surveys).filter(|(_, survey)| !survey.is_nothing()) {
+        for (input, survey) in inputs.iter().zip(&surveys) {
             match self.read(input, survey, &plan, &mut checker, sender) {
                 Ok(true) => {}
                 Ok(false) => return,
@@ -257,6 +264,10 @@ fn shown(array: &dyn Array, row: usize) -> Option<Value> {
         return Some(Value::from(marks.value(row)));
     }
     let text = cell(array, row);
-    let number = array.data_type().is_numeric().then(|| serde_json::from_str::<serde_json::Number>(&text).ok()).flatten();
+    let number = array
+        .data_type()
+        .is_numeric()
+        .then(|| serde_json::from_str::<serde_json::Number>(&text).ok())
+        .flatten();
     Some(number.map_or(Value::from(text), Value::from))
 }

@@ -44,17 +44,10 @@ pub struct Seen {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Survey {
     pub columns: Vec<Seen>,
-    /// A file without columns and rows lacks nothing.
+    /// Without a header and without a row that could be read, a file lacks no column.
     pub is_empty: bool,
     /// A crowd CSV without a header: its first row is data.
     pub is_headless: bool,
-}
-
-impl Survey {
-    /// Is there nothing to read, no row that could be told of?
-    pub fn is_nothing(&self) -> bool {
-        self.is_empty && self.columns.is_empty()
-    }
 }
 
 /// Looks at one file; what is read of text files is told to `pace`.
@@ -80,7 +73,8 @@ fn rename_only_column(survey: &mut Survey, request: &Request) {
 
 fn check_names<'a>(names: impl Iterator<Item = &'a str>) -> Outcome<()> {
     let mut seen = HashSet::new();
-    let twice: Vec<String> = names.filter(|name| !seen.insert(*name)).map(|name| format!("`{name}`")).collect();
+    let twice: Vec<String> =
+        names.filter(|name| !seen.insert(*name)).map(|name| format!("`{name}`")).collect();
     if seen.len() > COLUMNS_MAX {
         return Err(too_many());
     }
@@ -99,7 +93,9 @@ fn too_many() -> Problem {
 /// Column names of paths: fields of `properties` lose that word where no other column has the name.
 pub fn names_of<'a>(paths: &[&'a str]) -> Vec<&'a str> {
     let all: HashSet<&str> = paths.iter().copied().collect();
-    let short = |path: &&'a str| path.strip_prefix(PROPERTIES).filter(|short| !short.is_empty() && !all.contains(short));
+    let short = |path: &&'a str| {
+        path.strip_prefix(PROPERTIES).filter(|short| !short.is_empty() && !all.contains(short))
+    };
     paths.iter().map(|path| short(path).unwrap_or(path)).collect()
 }
 
@@ -155,7 +151,8 @@ fn csv_survey(input: &Input, request: &Request, pace: &dyn Pace) -> Outcome<Surv
         csv::Step::Spoiled(_, why) => return Err(header_problem(&why).at(input.name.as_str())),
         csv::Step::Row => header(&rows, request),
     };
-    let looked: Vec<usize> = (0..survey.columns.len()).filter(|&n| is_open(&survey.columns[n], request)).collect();
+    let looked: Vec<usize> =
+        (0..survey.columns.len()).filter(|&n| is_open(&survey.columns[n], request)).collect();
     let mut evidence = vec![Evidence::default(); survey.columns.len()];
     while !looked.is_empty() {
         match rows.step().map_err(|error| input.read_problem(error))? {
@@ -280,7 +277,10 @@ mod tests {
 
     #[test]
     fn properties_lose_their_word_where_nothing_else_has_the_name() {
-        assert_eq!(names_of(&["time", "properties.amount", "properties.time", "a.b"]), ["time", "amount", "properties.time", "a.b"]);
+        assert_eq!(
+            names_of(&["time", "properties.amount", "properties.time", "a.b"]),
+            ["time", "amount", "properties.time", "a.b"]
+        );
     }
 
     #[test]

@@ -64,7 +64,7 @@ impl TextColumn {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use arrow::array::{AsArray, Array};
+    use arrow::array::{Array, AsArray};
 
     #[test]
     fn rows_may_be_passed_over_replaced_and_cleared() {

@@ -5,6 +5,7 @@
 use crate::base::{Moment, Name, Share, Unit, Window};
 
 /// A question about users.
+#[expect(clippy::large_enum_variant, reason = "a selection is a handful of nodes, and leaves are most of them")]
 #[derive(Debug, Clone, PartialEq)]
 pub enum Selection {
     /// `a and b and c`; of nothing: everyone.
@@ -64,7 +65,9 @@ pub enum Test {
     /// A date or instant inside a window (`in last 7 days`, `before D`, `from D to D`).
     Inside(Window),
     /// `anniversary today` is 0 days ahead, `anniversary in next 7 days` is 7.
-    Anniversary { days_ahead: u32 },
+    Anniversary {
+        days_ahead: u32,
+    },
 }
 
 /// `= != < <= > >=`

@@ -34,7 +34,14 @@ impl Reader {
         self.note("SEL-052", value, at, what, format!("write {expected}"))
     }
 
-    fn note<T>(&mut self, code: &'static str, value: &Value, at: &str, what: String, cure: String) -> Option<T> {
+    fn note<T>(
+        &mut self,
+        code: &'static str,
+        value: &Value,
+        at: &str,
+        what: String,
+        cure: String,
+    ) -> Option<T> {
         let mut shown: String = value.to_string().chars().take(EXCERPT_MAX + 1).collect();
         if let Some((end, _)) = shown.char_indices().nth(EXCERPT_MAX) {
             shown.replace_range(end.., "…");
@@ -56,7 +63,12 @@ impl Reader {
     }
 
     /// The value of a key that must be there, and its path.
-    pub(super) fn need<'a>(&mut self, object: &'a Object, at: &str, key: &str) -> Option<(&'a Value, String)> {
+    pub(super) fn need<'a>(
+        &mut self,
+        object: &'a Object,
+        at: &str,
+        key: &str,
+    ) -> Option<(&'a Value, String)> {
         match object.get(key) {
             Some(value) => Some((value, format!("{at}.{key}"))),
             None => {
@@ -102,7 +114,8 @@ impl Reader {
     // Joins.
 
     fn selection(&mut self, value: &Value, at: &str, depth: usize) -> Option<Selection> {
-        let expected = "a condition, an object such as `{\"tag\": \"gender\", \"is\": \"=\", \"value\": \"女\"}`";
+        let expected =
+            "a condition, an object such as `{\"tag\": \"gender\", \"is\": \"=\", \"value\": \"女\"}`";
         let object = self.object(value, at, expected)?;
         self.check_depth(value, at, depth)?;
         let kinds: Vec<&str> = JOINS.iter().chain(LEAVES).map(|(kind, _)| *kind).collect();
@@ -117,7 +130,8 @@ impl Reader {
     }
 
     pub(super) fn filter(&mut self, value: &Value, at: &str, depth: usize) -> Option<Filter> {
-        let expected = "a filter, an object such as `{\"property\": \"amount\", \"is\": \">\", \"value\": 100}`";
+        let expected =
+            "a filter, an object such as `{\"property\": \"amount\", \"is\": \">\", \"value\": 100}`";
         let object = self.object(value, at, expected)?;
         self.check_depth(value, at, depth)?;
         let kind = self.kind(object, at, &["all", "any", "not", "property"])?;
@@ -146,13 +160,20 @@ impl Reader {
             [kind] => Some(kind),
             [] => {
                 let near = object.keys().find_map(|key| near(key, kinds.iter().copied()));
-                let cure = near.map_or("add one of these keys".into(), |near| format!("did you mean `{near}`?"));
+                let cure =
+                    near.map_or("add one of these keys".into(), |near| format!("did you mean `{near}`?"));
                 let what = format!("none of the keys {} is here", listed(kinds));
                 self.note("SEL-053", &whole(), at, what, cure)
             }
             _ => {
                 let what = format!("{} are conditions of their own", listed(&found));
-                self.note("SEL-052", &whole(), at, what, "write one object for each and join them by `all`".into())
+                self.note(
+                    "SEL-052",
+                    &whole(),
+                    at,
+                    what,
+                    "write one object for each and join them by `all`".into(),
+                )
             }
         }
     }
@@ -185,7 +206,13 @@ impl Reader {
     }
 
     /// `"is"` with its argument; `others` are the keys of the object around it.
-    pub(super) fn test(&mut self, object: &Object, at: &str, others: &[&str], known: &[&str]) -> Option<Test> {
+    pub(super) fn test(
+        &mut self,
+        object: &Object,
+        at: &str,
+        others: &[&str],
+        known: &[&str],
+    ) -> Option<Test> {
         let (value, is_at) = self.need(object, at, "is")?;
         let Some(is) = value.as_str().filter(|is| known.contains(is)) else {
             let near = value.as_str().and_then(|is| near(is, known.iter().copied()));
@@ -242,7 +269,11 @@ impl Reader {
         };
         match written {
             Some(value) => Some(Literal { value, span: Default::default() }),
-            None => self.wrong(value, at, "a value: text, a number, true or false, `{\"moment\": \"2026-01-31\"}`"),
+            None => self.wrong(
+                value,
+                at,
+                "a value: text, a number, true or false, `{\"moment\": \"2026-01-31\"}`",
+            ),
         }
     }
 
@@ -255,7 +286,13 @@ impl Reader {
 
     pub(super) fn moment(&mut self, value: &Value, at: &str) -> Option<crate::base::Moment> {
         let found = value.as_str().and_then(moment_in_text);
-        found.or_else(|| self.wrong(value, at, "a date or time such as `\"2026-01-31\"` or `\"2026-01-31T10:00:00+08:00\"`"))
+        found.or_else(|| {
+            self.wrong(
+                value,
+                at,
+                "a date or time such as `\"2026-01-31\"` or `\"2026-01-31T10:00:00+08:00\"`",
+            )
+        })
     }
 }
 
@@ -271,8 +308,26 @@ const JOINS: &[(&str, &[&str])] = &[("all", &[]), ("any", &[]), ("not", &[])];
 
 /// What `is` may say.
 const TESTS: &[&str] = &[
-    "=", "!=", "<", "<=", ">", ">=", "between", "in", "not in", "has any of", "has all of", "has none of", "missing",
-    "known", "contains", "starts with", "ends with", "matches", "inside", "anniversary",
+    "=",
+    "!=",
+    "<",
+    "<=",
+    ">",
+    ">=",
+    "between",
+    "in",
+    "not in",
+    "has any of",
+    "has all of",
+    "has none of",
+    "missing",
+    "known",
+    "contains",
+    "starts with",
+    "ends with",
+    "matches",
+    "inside",
+    "anniversary",
 ];
 
 /// The key of what `is` compares with.

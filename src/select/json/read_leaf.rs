@@ -78,7 +78,9 @@ impl Reader {
 
     /// A name, or `{"any": true}` for any event.
     fn event(&mut self, value: &Value, at: &str) -> Option<Option<Name>> {
-        let is_any = value.as_object().is_some_and(|object| object.len() == 1 && object.get("any") == Some(&true.into()));
+        let is_any = value
+            .as_object()
+            .is_some_and(|object| object.len() == 1 && object.get("any") == Some(&true.into()));
         match value {
             _ if is_any => Some(None),
             Value::String(_) => self.name(value, at).map(Some),
@@ -129,7 +131,8 @@ impl Reader {
         let absent = self.maybe(object, at, "then_not", read_step);
         let (value, at) = self.need(object, at, "sequence")?;
         let mut steps = self.each(value, &at, read_step)?;
-        let is_long_enough = !steps.is_empty() && steps.len() + usize::from(object.contains_key("then_not")) > 1;
+        let is_long_enough =
+            !steps.is_empty() && steps.len() + usize::from(object.contains_key("then_not")) > 1;
         if !is_long_enough {
             return self.wrong(value, &at, "two steps or more, or one and `then_not`");
         }
@@ -159,9 +162,12 @@ impl Reader {
     fn sample(&mut self, object: &Object, at: &str) -> Option<Leaf> {
         let (value, share_at) = self.need(object, at, "sample")?;
         let share = value.as_str().and_then(|text| text.trim().strip_suffix('%')).and_then(read_share);
-        let share = share.or_else(|| self.wrong(value, &share_at, "a share of 0% to 100% such as `\"10%\"`, at most four decimals"));
+        let share = share.or_else(|| {
+            self.wrong(value, &share_at, "a share of 0% to 100% such as `\"10%\"`, at most four decimals")
+        });
         let (value, salt_at) = self.need(object, at, "salt")?;
-        let salt = value.as_str().map(String::from).or_else(|| self.wrong(value, &salt_at, "the salt, as text"));
+        let salt =
+            value.as_str().map(String::from).or_else(|| self.wrong(value, &salt_at, "the salt, as text"));
         Some(Leaf::Sample { share: share?, salt: salt? })
     }
 
@@ -175,7 +181,11 @@ impl Reader {
 
     /// `{"metric": "sum", "of": "amount", "is": ">", "value": 500}`
     fn measure(&mut self, value: &Value, at: &str) -> Option<Measure> {
-        let object = self.object(value, at, "a metric such as `{\"metric\": \"count\", \"is\": \">=\", \"value\": 3}`")?;
+        let object = self.object(
+            value,
+            at,
+            "a metric such as `{\"metric\": \"count\", \"is\": \">=\", \"value\": 3}`",
+        )?;
         let (metric, metric_at) = self.need(object, at, "metric")?;
         let words = [ROW_METRICS, PROPERTY_METRICS].concat();
         let Some(word) = metric.as_str().filter(|word| words.contains(word)) else {

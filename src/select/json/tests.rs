@@ -16,39 +16,54 @@ fn twins(text: &str, json: Value) {
 #[test]
 fn each_form_has_its_shape() {
     twins("all ()", json!({"all": []}));
-    twins("a = 1 or not b != 1.0", json!({"any": [
-        {"tag": "a", "is": "=", "value": 1},
-        {"not": {"tag": "b", "is": "!=", "value": 1.0}},
-    ]}));
+    twins(
+        "a = 1 or not b != 1.0",
+        json!({"any": [
+            {"tag": "a", "is": "=", "value": 1},
+            {"not": {"tag": "b", "is": "!=", "value": 1.0}},
+        ]}),
+    );
     twins("a between 1 and 2", json!({"tag": "a", "is": "between", "values": [1, 2]}));
     twins("a has any of ('x')", json!({"tag": "a", "is": "has any of", "values": ["x"]}));
     twins("a is missing", json!({"tag": "a", "is": "missing"}));
     twins("t > 2026-01-01", json!({"tag": "t", "is": ">", "value": {"moment": "2026-01-01"}}));
     twins("t in last 7 days", json!({"tag": "t", "is": "inside", "window": {"last": "7 days"}}));
     twins("t anniversary in next 7 days", json!({"tag": "t", "is": "anniversary", "days_ahead": 7}));
-    twins("did pay where amount > 100 sum(amount) >= 500 in last 30 calendar days", json!({
-        "did": "pay",
-        "where": {"property": "amount", "is": ">", "value": 100},
-        "measure": {"metric": "sum", "of": "amount", "is": ">=", "value": 500},
-        "window": {"last_calendar": "30 days", "including_today": false},
-    }));
-    twins("did any count = 0 last week", json!({
-        "did": {"any": true},
-        "measure": {"metric": "count", "is": "=", "value": 0},
-        "window": "last week",
-    }));
+    twins(
+        "did pay where amount > 100 sum(amount) >= 500 in last 30 calendar days",
+        json!({
+            "did": "pay",
+            "where": {"property": "amount", "is": ">", "value": 100},
+            "measure": {"metric": "sum", "of": "amount", "is": ">=", "value": 500},
+            "window": {"last_calendar": "30 days", "including_today": false},
+        }),
+    );
+    twins(
+        "did any count = 0 last week",
+        json!({
+            "did": {"any": true},
+            "measure": {"metric": "count", "is": "=", "value": 0},
+            "window": "last week",
+        }),
+    );
     twins("first pay before 2026-01-01", json!({"first": "pay", "window": {"before": "2026-01-01"}}));
-    twins("did a then b then not c within 24h same item without d between within 7 days of t", json!({
-        "sequence": [{"event": "a"}, {"event": "b"}],
-        "then_not": {"event": "c"},
-        "within": "24 hours",
-        "same": ["item"],
-        "without": {"event": "d"},
-        "window": {"within": "7 days", "of": "t"},
-    }));
-    twins("has orders on paid_at from 2026-01-01 to 2026-01-31", json!({
-        "has": "orders", "on": "paid_at", "window": {"from": "2026-01-01", "to": "2026-01-31"},
-    }));
+    twins(
+        "did a then b then not c within 24h same item without d between within 7 days of t",
+        json!({
+            "sequence": [{"event": "a"}, {"event": "b"}],
+            "then_not": {"event": "c"},
+            "within": "24 hours",
+            "same": ["item"],
+            "without": {"event": "d"},
+            "window": {"within": "7 days", "of": "t"},
+        }),
+    );
+    twins(
+        "has orders on paid_at from 2026-01-01 to 2026-01-31",
+        json!({
+            "has": "orders", "on": "paid_at", "window": {"from": "2026-01-01", "to": "2026-01-31"},
+        }),
+    );
     twins("crowd '黑名单'", json!({"crowd": "黑名单"}));
     twins("sample 10% salt 's'", json!({"sample": "10%", "salt": "s"}));
     twins("top 10 by balance", json!({"top": 10, "by": "balance"}));
@@ -116,14 +131,25 @@ fn a_mistake_names_what_was_meant() {
 /// Any JSON, with the keys and words of the twin in it.
 fn any_json() -> impl Strategy<Value = Value> {
     let key = || {
-        let keys = ["all", "any", "not", "tag", "is", "value", "values", "did", "where", "window", "last", "sequence", "within", "measure", "metric", "of", "on", "has"];
+        let keys = [
+            "all", "any", "not", "tag", "is", "value", "values", "did", "where", "window", "last",
+            "sequence", "within", "measure", "metric", "of", "on", "has",
+        ];
         proptest::sample::select(keys.map(String::from).to_vec())
     };
-    let leaf = prop_oneof![Just(Value::Null), any::<bool>().prop_map(Value::from), any::<i64>().prop_map(Value::from), key().prop_map(Value::from), Just(json!("=")), Just(json!("7 days"))];
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        key().prop_map(Value::from),
+        Just(json!("=")),
+        Just(json!("7 days"))
+    ];
     leaf.prop_recursive(4, 24, 4, move |inner| {
         prop_oneof![
             proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::Array),
-            proptest::collection::vec((key(), inner), 0..4).prop_map(|pairs| Value::Object(pairs.into_iter().collect())),
+            proptest::collection::vec((key(), inner), 0..4)
+                .prop_map(|pairs| Value::Object(pairs.into_iter().collect())),
         ]
     })
 }

@@ -23,7 +23,8 @@ fn leaf(leaf: &Leaf) -> Map<String, Value> {
     match leaf {
         Leaf::Tag(comparison) => self::comparison("tag", comparison),
         Leaf::Behaviour(b) => {
-            let parts = [("measure", b.measure.as_ref().map(measure)), ("window", b.window.as_ref().map(window))];
+            let parts =
+                [("measure", b.measure.as_ref().map(measure)), ("window", b.window.as_ref().map(window))];
             with(step("did", &b.step), parts)
         }
         Leaf::Edge(edge) => {
@@ -41,7 +42,10 @@ fn leaf(leaf: &Leaf) -> Map<String, Value> {
 }
 
 /// The object with the parts that are there.
-fn with<const N: usize>(mut object: Map<String, Value>, parts: [(&str, Option<Value>); N]) -> Map<String, Value> {
+fn with<const N: usize>(
+    mut object: Map<String, Value>,
+    parts: [(&str, Option<Value>); N],
+) -> Map<String, Value> {
     for (key, value) in parts {
         object.extend(value.map(|value| (key.to_string(), value)));
     }

@@ -27,7 +27,14 @@ impl Words {
     /// Any names and values at all: keywords, spaces, quotes, signs, Chinese.
     pub(crate) fn any() -> Words {
         let name = || prop_oneof![tricky_name(), "[a-z_$性别年龄][a-z0-9_.$]{0,6}", any_text(1)].boxed();
-        Words { tags: name(), events: name(), properties: name(), tables: name(), crowds: name(), values: value() }
+        Words {
+            tags: name(),
+            events: name(),
+            properties: name(),
+            tables: name(),
+            crowds: name(),
+            values: value(),
+        }
     }
 }
 
@@ -96,8 +103,11 @@ pub(crate) fn window(words: &Words) -> BoxedStrategy<Window> {
     ];
     prop_oneof![
         (count(), unit()).prop_map(|(count, unit)| Window::Last { count, unit }),
-        (count(), calendar, any::<bool>())
-            .prop_map(|(count, unit, including_today)| Window::LastCalendar { count, unit, including_today }),
+        (count(), calendar, any::<bool>()).prop_map(|(count, unit, including_today)| Window::LastCalendar {
+            count,
+            unit,
+            including_today
+        }),
         select(words_only),
         (moment(), moment()).prop_map(|(from, to)| Window::Between { from, to }),
         moment().prop_map(Window::Before),
@@ -114,8 +124,27 @@ fn name(text: &BoxedStrategy<String>) -> BoxedStrategy<Name> {
 /// Names that a careless printer or lexer gets wrong.
 fn tricky_name() -> BoxedStrategy<String> {
     let names = [
-        "count", "AND", "any", "任意", "非会员", "非", "week", "days", "手机 品牌", "a\"b", "a'b", "1st", "a-b", "$url",
-        "a.b", "True", "#x", "（x）", "x\ny", "last", "2026-01-01",
+        "count",
+        "AND",
+        "any",
+        "任意",
+        "非会员",
+        "非",
+        "week",
+        "days",
+        "手机 品牌",
+        "a\"b",
+        "a'b",
+        "1st",
+        "a-b",
+        "$url",
+        "a.b",
+        "True",
+        "#x",
+        "（x）",
+        "x\ny",
+        "last",
+        "2026-01-01",
     ];
     select(names.map(String::from).to_vec()).boxed()
 }
@@ -138,7 +167,12 @@ fn unit() -> BoxedStrategy<Unit> {
 fn moment() -> BoxedStrategy<Moment> {
     let clock = (0u32..86_400, select(vec![0u32, 1, 250, 999]))
         .prop_map(|(second, ms)| NaiveTime::from_num_seconds_from_midnight_opt(second, ms * 1_000_000));
-    let offset = select(vec![None, FixedOffset::east_opt(0), FixedOffset::east_opt(28_800), FixedOffset::west_opt(12_600)]);
+    let offset = select(vec![
+        None,
+        FixedOffset::east_opt(0),
+        FixedOffset::east_opt(28_800),
+        FixedOffset::west_opt(12_600),
+    ]);
     let day = (0i32..60_000).prop_map(Day);
     (day, of(clock), offset)
         .prop_map(|(day, time, offset)| {
@@ -248,7 +282,13 @@ fn sequence(words: &Words) -> BoxedStrategy<Sequence> {
 }
 
 fn detail(words: &Words) -> BoxedStrategy<Detail> {
-    (name(&words.tables), of(filter(words)), of(measure(words)), of(name(&words.properties)), of(window(words)))
+    (
+        name(&words.tables),
+        of(filter(words)),
+        of(measure(words)),
+        of(name(&words.properties)),
+        of(window(words)),
+    )
         .prop_map(|(table, filter, measure, on, window)| {
             let on = on.filter(|_| window.is_some());
             Detail { table, filter, measure, on, window }

@@ -22,7 +22,9 @@ impl Depth for Leaf {
         match self {
             Leaf::Behaviour(behaviour) => behaviour.step.depth(),
             Leaf::Edge(edge) => edge.step.depth(),
-            Leaf::Sequence(sequence) => deepest(&sequence.steps).max(sequence.without.as_ref().map_or(0, Step::depth)),
+            Leaf::Sequence(sequence) => {
+                deepest(&sequence.steps).max(sequence.without.as_ref().map_or(0, Step::depth))
+            }
             Leaf::Detail(detail) => detail.filter.as_ref().map_or(0, Filter::depth),
             Leaf::Tag(_) | Leaf::Crowd(_) | Leaf::Sample { .. } | Leaf::Top { .. } => 0,
         }

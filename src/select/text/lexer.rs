@@ -183,7 +183,8 @@ impl<'a> Lexer<'a> {
         let inside = self.text[start..line_end].split_once(close).map(|(inside, _)| inside.to_string());
         let end = inside.as_ref().map_or(line_end, |text| start + text.len() + close.len_utf8());
         let what = format!("{open} is not a quote of the language");
-        let cure = "quote a value with plain ' ' and a name with plain \" \" (switch the input method to English)";
+        let cure =
+            "quote a value with plain ' ' and a name with plain \" \" (switch the input method to English)";
         self.note("SEL-002", end, what, cure);
         let make = if is_name { Kind::Name } else { Kind::Text };
         self.push(end, inside.map_or(Kind::Bad, make));
@@ -191,12 +192,18 @@ impl<'a> Lexer<'a> {
 
     fn sign(&mut self) {
         let rest = self.rest();
-        let Some((written, meant, is_foreign)) = SIGNS.iter().find(|(sign, ..)| rest.starts_with(sign)) else {
+        let Some((written, meant, is_foreign)) = SIGNS.iter().find(|(sign, ..)| rest.starts_with(sign))
+        else {
             return self.stranger();
         };
         let end = self.at + written.len();
         if *is_foreign {
-            self.note("SEL-002", end, format!("`{written}` is not a sign of the language"), format!("write `{meant}`"));
+            self.note(
+                "SEL-002",
+                end,
+                format!("`{written}` is not a sign of the language"),
+                format!("write `{meant}`"),
+            );
         }
         self.push(end, keyword(meant).map_or(Kind::Sign(meant), Kind::Keyword));
     }
@@ -205,7 +212,8 @@ impl<'a> Lexer<'a> {
     fn stranger(&mut self) {
         let is_sign = |c: char| SIGNS.iter().any(|(sign, ..)| sign.starts_with(c));
         let is_quote = |c: char| c == '\'' || c == '"' || CURLY.iter().any(|(open, ..)| *open == c);
-        let known = |c: char| c.is_whitespace() || c.is_alphanumeric() || is_sign(c) || is_quote(c) || c == '#';
+        let known =
+            |c: char| c.is_whitespace() || c.is_alphanumeric() || is_sign(c) || is_quote(c) || c == '#';
         let first = self.at + self.peek().map_or(0, char::len_utf8);
         let end = self.run(first, |c| !known(c) && !starts_name(c));
         let found = excerpt(&self.text[self.at..end], 20);
@@ -257,7 +265,8 @@ impl<'a> Lexer<'a> {
         let text = &self.text[self.at..end];
         let kind = Moment::parse(text).map(|moment| Kind::Moment(to_millis(moment))).unwrap_or_else(|| {
             let what = format!("`{}` is not a date or time of the calendar", excerpt(text, 40));
-            let cure = "write `2026-01-31`, `2026-01-31T10:00:00` or `2026-01-31T10:00:00+08:00`; text is quoted";
+            let cure =
+                "write `2026-01-31`, `2026-01-31T10:00:00` or `2026-01-31T10:00:00+08:00`; text is quoted";
             self.note("SEL-004", end, what, cure);
             Kind::Bad
         });
@@ -266,7 +275,8 @@ impl<'a> Lexer<'a> {
 
     /// The end of a date with an optional clock time, behind a `T` or one space.
     fn moment_end(&self) -> usize {
-        let inside = |c: char| c.is_ascii_digit() || matches!(c, '-' | ':' | '.' | '+' | 'T' | 'Z' | 't' | 'z');
+        let inside =
+            |c: char| c.is_ascii_digit() || matches!(c, '-' | ':' | '.' | '+' | 'T' | 'Z' | 't' | 'z');
         let end = self.run(self.at, inside);
         let clock = self.text[end..].strip_prefix(' ').unwrap_or_default();
         let hour = clock.trim_start_matches(|c: char| c.is_ascii_digit());
@@ -341,10 +351,22 @@ mod tests {
     #[test]
     fn numbers_dates_and_durations_tell_themselves_apart() {
         let moment = |text: &str| Kind::Moment(Moment::parse(text).unwrap());
-        assert_eq!(kinds("-5 1.50 1e3 2E-2"), [Kind::Integer(-5), Kind::Float(1.5), Kind::Float(1e3), Kind::Float(2e-2)]);
-        assert_eq!(kinds("20m 7days 1 day")[..2], [Kind::Duration(20, Unit::Minute), Kind::Duration(7, Unit::Day)]);
-        assert_eq!(kinds("2026-01-01,2026-01-01T10:00:00+08:00"), [moment("2026-01-01"), Kind::Sign(","), moment("2026-01-01T10:00:00+08:00")]);
-        assert_eq!(kinds("2026-01-01 10:00 to 2026-01-02 7")[..3], [moment("2026-01-01 10:00"), Kind::Keyword("to"), moment("2026-01-02")]);
+        assert_eq!(
+            kinds("-5 1.50 1e3 2E-2"),
+            [Kind::Integer(-5), Kind::Float(1.5), Kind::Float(1e3), Kind::Float(2e-2)]
+        );
+        assert_eq!(
+            kinds("20m 7days 1 day")[..2],
+            [Kind::Duration(20, Unit::Minute), Kind::Duration(7, Unit::Day)]
+        );
+        assert_eq!(
+            kinds("2026-01-01,2026-01-01T10:00:00+08:00"),
+            [moment("2026-01-01"), Kind::Sign(","), moment("2026-01-01T10:00:00+08:00")]
+        );
+        assert_eq!(
+            kinds("2026-01-01 10:00 to 2026-01-02 7")[..3],
+            [moment("2026-01-01 10:00"), Kind::Keyword("to"), moment("2026-01-02")]
+        );
         for bad in ["1_000", "5and", "2026-13-01", "2026-01", "99999999999999999999", "1e999", "-5m"] {
             assert_eq!(codes(bad), ["SEL-004"], "{bad}");
             assert_eq!(kinds(bad), [Kind::Bad], "{bad}");
@@ -353,7 +375,10 @@ mod tests {
 
     #[test]
     fn quotes_are_doubled_inside() {
-        assert_eq!(kinds("'it''s' \"a\"\"b\" ''"), [Kind::Text("it's".into()), Kind::Name("a\"b".into()), Kind::Text("".into())]);
+        assert_eq!(
+            kinds("'it''s' \"a\"\"b\" ''"),
+            [Kind::Text("it's".into()), Kind::Name("a\"b".into()), Kind::Text("".into())]
+        );
         assert_eq!(kinds("'a # b\nc' # note '\nx"), [Kind::Text("a # b\nc".into()), Kind::Word("x".into())]);
         assert_eq!(codes("'abc\n x"), ["SEL-003"]);
         assert_eq!(kinds("'abc\n x"), [Kind::Text("abc".into()), Kind::Word("x".into())]);
@@ -363,7 +388,10 @@ mod tests {
     fn full_width_signs_are_plain_signs_and_strangers_are_told() {
         assert_eq!(kinds("（，）＞＝％"), ["(", ",", ")", ">=", "%"].map(Kind::Sign));
         assert_eq!(codes("（，）＞＝％"), [""; 0]);
-        assert_eq!(kinds("== && !x"), [Kind::Sign("="), Kind::Keyword("and"), Kind::Keyword("not"), Kind::Word("x".into())]);
+        assert_eq!(
+            kinds("== && !x"),
+            [Kind::Sign("="), Kind::Keyword("and"), Kind::Keyword("not"), Kind::Word("x".into())]
+        );
         assert_eq!(codes("== && !x"), ["SEL-002"; 3]);
         assert_eq!(kinds("‘女’ “品牌”"), [Kind::Text("女".into()), Kind::Name("品牌".into())]);
         assert_eq!(codes("@@@ ; \u{200b}"), ["SEL-002"; 3]);

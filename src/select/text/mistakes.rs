@@ -64,8 +64,8 @@ fn all_mistakes_are_told_at_once_over_lines() {
     let text = "性别 == '女'\n且 (省份 in (上海, '浙江') 或 年龄 betwen 18 and 35)\n且 做过 pay where amount > 1_0 count >= x in last 3 dyas\n且 非 crowd\n";
     let expected = [
         "SEL-002 1:4  ==",
-        "SEL-008 2:10  上海",
-        "SEL-013 2:25  betwen",
+        "SEL-008 2:11  上海",
+        "SEL-013 2:26  betwen",
         "SEL-004 3:25  1_0",
         "SEL-008 3:38  x",
         "SEL-005 3:50  dyas",
@@ -76,7 +76,43 @@ fn all_mistakes_are_told_at_once_over_lines() {
 
 #[test]
 fn a_flood_of_mistakes_is_cut() {
-    assert_eq!(places(&") ".repeat(5_000)).len(), 100);
+    assert_eq!(places(&format!("a = 1{}", " )".repeat(5_000))).len(), 100);
     assert_eq!(places(&"‘".repeat(5_000)).len(), 1);
     assert_eq!(places(&"== ".repeat(5_000)).len(), 100);
+}
+
+/// The fenced blocks of an error page: the mistake first, then the cure.
+fn blocks(page: &str) -> Vec<String> {
+    let mut parts = page.split("```");
+    std::iter::from_fn(|| parts.nth(1)).map(|block| block.split_once('\n').unwrap().1.to_string()).collect()
+}
+
+#[test]
+fn the_pages_of_the_codes_show_the_mistake_and_the_cure() {
+    for no in (1..=13).chain(51..=53) {
+        let code = format!("SEL-{no:03}");
+        let path = format!("{}/docs/errors/{code}.md", env!("CARGO_MANIFEST_DIR"));
+        let blocks = blocks(&std::fs::read_to_string(path).unwrap());
+        let read = |text: &str| match no {
+            0..50 => read(text),
+            _ => Selection::from_json(&serde_json::from_str(text).unwrap()),
+        };
+        assert_eq!(read(&blocks[0]).expect_err(&code).0[0].code, code);
+        assert!(read(&blocks[1]).is_ok(), "{code}");
+    }
+}
+
+#[test]
+fn the_examples_of_the_page_on_the_language_can_be_read() {
+    let page = include_str!("../../../docs/selection-language.md");
+    let rows =
+        page.lines().skip_while(|line| *line != "## Examples").take_while(|line| *line != "## The JSON twin");
+    let texts: Vec<&str> = rows.flat_map(|row| row.split('`').skip(1).step_by(2)).collect();
+    assert!(texts.len() > 20);
+    for pair in texts.iter() {
+        assert!(read(pair).is_ok(), "{pair}");
+    }
+    let json = page.split("```json").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let twin = Selection::from_json(&serde_json::from_str(json).unwrap()).unwrap();
+    assert_eq!(twin, read(page.split("```").nth(3).unwrap()).unwrap());
 }

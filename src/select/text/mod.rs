@@ -87,7 +87,10 @@ fn read_whole<'a, T: Depth>(
     }
     let value = part(&mut parser);
     if value.depth() > DEPTH_MAX {
-        parser.note(problems::too_much(Span { from: 0, to: text.len() }, format!("conditions nest more than {DEPTH_MAX} deep")));
+        parser.note(problems::too_much(
+            Span { from: 0, to: text.len() },
+            format!("conditions nest more than {DEPTH_MAX} deep"),
+        ));
     }
     parser.finish(value)
 }

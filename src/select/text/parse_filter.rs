@@ -30,8 +30,24 @@ const FOREIGN: &[(&str, &str)] = &[
 
 /// Words that may follow a name, for near names.
 const OPERATORS: &[&str] = &[
-    "between", "in", "has", "is", "contains", "starts", "ends", "matches", "anniversary", "before", "after", "from",
-    "within", "today", "yesterday", "this", "last", "not",
+    "between",
+    "in",
+    "has",
+    "is",
+    "contains",
+    "starts",
+    "ends",
+    "matches",
+    "anniversary",
+    "before",
+    "after",
+    "from",
+    "within",
+    "today",
+    "yesterday",
+    "this",
+    "last",
+    "not",
 ];
 
 const OPS: &[(&str, Op)] = &[
@@ -134,7 +150,8 @@ impl Parser<'_> {
         let is_leaf = |n: &usize| LEAF_STARTS.iter().any(|word| is_word(self.ahead(*n), word));
         let n = (0..self.tokens_left()).find(is_leaf).unwrap_or(0);
         let what = format!("a filter compares properties of one row; {}", self.found_at(n));
-        let cure = "end the filter first by a bracket around its whole condition: `(did pay where a = 1) and (…)`";
+        let cure =
+            "end the filter first by a bracket around its whole condition: `(did pay where a = 1) and (…)`";
         self.note(mistake("SEL-011", self.span_at(n), what, cure));
     }
 
@@ -158,7 +175,10 @@ impl Parser<'_> {
             }
             Kind::Keyword("in") if !is_word(self.ahead(1), "last") => {
                 self.advance();
-                self.unexpected("`(…)` or `last …`, as in `city in ('a', 'b')` or `t in last 7 days`", &["last"])
+                self.unexpected(
+                    "`(…)` or `last …`, as in `city in ('a', 'b')` or `t in last 7 days`",
+                    &["last"],
+                )
             }
             Kind::Keyword("not") => self.not_in(),
             Kind::Keyword("has") => self.has_of(),
@@ -204,7 +224,10 @@ impl Parser<'_> {
             Kind::Keyword("any") => Test::HasAny,
             Kind::Keyword("all") => Test::HasAll,
             Kind::Keyword("none") => Test::HasNone,
-            _ => return self.unexpected("`any of (…)`, `all of (…)` or `none of (…)`", &["any", "all", "none"]),
+            _ => {
+                return self
+                    .unexpected("`any of (…)`, `all of (…)` or `none of (…)`", &["any", "all", "none"]);
+            }
         };
         self.advance();
         self.need("of", "interests has any of ('a', 'b')")?;
@@ -261,7 +284,12 @@ impl Parser<'_> {
         let span = self.span();
         match self.duration()? {
             (days_ahead, crate::base::Unit::Day) => Ok(Test::Anniversary { days_ahead }),
-            _ => self.fail(mistake("SEL-004", span, "an anniversary is asked for in days".into(), format!("write {expected}"))),
+            _ => self.fail(mistake(
+                "SEL-004",
+                span,
+                "an anniversary is asked for in days".into(),
+                format!("write {expected}"),
+            )),
         }
     }
 
@@ -275,7 +303,10 @@ impl Parser<'_> {
         let what = format!("expected a comparison behind the name `{}`; {}", name.text, self.found());
         let here = self.written();
         let foreign = FOREIGN.iter().find(|(word, _)| word.eq_ignore_ascii_case(here));
-        let slip = || super::words::glued(written).map(|(word, rest)| format!("if `{word}` is meant, put a space behind it: `{word} {rest}`"));
+        let slip = || {
+            super::words::glued(written)
+                .map(|(word, rest)| format!("if `{word}` is meant, put a space behind it: `{word} {rest}`"))
+        };
         let cure = match foreign {
             Some((_, ours)) => format!("write {ours}"),
             None => self.hint(OPERATORS).or_else(slip).unwrap_or_else(|| {
@@ -290,7 +321,11 @@ impl Parser<'_> {
         let open = self.span();
         self.need("(", "in ('a', 'b')")?;
         if self.is(")") {
-            return self.wrong("SEL-010", "the list is empty".into(), "write at least one value: `in ('a', 'b')`");
+            return self.wrong(
+                "SEL-010",
+                "the list is empty".into(),
+                "write at least one value: `in ('a', 'b')`",
+            );
         }
         let mut values = vec![];
         loop {

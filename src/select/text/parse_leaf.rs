@@ -77,10 +77,16 @@ impl Parser<'_> {
         }
         if self.is(",") {
             let what = "expected `and`, `or` or the end; found `,`".to_string();
-            return self.wrong("SEL-005", what, "join conditions with `and` or `or`; write large numbers without commas: `1000`");
+            return self.wrong(
+                "SEL-005",
+                what,
+                "join conditions with `and` or `or`; write large numbers without commas: `1000`",
+            );
         }
         let is_slip = self.hint(&["and", "or", "where", "count", "in", "then", "within"]).is_some();
-        let begins = self.is_any(LEAF_STARTS) || self.is_any(&["(", "not"]) || matches!(self.kind(), Kind::Word(_) | Kind::Name(_));
+        let begins = self.is_any(LEAF_STARTS)
+            || self.is_any(&["(", "not"])
+            || matches!(self.kind(), Kind::Word(_) | Kind::Name(_));
         if begins && !is_slip {
             let what = format!("expected `and`, `or` or the end; {}", self.found());
             return self.wrong("SEL-005", what, "join the two conditions with `and` or `or`");
@@ -128,7 +134,11 @@ impl Parser<'_> {
             Kind::Keyword(_) => return self.reserved(&format!("the name of {of}")),
             Kind::Text(text) => {
                 let cure = format!("'…' is a value; write the name bare or as \"{text}\"");
-                return self.wrong("SEL-008", format!("expected the name of {of}; {}, a value", self.found()), cure);
+                return self.wrong(
+                    "SEL-008",
+                    format!("expected the name of {of}; {}, a value", self.found()),
+                    cure,
+                );
             }
             _ => return self.unexpected(&format!("the name of {of}"), &[]),
         };
@@ -165,7 +175,11 @@ impl Parser<'_> {
         while self.is("then") {
             if is_last_absent {
                 let what = "only the last step of a sequence can be `not`".to_string();
-                return self.wrong("SEL-009", what, "for a step that must not happen on the way write `without X between`");
+                return self.wrong(
+                    "SEL-009",
+                    what,
+                    "for a step that must not happen on the way write `without X between`",
+                );
             }
             self.advance();
             is_last_absent = self.take("not");
@@ -187,7 +201,11 @@ impl Parser<'_> {
         let gap = self.duration()?;
         if self.is("of") {
             let what = "the first `within` of a sequence is its gap and has no `of`".to_string();
-            return self.wrong("SEL-010", what, "write the gap first: `within 24 hours within 7 days of register_time`");
+            return self.wrong(
+                "SEL-010",
+                what,
+                "write the gap first: `within 24 hours within 7 days of register_time`",
+            );
         }
         Ok(gap)
     }
@@ -215,7 +233,8 @@ impl Parser<'_> {
         let step = self.step("first")?;
         if !self.is_any(WINDOW_STARTS) {
             let what = format!("`first` and `last` need a time; {}", self.found());
-            let cure = "write `in last 7 days`, `before 2026-01-31`, `after …` or `from … to …` behind the event";
+            let cure =
+                "write `in last 7 days`, `before 2026-01-31`, `after …` or `from … to …` behind the event";
             return self.wrong("SEL-010", what, cure);
         }
         Ok(Edge { is_first, step, window: self.window()? })
@@ -257,7 +276,11 @@ impl Parser<'_> {
         let share = self.share()?;
         if !self.is("salt") {
             let what = format!("a sample needs a salt; {}", self.found());
-            return self.wrong("SEL-010", what, "write `salt 'a word'`: the same word always picks the same users");
+            return self.wrong(
+                "SEL-010",
+                what,
+                "write `salt 'a word'`: the same word always picks the same users",
+            );
         }
         self.advance();
         let Kind::Text(salt) = self.kind() else {

@@ -25,11 +25,14 @@ impl Parser<'_> {
             Kind::Keyword("this") => self.calendar_window(Window::ThisWeek, Window::ThisMonth),
             Kind::Keyword("last") => self.calendar_window(Window::LastWeek, Window::LastMonth),
             Kind::Keyword("in") => self.in_last(),
-            Kind::Keyword("from") => self.from_to(),
+            Kind::Keyword("from") => self.date_range(),
             Kind::Keyword("before") => self.before_or_after(Window::Before),
             Kind::Keyword("after") => self.before_or_after(Window::After),
             Kind::Keyword("within") => self.within_of(),
-            _ => self.unexpected("a window such as `in last 30 days`, `today`, `last week` or `from … to …`", WINDOW_STARTS),
+            _ => self.unexpected(
+                "a window such as `in last 30 days`, `today`, `last week` or `from … to …`",
+                WINDOW_STARTS,
+            ),
         }
     }
 
@@ -60,7 +63,8 @@ impl Parser<'_> {
         self.need("last", "in last 30 days")?;
         if let Some(unit @ (Unit::Week | Unit::Month | Unit::Year | Unit::Day)) = unit(self.written()) {
             let (word, whole) = (unit.word(), calendar_words(unit));
-            let cure = format!("write `in last 1 {word}` for the time up to now, or `{whole}` by the calendar");
+            let cure =
+                format!("write `in last 1 {word}` for the time up to now, or `{whole}` by the calendar");
             return self.wrong("SEL-010", format!("`in last` needs a number; {}", self.found()), cure);
         }
         if is_word(self.ahead(1), "calendar") {
@@ -85,7 +89,7 @@ impl Parser<'_> {
         Ok(Window::LastCalendar { count, unit, including_today })
     }
 
-    fn from_to(&mut self) -> Parsed<Window> {
+    fn date_range(&mut self) -> Parsed<Window> {
         self.advance();
         let from = self.moment()?;
         self.need("to", "from 2026-01-01 to 2026-01-31")?;
@@ -160,7 +164,11 @@ impl Parser<'_> {
         }
         let Some(op) = self.op() else {
             let what = format!("a metric is compared with a value; {}", self.found());
-            return self.wrong("SEL-010", what, "write `count >= 3`, `sum(amount) > 500` or `days between 2 and 5`");
+            return self.wrong(
+                "SEL-010",
+                what,
+                "write `count >= 3`, `sum(amount) > 500` or `days between 2 and 5`",
+            );
         };
         let test = Test::Compare(op, self.literal()?);
         Ok(Some(Measure { metric, test }))

@@ -34,7 +34,8 @@ pub(super) struct Parser<'a> {
 
 impl<'a> Parser<'a> {
     pub(super) fn new(text: &'a str) -> Parser<'a> {
-        let mut parser = Parser { text, tokens: vec![], at: 0, depth: 0, problems: vec![], is_stopped: false };
+        let mut parser =
+            Parser { text, tokens: vec![], at: 0, depth: 0, problems: vec![], is_stopped: false };
         if text.len() <= LENGTH_MAX {
             (parser.tokens, parser.problems) = lex(text);
         } else {
@@ -109,7 +110,11 @@ impl<'a> Parser<'a> {
 
     /// Steps over a word that must stand here.
     pub(super) fn need(&mut self, word: &'static str, example: &str) -> Parsed<()> {
-        if self.take(word) { Ok(()) } else { self.unexpected(&format!("`{word}`, as in `{example}`"), &[word]) }
+        if self.take(word) {
+            Ok(())
+        } else {
+            self.unexpected(&format!("`{word}`, as in `{example}`"), &[word])
+        }
     }
 
     /// The token here as it is written.
@@ -141,7 +146,12 @@ impl<'a> Parser<'a> {
     }
 
     /// Gives up the part with a mistake at the token here.
-    pub(super) fn wrong<T>(&mut self, code: &'static str, what: String, cure: impl Into<String>) -> Parsed<T> {
+    pub(super) fn wrong<T>(
+        &mut self,
+        code: &'static str,
+        what: String,
+        cure: impl Into<String>,
+    ) -> Parsed<T> {
         let problem = mistake(code, self.span(), what, cure);
         if *self.kind() == Kind::Bad { Err(Failed) } else { self.fail(problem) }
     }
@@ -171,7 +181,9 @@ impl<'a> Parser<'a> {
         if let Some(word) = near(word, words.iter().copied()) {
             return Some(format!("did you mean `{word}`?"));
         }
-        glued(word).map(|(keyword, rest)| format!("if `{keyword}` is meant, put a space behind it: `{keyword} {rest}`"))
+        glued(word).map(|(keyword, rest)| {
+            format!("if `{keyword}` is meant, put a space behind it: `{keyword} {rest}`")
+        })
     }
 
     /// Nothing more is read, and nothing more is told.
@@ -205,7 +217,8 @@ impl<'a> Parser<'a> {
     /// What `inside` reads one level deeper.
     pub(super) fn nested<T>(&mut self, inside: impl FnOnce(&mut Self) -> Parsed<T>) -> Parsed<T> {
         if self.depth >= DEPTH_MAX {
-            let problem = too_much(self.span(), format!("brackets and `not` nest more than {DEPTH_MAX} deep"));
+            let problem =
+                too_much(self.span(), format!("brackets and `not` nest more than {DEPTH_MAX} deep"));
             self.note(problem);
             self.stop();
             return Err(Failed);
@@ -219,8 +232,10 @@ impl<'a> Parser<'a> {
     /// `( inside )`; the opening bracket stands here.
     pub(super) fn bracketed<T>(&mut self, inside: fn(&mut Self) -> T) -> Parsed<T> {
         let open = self.span();
-        self.advance();
-        let value = self.nested(|parser| Ok(inside(parser)))?;
+        let value = self.nested(|parser| {
+            parser.advance();
+            Ok(inside(parser))
+        })?;
         self.close(open, "`and`, `or` or `)`");
         Ok(value)
     }
@@ -231,7 +246,11 @@ impl<'a> Parser<'a> {
     }
 
     /// `all ()`, `any (a)`: the joins of nothing and of one part, which brackets cannot say.
-    pub(super) fn collected<T>(&mut self, inside: fn(&mut Self) -> T, wrap: [fn(Vec<T>) -> T; 2]) -> Parsed<T> {
+    pub(super) fn collected<T>(
+        &mut self,
+        inside: fn(&mut Self) -> T,
+        wrap: [fn(Vec<T>) -> T; 2],
+    ) -> Parsed<T> {
         let [all, any] = wrap;
         let wrap = if self.is("all") { all } else { any };
         self.advance();
@@ -270,20 +289,21 @@ impl<'a> Parser<'a> {
 
     /// Skips to the next join, the end of this bracket, or one of `stops`.
     pub(super) fn skip_to_join(&mut self, stops: &[&str]) {
-        while !self.is_end() && !self.is_any(&["and", "or", ")"]) && !self.is_any(stops) {
+        while !self.is_end() && !self.at_join() && !self.is(")") && !self.is_any(stops) {
             self.skip_one();
         }
     }
 
-    /// Skips one token; a bracket with its inside; `between x and` as a whole.
+    /// A join has a condition on its right; before a value stands the `and` of `between x and y`.
+    fn at_join(&self) -> bool {
+        let is_value =
+            matches!(self.ahead(1), Kind::Text(_) | Kind::Integer(_) | Kind::Float(_) | Kind::Moment(_));
+        self.is_any(&["and", "or"]) && !is_value
+    }
+
+    /// Skips one token; a bracket with its inside.
     pub(super) fn skip_one(&mut self) {
-        if self.is("between") && is_word(self.ahead(2), "and") {
-            (0..3).for_each(|_| self.advance());
-        } else if self.is("(") {
-            self.skip_bracket();
-        } else {
-            self.advance();
-        }
+        if self.is("(") { self.skip_bracket() } else { self.advance() }
     }
 
     fn skip_bracket(&mut self) {

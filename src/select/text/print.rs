@@ -222,7 +222,9 @@ impl Printer {
                 self.word("crowd");
                 self.put(format_args!(" {}", quoted(&name.text, '\'')));
             }
-            Leaf::Sample { share, salt } => self.put(format_args!("sample {share} salt {}", quoted(salt, '\''))),
+            Leaf::Sample { share, salt } => {
+                self.put(format_args!("sample {share} salt {}", quoted(salt, '\'')))
+            }
             Leaf::Top { count, by } => self.put(format_args!("top {count} by {}", name(by))),
         }
     }

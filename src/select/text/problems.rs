@@ -35,7 +35,8 @@ pub(crate) fn near<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>
     let far = 1 + word.chars().count() / 4;
     let distance = |name: &str| strsim::damerau_levenshtein(&lower, &name.to_lowercase());
     let scored = candidates.into_iter().map(|name| (distance(name), name));
-    let (_, name) = scored.filter(|(d, name)| *d <= far && *d < name.chars().count()).min_by_key(|(d, _)| *d)?;
+    let (_, name) =
+        scored.filter(|(d, name)| *d <= far && *d < name.chars().count()).min_by_key(|(d, _)| *d)?;
     Some(name)
 }
 

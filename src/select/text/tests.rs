@@ -140,7 +140,11 @@ fn every_form_of_a_behaviour_is_canonical() {
 // proves: S2.17, S2.18, S2.19 (and / or can be switched anywhere)
 #[test]
 fn and_binds_tighter_than_or_and_not_tightest() {
-    same(&["a = 1 or b = 2 and not c = 3", "a = 1 or (b = 2 and (not (c = 3)))", "((a = 1)) 或 b = 2 且 非 c = 3"]);
+    same(&[
+        "a = 1 or b = 2 and not c = 3",
+        "a = 1 or (b = 2 and (not (c = 3)))",
+        "((a = 1)) 或 b = 2 且 非 c = 3",
+    ]);
     same(&["(a = 1 or b = 2) and c = 3", "( a=1 OR b=2 )AND c=3"]);
     stays("not (a = 1 and b = 2)");
     stays("(a = 1 and b = 2) and c = 3");
@@ -153,7 +157,8 @@ fn and_binds_tighter_than_or_and_not_tightest() {
 fn joins_of_nothing_and_of_one_have_a_text() {
     assert_eq!(read("all ()").unwrap(), Selection::All(vec![]));
     assert_eq!(read("ANY()").unwrap(), Selection::Any(vec![]));
-    for text in ["all ()", "not any ()", "all (a = 1)", "any (all (a = 1 and b = 2))", "did pay where all ()"] {
+    for text in ["all ()", "not any ()", "all (a = 1)", "any (all (a = 1 and b = 2))", "did pay where all ()"]
+    {
         stays(text);
     }
     // The empty join would be taken by a filter, so the leaf before it is bracketed.
@@ -163,7 +168,11 @@ fn joins_of_nothing_and_of_one_have_a_text() {
 
 #[test]
 fn white_space_comments_and_full_width_signs_are_all_the_same() {
-    same(&["city in ('a', 'b') and age = 3", "city in（'a'，'b'）and age＝3", "\u{feff}city\tin ('a','b')\n# why\nand\u{3000}age=3 # end"]);
+    same(&[
+        "city in ('a', 'b') and age = 3",
+        "city in（'a'，'b'）and age＝3",
+        "\u{feff}city\tin ('a','b')\n# why\nand\u{3000}age=3 # end",
+    ]);
     same(&["name = '（a，b）'", "name='（a，b）'"]);
 }
 
@@ -268,7 +277,12 @@ fn the_same_word_is_read_by_its_place() {
 
 #[test]
 fn durations_are_short_or_spelled_out() {
-    same(&["did a then b within 20 minutes", "did a then b within 20m", "did a then b within 20 MINUTE", "did a then b within 20minutes"]);
+    same(&[
+        "did a then b within 20 minutes",
+        "did a then b within 20m",
+        "did a then b within 20 MINUTE",
+        "did a then b within 20minutes",
+    ]);
     same(&["did a in last 7 days", "did a in last 7d", "did a in last 7 day"]);
     same(&["did a in last 90 seconds", "did a in last 90s"]);
     same(&["did a in last 2 hours", "did a in last 2h"]);
@@ -277,15 +291,26 @@ fn durations_are_short_or_spelled_out() {
 
 #[test]
 fn moments_are_bare_quoted_or_with_a_space() {
-    same(&["t after 2026-01-01T10:00:00", "t after 2026-01-01 10:00", "t after '2026-01-01 10:00'", "t after 2026-01-01T10:00:00.0004"]);
+    same(&[
+        "t after 2026-01-01T10:00:00",
+        "t after 2026-01-01 10:00",
+        "t after '2026-01-01 10:00'",
+        "t after 2026-01-01T10:00:00.0004",
+    ]);
     same(&["did a from 2026-01-01 to 2026-01-31", "did a from '2026-01-01' to 2026-1-31"]);
     same(&["t = 2026-01-01T02:00:00+00:00", "t = 2026-01-01T02:00:00Z"]);
 }
 
 #[test]
 fn filters_and_steps_are_read_alone() {
-    assert_eq!(read_filter("amount > 1 且 (a = 1 or b = 2)").unwrap().to_string(), "amount > 1 and (a = 1 or b = 2)");
-    assert_eq!(read_step("page_view where page = '/home'").unwrap().to_string(), "page_view where page = '/home'");
+    assert_eq!(
+        read_filter("amount > 1 且 (a = 1 or b = 2)").unwrap().to_string(),
+        "amount > 1 and (a = 1 or b = 2)"
+    );
+    assert_eq!(
+        read_step("page_view where page = '/home'").unwrap().to_string(),
+        "page_view where page = '/home'"
+    );
     assert_eq!(read_step("任意").unwrap().to_string(), "any");
     for bad in ["did pay", "a = 1 and did x", "a = 1)", "", "a = 1 today"] {
         assert!(read_filter(bad).is_err(), "{bad}");
@@ -313,7 +338,12 @@ fn as_deep_as_allowed_is_read_and_printed() {
     let text = format!("{}a = 1{}", "not (".repeat(DEPTH_MAX / 2 - 1), ")".repeat(DEPTH_MAX / 2 - 1));
     let selection = read(&text).unwrap();
     assert_eq!(read(&selection.to_string()).unwrap(), selection);
-    for text in ["(".repeat(10_000), "not ".repeat(10_000), format!("did a where {}", "a = 1 or (".repeat(5_000)), "all (".repeat(10_000)] {
+    for text in [
+        "(".repeat(10_000),
+        "not ".repeat(10_000),
+        format!("did a where {}", "a = 1 or (".repeat(5_000)),
+        "all (".repeat(10_000),
+    ] {
         let problems = read(&text).unwrap_err();
         assert_eq!(problems.0[0].code, "SEL-012", "{}", &text[..20]);
         assert!(read_filter(&text).is_err());
@@ -387,8 +417,35 @@ proptest! {
 /// Words and signs of the language, and some that are not.
 fn token() -> BoxedStrategy<String> {
     let others = [
-        "(", ")", ",", "=", ">=", "!=", "%", "'女'", "\"n m\"", "amount", "1", "-2.5", "7d", "2026-01-01", "minutes",
-        "week", "且", "非", "做过", "人群包", "任意", "'", "\"", "#", "@", "“x”", "==", "5and", "'a' = 1",
+        "(",
+        ")",
+        ",",
+        "=",
+        ">=",
+        "!=",
+        "%",
+        "'女'",
+        "\"n m\"",
+        "amount",
+        "1",
+        "-2.5",
+        "7d",
+        "2026-01-01",
+        "minutes",
+        "week",
+        "且",
+        "非",
+        "做过",
+        "人群包",
+        "任意",
+        "'",
+        "\"",
+        "#",
+        "@",
+        "“x”",
+        "==",
+        "5and",
+        "'a' = 1",
     ];
     let words = words::WORDS.iter().chain(&others).map(|word| word.to_string()).collect::<Vec<_>>();
     proptest::sample::select(words).boxed()

@@ -37,11 +37,58 @@ pub(super) const CHINESE: &[(&str, &str)] = &[
 /// Every word that a bare name may not be. Units (`day`, `hours`, `week` …) are not among them,
 /// as they only ever follow a number, `this` or `last`; `days` is, because it is also a metric.
 pub(super) const WORDS: &[&str] = &[
-    "after", "all", "and", "anniversary", "any", "avg", "before", "between", "by", "calendar", "contains",
-    "count", "crowd", "days", "did", "distinct", "ends", "false", "first", "from", "has", "in", "including",
-    "is", "known", "last", "matches", "max", "min", "missing", "next", "none", "not", "of", "on", "or", "salt",
-    "same", "sample", "starts", "sum", "then", "this", "to", "today", "top", "true", "where", "with", "within",
-    "without", "yesterday",
+    "after",
+    "all",
+    "and",
+    "anniversary",
+    "any",
+    "avg",
+    "before",
+    "between",
+    "by",
+    "calendar",
+    "contains",
+    "count",
+    "crowd",
+    "days",
+    "did",
+    "distinct",
+    "ends",
+    "false",
+    "first",
+    "from",
+    "has",
+    "in",
+    "including",
+    "is",
+    "known",
+    "last",
+    "matches",
+    "max",
+    "min",
+    "missing",
+    "next",
+    "none",
+    "not",
+    "of",
+    "on",
+    "or",
+    "salt",
+    "same",
+    "sample",
+    "starts",
+    "sum",
+    "then",
+    "this",
+    "to",
+    "today",
+    "top",
+    "true",
+    "where",
+    "with",
+    "within",
+    "without",
+    "yesterday",
 ];
 
 /// Words that begin a leaf other than a tag; after a join they end a filter.
@@ -124,7 +171,8 @@ mod tests {
 
     #[test]
     fn names_that_need_no_quotes() {
-        for bare in ["gender", "性别", "_x", "$url", "a.b$c_1", "year", "week", "非会员", "手机品牌"] {
+        for bare in ["gender", "性别", "_x", "$url", "a.b$c_1", "year", "week", "非会员", "手机品牌"]
+        {
             assert!(is_bare(bare), "{bare}");
         }
         for quoted in ["", "手机 品牌", "1a", "a-b", "Count", "任意", "a'b", "😀"] {
