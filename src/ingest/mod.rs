@@ -27,6 +27,8 @@ mod json;
 mod lines;
 #[cfg(test)]
 mod made;
+#[cfg(test)]
+mod made;
 mod plan;
 mod read;
 mod rejects;

@@ -76,6 +76,12 @@ impl Attributes {
         Ok(Some(slot.array.get_or_init(|| array)))
     }
 
+    /// Rows of the columns: users beyond have no values.
+    pub(super) fn len(&self) -> Outcome<usize> {
+        let first = self.columns.first().map_or(Ok(None), |slot| self.column(&slot.name))?;
+        Ok(first.map_or(0, |array| array.len()))
+    }
+
     /// The attributes that have values in this chunk.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.columns.iter().map(|slot| slot.name.as_str())

@@ -43,6 +43,12 @@ pub(super) fn stored_name(name: &str) -> Cow<'_, str> {
     if is_taken { format!("{APART}{name}").into() } else { name.into() }
 }
 
+/// The folder of a detail table: its name with all but letters, digits, `-` and `_` spelled out.
+pub(super) fn folder_of(table: &str) -> String {
+    let spell = |c: char| if c.is_alphanumeric() || c == '-' || c == '_' { c.to_string() } else { format!("%{:x}", c as u32) };
+    format!("details/{}", table.chars().map(spell).collect::<String>())
+}
+
 /// Fields of columns as they are stored, under names made by `name`.
 pub(super) fn fields(columns: &[Column]) -> Vec<Field> {
     let field = |column: &Column| Field::new(stored_name(&column.name), arrow_type(column.type_of), true);

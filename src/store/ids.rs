@@ -26,7 +26,7 @@ pub struct Ids {
 }
 
 /// Ids of consecutive users, decoded 65,536 at a time when first needed.
-struct Segment {
+pub(super) struct Segment {
     start: UserNo,
     count: u32,
     file: ArrowFile,
@@ -75,18 +75,13 @@ impl Ids {
         self.index.find(hash).find(|user| !self.dead.contains(*user) && self.stored(*user) == Some(id))
     }
 
-    /// The same ids with other users counted as deleted.
-    pub(super) fn with_dead(&self, dead: Arc<RoaringBitmap>) -> Ids {
-        Ids { dead, ..self.clone() }
+    pub(super) fn segments(&self) -> &[Segment] {
+        &self.segments
     }
 
     fn stored(&self, user: UserNo) -> Option<&str> {
         let at = self.segments.partition_point(|segment| segment.start <= user).checked_sub(1)?;
-        let segment = &self.segments[at];
-        let inside = user - segment.start;
-        let batch = segment.batch((inside / CHUNK_USERS) as usize).ok()?;
-        let row = (inside % CHUNK_USERS) as usize;
-        (inside < segment.count && row < batch.len()).then(|| batch.value(row))
+        self.segments[at].text(user).ok()
     }
 }
 
@@ -95,6 +90,20 @@ impl Segment {
         let file = ArrowFile::open(root, &part.file)?;
         let batches = (0..file.batch_count()).map(|_| OnceLock::new()).collect();
         Ok(Segment { start: part.start, count: part.count, file, batches })
+    }
+
+    /// The first user in it.
+    pub fn start(&self) -> UserNo {
+        self.start
+    }
+
+    /// The id of a user in it.
+    pub fn text(&self, user: UserNo) -> Outcome<&str> {
+        let inside = user.saturating_sub(self.start);
+        let batch = self.batch((inside / CHUNK_USERS) as usize)?;
+        let row = (inside % CHUNK_USERS) as usize;
+        let is_there = inside < self.count && row < batch.len();
+        if is_there { Ok(batch.value(row)) } else { Err(self.file.damage("it has too few ids")) }
     }
 
     fn batch(&self, index: usize) -> Outcome<&StringArray> {

@@ -15,9 +15,9 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 use crate::base::{Outcome, UserNo};
 
 use super::columns::schema_of;
-use super::disk::{Disk, damaged};
+use super::disk::{Disk, Part, damaged};
 use super::manifest::RunPart;
-use super::mapped::{ArrowFile, write_arrow};
+use super::mapped::{ArrowFile, batch_of, write_arrow};
 
 /// Pairs that share a bucket, on average.
 const BUCKET_PAIRS: u64 = 8;
@@ -132,9 +132,9 @@ fn write_run(disk: &Disk, folder: &str, generation: u64, pairs: &[(u64, UserNo)]
     Ok(RunPart { count: pairs.len() as u64, pairs: pairs_part, directory })
 }
 
-fn write_columns(disk: &Disk, name: &str, schema: SchemaRef, columns: Vec<ArrayRef>) -> Outcome<super::disk::Part> {
-    let batch = RecordBatch::try_new(schema.clone(), columns).map_err(|error| crate::base::Problem::bug(error.to_string()))?;
-    write_arrow(disk, name, schema, &[batch])
+fn write_columns(disk: &Disk, name: &str, schema: SchemaRef, columns: Vec<ArrayRef>) -> Outcome<Part> {
+    let rows = columns.first().map_or(0, |column| column.len());
+    write_arrow(disk, name, &schema, [batch_of(&schema, columns, rows)])
 }
 
 /// The first pair of each bucket, and the end.

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
-use arrow::array::{Array, ArrayRef, RecordBatch};
+use arrow::array::{Array, ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow::buffer::Buffer;
-use arrow::datatypes::{DataType, SchemaRef};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use arrow::ipc::convert::fb_to_schema;
 use arrow::ipc::reader::{FileDecoder, read_footer_length};
@@ -135,24 +135,36 @@ pub(super) fn guarded<T, E: std::fmt::Display>(path: &Path, read: impl FnOnce() 
 }
 
 /// Writes batches of one schema as an Arrow IPC file, uncompressed so that it can be mapped.
-pub(super) fn write_arrow(disk: &Disk, name: &str, schema: SchemaRef, batches: &[RecordBatch]) -> Outcome<Part> {
+pub(super) fn write_arrow(disk: &Disk, name: &str, schema: &SchemaRef, batches: impl IntoIterator<Item = Outcome<RecordBatch>>) -> Outcome<Part> {
     let sink = disk.create(name)?;
     let path = sink.path().to_path_buf();
-    let written = || {
-        let mut writer = FileWriter::try_new(sink, &schema)?;
-        batches.iter().try_for_each(|batch| writer.write(batch))?;
-        writer.finish()?;
-        writer.into_inner()
-    };
-    written().map_err(|error| not_written(&path, error))?.finish()
+    let failed = |error| not_written(&path, error);
+    let mut writer = FileWriter::try_new(sink, schema).map_err(failed)?;
+    for batch in batches {
+        writer.write(&batch?).map_err(failed)?;
+    }
+    writer.finish().map_err(failed)?;
+    writer.into_inner().map_err(failed)?.finish()
+}
+
+/// A batch of columns that fit the schema; anything else is our mistake.
+pub(super) fn batch_of(schema: &SchemaRef, columns: Vec<ArrayRef>, rows: usize) -> Outcome<RecordBatch> {
+    let options = RecordBatchOptions::new().with_row_count(Some(rows));
+    RecordBatch::try_new_with_options(schema.clone(), columns, &options).map_err(bug)
+}
+
+/// A failure of Arrow in memory: the shapes did not fit, which we should have made impossible.
+pub(super) fn bug(error: ArrowError) -> Problem {
+    Problem::bug(format!("arrow: {error}"))
 }
 
 /// Bytes that the arrays of a batch hold, roughly.
 pub(super) fn bytes_of(batch: &RecordBatch) -> u64 {
-    batch.columns().iter().map(|column| column.get_buffer_memory_size() as u64).sum()
+    let bytes = |column: &ArrayRef| column.to_data().get_slice_memory_size().unwrap_or_default() as u64;
+    batch.columns().iter().map(bytes).sum()
 }
 
-/// Metadata of a schema as the manifest's plain text pairs.
-pub(super) fn with_metadata(schema: arrow::datatypes::Schema, key: &str, value: String) -> SchemaRef {
-    schema.with_metadata(HashMap::from([(key.to_string(), value)])).into()
+/// A schema of fields with one pair of metadata.
+pub(super) fn schema_with(fields: Vec<Field>, key: &str, value: String) -> SchemaRef {
+    Schema::new(fields).with_metadata(HashMap::from([(key.to_string(), value)])).into()
 }

@@ -5,20 +5,38 @@
 //! local day ([`Rollup`], [`Rows`]), detail tables, and the names of it all ([`Catalog`]).
 
 mod attributes;
+mod bits;
 mod catalog;
 mod catalog_file;
+mod chunk;
 mod columns;
 mod container;
+mod day;
+mod detail_chunk;
+mod details;
 mod disk;
+mod encode;
+mod events;
 mod home;
 mod ids;
 mod index;
+mod load;
+mod lock;
 mod manifest;
 mod mapped;
 mod meta;
+mod new_ids;
+mod parquet_file;
 mod register;
 mod rows;
 mod snapshot;
+mod spill;
+mod sweep;
+mod users;
+mod writer;
+
+#[cfg(test)]
+mod tests;
 
 pub use attributes::Attributes;
 pub use catalog::{Catalog, EventFacts, TableFacts};
@@ -30,3 +48,4 @@ pub use meta::{database, migrate, open as open_database};
 pub use register::Register;
 pub use rows::Rows;
 pub use snapshot::{Rollup, Snapshot, Verified};
+pub use writer::{Limits, Loaded, Mode, Writer};

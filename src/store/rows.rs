@@ -147,12 +147,6 @@ impl RowFile<'_> {
             None => load(),
         }
     }
-
-    /// Every column that the file has, by its name there.
-    pub fn names(&self) -> Outcome<Vec<String>> {
-        let footer = self.footer()?;
-        Ok(footer.schema().fields().iter().map(|field| field.name().clone()).collect())
-    }
 }
 
 /// A shared cache is what a home hands out.

@@ -206,7 +206,9 @@ impl Snapshot {
             name if table.key == name => (KEY.to_string(), None),
             name => asked(name, &table.columns),
         };
-        file.read(&columns.iter().map(asked).collect::<Vec<_>>()).map(Some)
+        let rows = file.read(&columns.iter().map(asked).collect::<Vec<_>>())?;
+        let times = rows.times.filter(|_| table.time.is_some());
+        Ok(Some(Rows { times, ..rows }))
     }
 
     /// The values of an attribute with their user counts, sorted by value; `None` when they are

@@ -1,0 +1,69 @@
+//! A damaged file is a problem that names it, never a panic, never a wrong answer from `verify`.
+
+use std::path::Path;
+
+use crate::base::{Outcome, Problem};
+use crate::store::Mode;
+
+use super::dump::dump;
+use super::made::{DetailRow, EventRow, Step, UserRow, home, run, writer};
+
+fn world(folder: &Path) -> Vec<std::path::PathBuf> {
+    let mut writer = writer(folder);
+    let user = |user| UserRow { user, city: Some(user % 3), age: Some(7), tags: Some(vec![1, 2]), is_deleted: false };
+    let event = |user| EventRow { user, event: 0, hour: 1, id: Some(1), amount: Some(3) };
+    let detail = |user| DetailRow { user, key: user, hour: Some(2), amount: None, is_deleted: false };
+    let steps = [
+        Step::Users { mode: Mode::Upsert, rows: (0..6).map(user).collect(), with_age: true, floats: false },
+        Step::Events { rows: (0..6).map(event).collect(), floats: false },
+        Step::Detail { rows: (0..6).map(detail).collect() },
+        Step::Publish,
+    ];
+    steps.iter().for_each(|step| drop(run(&mut writer, step, 1 << 30).unwrap()));
+    let manifest = writer.snapshot().manifest().clone();
+    manifest.parts().into_iter().map(|part| folder.join(&part.name)).collect()
+}
+
+/// Opens the home and reads everything.
+fn read(folder: &Path) -> Outcome<Vec<String>> {
+    dump(&home(folder).snapshot()?)
+}
+
+#[test]
+fn a_file_cut_short_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    for path in world(folder.path()) {
+        let whole = std::fs::read(&path).unwrap();
+        for bytes in [0, whole.len() / 2, whole.len() - 1] {
+            std::fs::write(&path, &whole[..bytes]).unwrap();
+            let problem: Problem = read(folder.path()).unwrap_err();
+            assert_eq!(problem.code, "STO-002", "{problem}");
+            assert_eq!(problem.at, path.display().to_string());
+        }
+        std::fs::remove_file(&path).unwrap();
+        assert!(read(folder.path()).unwrap_err().what.contains("missing"));
+        std::fs::write(&path, whole).unwrap();
+    }
+    read(folder.path()).unwrap();
+}
+
+#[test]
+fn a_changed_byte_is_found_by_verify() {
+    let folder = tempfile::tempdir().unwrap();
+    let paths = world(folder.path());
+    let snapshot = home(folder.path()).snapshot().unwrap();
+    assert_eq!(snapshot.verify().unwrap().files, paths.len());
+    drop(snapshot);
+    for path in paths {
+        let whole = std::fs::read(&path).unwrap();
+        let mut bytes = whole.clone();
+        bytes[whole.len() / 3] ^= 0x10;
+        std::fs::write(&path, &bytes).unwrap();
+        if let Ok(snapshot) = home(folder.path()).snapshot() {
+            let problems = snapshot.verify().unwrap_err().0;
+            assert_eq!(problems.iter().map(|p| p.code).collect::<Vec<_>>(), ["STO-002"]);
+            assert_eq!(problems[0].at, path.display().to_string());
+        }
+        std::fs::write(&path, whole).unwrap();
+    }
+}
