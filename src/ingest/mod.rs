@@ -27,8 +27,6 @@ mod json;
 mod lines;
 #[cfg(test)]
 mod made;
-#[cfg(test)]
-mod made;
 mod plan;
 mod read;
 mod rejects;
