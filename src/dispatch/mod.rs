@@ -1,1 +1,42 @@
 //! May it go out now, and did it?
+//!
+//! [`Engine::run_until`] moves the clock; what falls due on the way is done in order. A run is
+//! planned, its audience is frozen in the [`Ledger`], each user passes the gates and gets one row,
+//! rows are cut into batches, batches are handed to a [`Sender`], answers are recorded. Every step
+//! is durable before the next begins, so a kill anywhere leaves a ledger from which the same run
+//! goes on: a retry carries the same touch ids and the same bytes. The [`Book`] adds up before
+//! every commit. Channels live in `sender`; this room knows only the trait.
+
+mod agenda;
+mod batch;
+mod book;
+mod engine;
+mod gates;
+mod hand;
+mod ledger;
+mod outside;
+mod report;
+mod run;
+mod sender;
+mod state;
+mod steer;
+mod touches;
+
+pub use agenda::{Due, Step, due};
+pub use batch::{Batch, Touch, TouchId, TouchNames};
+pub use book::Book;
+pub use engine::{Engine, Happened, Summary};
+pub use hand::Policy;
+pub use ledger::{Ledger, Run};
+pub use outside::{Audiences, Directory, Faults, NoFaults, Patience, RealPatience, Resolved};
+pub use report::{Report, RunReport};
+pub use sender::{Outcome, Receipt, ReceiptState, Sender, Senders};
+pub use state::{Reason, RunState, TouchState};
+pub use steer::{cancel, stop};
+pub use touches::WAVE_BATCHES;
+
+/// Channels read lengths of time as task files do; a channel sees only this room.
+pub use crate::task::duration_ms;
+
+#[cfg(test)]
+pub(crate) mod tests;

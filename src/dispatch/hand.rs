@@ -1,0 +1,346 @@
+//! How do batches leave, and what if the channel does not answer?
+//!
+//! A wave of batches is cut and marked in one commit, handed over, and its answers are recorded in
+//! the next. Between the two a kill leaves batches `handing`: an idempotent sender gets the same
+//! bytes again, any other leaves them unknown until its word comes.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use tokio::runtime::Runtime;
+
+use crate::base::{Outcome, Problem, Timestamp, UserNo};
+use crate::task::{Form, Task};
+
+use super::batch::{Batch, Touch, TouchNames};
+use super::engine::Engine;
+use super::ledger::Run;
+use super::sender::{Outcome as Answer, Receipt, ReceiptState, Sender};
+use super::state::{BatchState, TouchState};
+use super::touches::{OpenBatch, Settled, WAVE_BATCHES};
+
+/// Batches in a row that may end without any answer before the run stalls: then the channel is
+/// down, and going on would only make more unknowns.
+const UNKNOWN_IN_A_ROW_MAX: usize = 3;
+
+/// How long the shared loop tries.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Policy {
+    /// Tries of one batch, the first among them.
+    pub attempts_max: u32,
+    /// The wait before the second try; it doubles each time.
+    pub wait_first: Duration,
+    /// No single wait is longer, whatever the channel asks for.
+    pub wait_max: Duration,
+    /// All waits of one batch together.
+    pub wait_total: Duration,
+}
+
+impl Default for Policy {
+    fn default() -> Policy {
+        Policy {
+            attempts_max: 6,
+            wait_first: Duration::from_secs(1),
+            wait_max: Duration::from_secs(60),
+            wait_total: Duration::from_secs(600),
+        }
+    }
+}
+
+/// What a wave left behind.
+#[derive(Default)]
+struct Trouble {
+    unknown_in_a_row: usize,
+    stalled: Option<Problem>,
+}
+
+impl Engine<'_> {
+    /// Hands over everything of the run that waits. `Ok(Err(…))`: the channel gave up (DSP-005),
+    /// the rest still waits. Errors: OUT-030.
+    pub(super) fn hand_over(&self, runtime: &Runtime, task: &Task, now: Timestamp) -> Outcome<Outcome<()>> {
+        let sender = match self.sender(task) {
+            Ok(sender) => sender,
+            Err(problem) => return Ok(Err(problem)),
+        };
+        let mut trouble = Trouble::default();
+        self.hand_open(runtime, task, &sender, &mut trouble, now)?;
+        let form = task.file.dispatch.content.form(&|name| self.directory.is_attribute(name));
+        self.pace.begin("hand over", None, "touches");
+        while trouble.stalled.is_none() {
+            let batches = self.cut_wave(task, &form, now)?;
+            if batches.is_empty() {
+                break;
+            }
+            self.hand_wave(runtime, task, &sender, batches, &mut trouble, now)?;
+        }
+        self.pace.end();
+        Ok(trouble.stalled.map_or(Ok(()), Err))
+    }
+
+    /// Hands the batches that nobody answered over once more, with the same names and bytes, where
+    /// the sender takes a second hand-over for the first. Errors: DSP-005 when it is silent still.
+    pub fn reconcile(&self, task: &str, now: Timestamp) -> Outcome<()> {
+        let task = self.tasks.task(task)?;
+        let sender = self.sender(&task)?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let mut trouble = Trouble::default();
+        self.hand_open(&runtime, &task, &sender, &mut trouble, now)?;
+        trouble.stalled.map_or(Ok(()), Err)
+    }
+
+    /// The sender of a task. Errors: DSP-001 with the senders there are.
+    pub(super) fn sender(&self, task: &Task) -> Outcome<Arc<dyn Sender>> {
+        let name = &task.file.dispatch.sender;
+        self.senders.get(name).cloned().ok_or_else(|| {
+            let known: Vec<&str> = self.senders.keys().map(String::as_str).collect();
+            let what = format!("no sender is called `{name}`; there are {}", known.join(", "));
+            Problem::author("DSP-001", what)
+                .at(format!("task {}", task.id))
+                .cure("set it up in quanke.toml as [senders.NAME]")
+        })
+    }
+
+    /// Batches that an earlier process, or an earlier failure, left without an answer.
+    fn hand_open(
+        &self,
+        runtime: &Runtime,
+        task: &Task,
+        sender: &Arc<dyn Sender>,
+        trouble: &mut Trouble,
+        now: Timestamp,
+    ) -> Outcome<()> {
+        let run = self.ledger.plan(task, now)?;
+        let open = self.ledger.open_batches(&run)?;
+        let (again, lost): (Vec<_>, Vec<_>) = open
+            .into_iter()
+            .partition(|batch| sender.is_idempotent() || batch.state == BatchState::Waiting.word());
+        self.faults.step("leave unknown")?;
+        self.leave_unknown(&run, &lost, now)?;
+        let mut again = again.into_iter();
+        while trouble.stalled.is_none() {
+            let wave: Vec<OpenBatch> = again.by_ref().take(WAVE_BATCHES).collect();
+            if wave.is_empty() {
+                break;
+            }
+            self.faults.step("hand again")?;
+            wave.iter().try_for_each(|batch| self.ledger.hand_again(&run, batch, now))?;
+            let batches =
+                wave.into_iter().map(|open| batch_of(task, &run, open.no, open.attempts + 1, open.touches));
+            self.hand_wave(runtime, task, sender, batches.collect(), trouble, now)?;
+        }
+        Ok(())
+    }
+
+    fn leave_unknown(&self, run: &Run, lost: &[OpenBatch], now: Timestamp) -> Outcome<()> {
+        let cause = "interrupted before the answer was recorded";
+        let settle = |batch: &OpenBatch| Settled {
+            no: batch.no,
+            size: batch.touches.len(),
+            attempts: batch.attempts,
+            state: BatchState::Unknown,
+            cause: Some(cause),
+            touches: all(&batch.touches, TouchState::Unknown, Some(cause)),
+        };
+        let handing = lost.iter().filter(|batch| batch.state == BatchState::Handing.word());
+        let settled: Vec<Settled> = handing.map(settle).collect();
+        if settled.is_empty() { Ok(()) } else { self.ledger.record(run, &settled, now) }
+    }
+
+    /// Cuts the next wave and marks it as being handed over.
+    fn cut_wave(&self, task: &Task, form: &Form, now: Timestamp) -> Outcome<Vec<Batch>> {
+        let run = self.ledger.plan(task, now)?;
+        let size = task.file.dispatch.batch;
+        let users = self.ledger.waiting_users(&run, size * WAVE_BATCHES)?;
+        if users.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut touches = self.touches(task, &run, form, &users)?.into_iter().peekable();
+        let mut batches = Vec::new();
+        while touches.peek().is_some() {
+            batches.push(touches.by_ref().take(size).collect::<Vec<Touch>>());
+        }
+        self.faults.step("cut")?;
+        self.ledger.cut(&run, &batches, now)?;
+        let numbered = batches.into_iter().zip(run.batch_count + 1..);
+        Ok(numbered.map(|(touches, no)| batch_of(task, &run, no, 1, touches)).collect())
+    }
+
+    /// The touches of some users, filled.
+    fn touches(&self, task: &Task, run: &Run, form: &Form, users: &[UserNo]) -> Outcome<Vec<Touch>> {
+        let names =
+            TouchNames::of(self.app, &task.id, run.epoch, &run.occurrence, &task.file.dispatch.channel);
+        let values = self.directory.fields(users, form.fields())?;
+        let due_at = task.zone.text(run.planned_at);
+        let touch = |(user, values): (&UserNo, &Vec<Option<String>>)| {
+            let known = self.directory.user_id(*user);
+            let user_id = known.ok_or_else(|| Problem::bug(format!("user number {user} lost its id")))?;
+            let (content, fields) = form.fill(user_id, values);
+            let touch_id = names.touch_id(user_id);
+            Ok(Touch {
+                touch_id,
+                user_no: *user,
+                user_id: user_id.into(),
+                due_at: due_at.clone(),
+                content,
+                fields,
+            })
+        };
+        users.iter().zip(&values).map(touch).collect()
+    }
+
+    /// Hands over batches that are marked already, and records the answers.
+    fn hand_wave(
+        &self,
+        runtime: &Runtime,
+        task: &Task,
+        sender: &Arc<dyn Sender>,
+        batches: Vec<Batch>,
+        trouble: &mut Trouble,
+        now: Timestamp,
+    ) -> Outcome<()> {
+        self.faults.step("hand over")?;
+        let run = self.ledger.plan(task, now)?;
+        let answers = runtime.block_on(self.hand_all(sender.as_ref(), batches, trouble));
+        self.faults.step("record")?;
+        let settled: Vec<Settled> =
+            answers.iter().map(|(batch, answer)| settled(batch, answer.as_ref())).collect();
+        self.ledger.record(&run, &settled, now)?;
+        self.pace.more(answers.iter().map(|(batch, _)| batch.touches.len() as u64).sum());
+        Ok(())
+    }
+
+    /// As many side by side as the sender takes. After a stall the rest is not tried (`None`).
+    async fn hand_all(
+        &self,
+        sender: &dyn Sender,
+        batches: Vec<Batch>,
+        trouble: &mut Trouble,
+    ) -> Vec<(Batch, Option<Answer>)> {
+        let mut answers = Vec::with_capacity(batches.len());
+        let mut batches = batches.into_iter().peekable();
+        while batches.peek().is_some() && trouble.stalled.is_none() {
+            let together =
+                batches.by_ref().take(sender.parallel().max(1)).map(|batch| self.hand(sender, batch));
+            for (batch, answer) in join_all(together.collect()).await {
+                trouble.note(&batch, &answer);
+                answers.push((batch, Some(answer)));
+            }
+        }
+        answers.extend(batches.map(|batch| (batch, None)));
+        answers
+    }
+
+    /// One batch, tried until it has an answer or patience ends.
+    async fn hand(&self, sender: &dyn Sender, mut batch: Batch) -> (Batch, Answer) {
+        let (mut wait, mut waited) = (self.policy.wait_first, Duration::ZERO);
+        loop {
+            let answer = sender.send(&batch).await;
+            let asked = match &answer {
+                Answer::TryLater { after, .. } => *after,
+                Answer::Unknown(_) if sender.is_idempotent() => Duration::ZERO,
+                _ => return (batch, answer),
+            };
+            let pause = wait.max(asked).min(self.policy.wait_max);
+            if batch.attempt >= self.policy.attempts_max || waited + pause > self.policy.wait_total {
+                return (batch, answer);
+            }
+            self.patience.wait(pause).await;
+            (wait, waited) = (wait.saturating_mul(2), waited + pause);
+            batch.attempt += 1;
+        }
+    }
+}
+
+impl Trouble {
+    fn note(&mut self, batch: &Batch, answer: &Answer) {
+        let (why, is_unknown) = match answer {
+            Answer::TryLater { why, .. } => (why, false),
+            Answer::Unknown(why) => (why, true),
+            _ => {
+                self.unknown_in_a_row = 0;
+                return;
+            }
+        };
+        self.unknown_in_a_row += usize::from(is_unknown);
+        if !is_unknown || self.unknown_in_a_row >= UNKNOWN_IN_A_ROW_MAX {
+            let what = format!(
+                "the channel did not take batch {} of {} in time: {} {}",
+                batch.no, batch.run, why.code, why.what
+            );
+            let cure =
+                "mend the channel, then `quanke task start`: what waits goes out within the task's grace";
+            self.stalled = Some(Problem::outside("DSP-005", what).cure(cure));
+        }
+    }
+}
+
+fn batch_of(task: &Task, run: &Run, no: u64, attempt: u32, touches: Vec<Touch>) -> Batch {
+    let channel = task.file.dispatch.channel.clone();
+    Batch { task: task.id.clone(), run: run.name(), no, channel, attempt, touches }
+}
+
+/// What the ledger keeps of an answer.
+fn settled<'b>(batch: &'b Batch, answer: Option<&'b Answer>) -> Settled<'b> {
+    let (state, cause, touches) = match answer {
+        None => (BatchState::Waiting, None, all(&batch.touches, TouchState::Due, None)),
+        Some(Answer::Answered(receipts)) => answered(batch, receipts),
+        Some(Answer::TryLater { why, .. }) => {
+            (BatchState::Waiting, Some(why.what.as_str()), all(&batch.touches, TouchState::Due, None))
+        }
+        Some(Answer::Refused(why)) => {
+            let cause = why.what.as_str();
+            (BatchState::Refused, Some(cause), all(&batch.touches, TouchState::Refused, Some(cause)))
+        }
+        Some(Answer::Unknown(why)) => {
+            let cause = why.what.as_str();
+            (BatchState::Unknown, Some(cause), all(&batch.touches, TouchState::Unknown, Some(cause)))
+        }
+    };
+    Settled { no: batch.no, size: batch.touches.len(), attempts: batch.attempt, state, cause, touches }
+}
+
+type Words = (UserNo, TouchState, Option<String>);
+
+fn answered<'b>(batch: &Batch, receipts: &[Receipt]) -> (BatchState, Option<&'b str>, Vec<Words>) {
+    let users: std::collections::HashMap<_, _> =
+        batch.touches.iter().map(|t| (t.touch_id, t.user_no)).collect();
+    let word = |receipt: &Receipt| {
+        let user = users.get(&receipt.touch_id)?;
+        Some((*user, state_of(receipt.state), receipt.reason.clone()))
+    };
+    let words: Vec<Words> = receipts.iter().filter_map(word).collect();
+    let is_unknown = words.iter().any(|(_, state, _)| *state == TouchState::Unknown);
+    (if is_unknown { BatchState::Unknown } else { BatchState::Answered }, None, words)
+}
+
+fn state_of(state: ReceiptState) -> TouchState {
+    match state {
+        ReceiptState::Delivered => TouchState::Delivered,
+        ReceiptState::Refused => TouchState::Refused,
+        ReceiptState::Unknown => TouchState::Unknown,
+        ReceiptState::Awaiting => TouchState::Handed,
+    }
+}
+
+fn all(touches: &[Touch], state: TouchState, note: Option<&str>) -> Vec<Words> {
+    touches.iter().map(|touch| (touch.user_no, state, note.map(str::to_string))).collect()
+}
+
+/// Waits for all futures side by side, on this one thread; answers in the order given.
+async fn join_all<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
+    let mut running: Vec<Pin<Box<F>>> = futures.into_iter().map(Box::pin).collect();
+    let mut done: Vec<Option<F::Output>> = running.iter().map(|_| None).collect();
+    std::future::poll_fn(|context| {
+        for (future, slot) in running.iter_mut().zip(&mut done).filter(|(_, slot)| slot.is_none()) {
+            if let Poll::Ready(value) = future.as_mut().poll(context) {
+                *slot = Some(value);
+            }
+        }
+        if done.iter().all(Option::is_some) { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+    done.into_iter().flatten().collect()
+}

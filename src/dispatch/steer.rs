@@ -1,0 +1,70 @@
+//! How does a person stop a task that may already be going out?
+
+use crate::base::{Outcome, Problem, Timestamp};
+use crate::task::{Move, Task, Tasks};
+
+use super::ledger::{Ledger, Run};
+use super::state::{Reason, RunState};
+
+/// Cancels a task of which nothing has left yet (S2.10).
+/// Errors: DSP-002 when a batch was handed over; TSK-010, TSK-011.
+pub fn cancel(
+    tasks: &Tasks,
+    ledger: &Ledger,
+    id: &str,
+    who: &str,
+    note: Option<&str>,
+    now: Timestamp,
+) -> Outcome<Task> {
+    let task = tasks.task(id)?;
+    if task.state.after(Move::Cancel).is_some() && ledger.was_handed(id)? {
+        return Err(Problem::author(
+            "DSP-002",
+            format!("task {id} has batches that are out, so it cannot be cancelled"),
+        )
+        .cure(format!("quanke task stop {id}  (the rest is not sent)")));
+    }
+    steer(tasks, ledger, &task, (Move::Cancel, Reason::Cancelled), (who, note), now)
+}
+
+/// Stops the rest of a task: what waits is suppressed, the task is over.
+/// Errors: TSK-010, TSK-011.
+pub fn stop(
+    tasks: &Tasks,
+    ledger: &Ledger,
+    id: &str,
+    who: &str,
+    note: Option<&str>,
+    now: Timestamp,
+) -> Outcome<Task> {
+    steer(tasks, ledger, &tasks.task(id)?, (Move::Stop, Reason::Ended), (who, note), now)
+}
+
+/// Suppresses what waits in every run of a task. A run without an end is stopped.
+pub(super) fn drop_the_rest(ledger: &Ledger, task: &str, reason: Reason, now: Timestamp) -> Outcome<()> {
+    for run in ledger.runs_of(task)? {
+        if run.state.is_under_way() {
+            ledger.drop_waiting(&run, reason, now)?;
+        }
+        if run.state.is_under_way() || run.state.is_ahead() {
+            let cause = run.cause.unwrap_or_else(|| format!("the task was {}", reason.word()));
+            ledger.set_state(&Run { cause: None, ..run }, RunState::Stopped, Some(&cause), now)?;
+        }
+    }
+    Ok(())
+}
+
+/// The ledger first: if we are killed between the two, the same command finishes it.
+fn steer(
+    tasks: &Tasks,
+    ledger: &Ledger,
+    task: &Task,
+    (step, reason): (Move, Reason),
+    (who, note): (&str, Option<&str>),
+    now: Timestamp,
+) -> Outcome<Task> {
+    if task.state.after(step).is_some() {
+        drop_the_rest(ledger, &task.id, reason, now)?;
+    }
+    tasks.make_move(&task.id, step, who, note, now)
+}

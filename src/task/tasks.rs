@@ -1,0 +1,351 @@
+//! Which tasks are there, in which state, and who moved them when?
+//!
+//! Tables in the app's `meta.db`: `tasks` (one row each), `task_versions` (the text of each
+//! version, with the zone in which it was read) and `task_moves` (the audit trail).
+
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params};
+use serde::Serialize;
+
+use crate::base::{Outcome, Problem, Problems, Timestamp, Zone};
+
+use super::file::{TaskFile, Trigger, read};
+use super::life::{Move, State};
+use super::names::past_problem;
+use super::timing::Once;
+
+/// A task as it stands now.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Task {
+    /// Short and readable: `t1`, `t2` … in one app.
+    pub id: String,
+    pub state: State,
+    /// Why it was rejected, cancelled or failed.
+    pub cause: Option<String>,
+    /// Counts from 1; a new one for each edit.
+    pub version: u32,
+    /// Counts from 0; a new one only by a deliberate "run again".
+    pub epoch: u32,
+    pub created_at: Timestamp,
+    /// The zone in which its local times are meant.
+    pub zone: Zone,
+    pub file: TaskFile,
+}
+
+impl Task {
+    /// Its calendar rule.
+    pub fn once(&self) -> &Once {
+        let Trigger::Once(once) = &self.file.trigger;
+        once
+    }
+}
+
+/// One line of the audit trail.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct MoveRow {
+    pub task: String,
+    /// Milliseconds UTC.
+    pub at: Timestamp,
+    pub who: String,
+    #[serde(rename = "move")]
+    pub step: String,
+    /// Absent for the making of the task.
+    pub from: Option<String>,
+    pub to: String,
+    pub note: Option<String>,
+}
+
+impl MoveRow {
+    fn new(task: &str, step: &str, from: Option<State>, to: State, who: &str, at: Timestamp) -> MoveRow {
+        MoveRow {
+            task: task.to_string(),
+            at,
+            who: who.to_string(),
+            step: step.to_string(),
+            from: from.map(|state| state.word().to_string()),
+            to: to.word().to_string(),
+            note: None,
+        }
+    }
+}
+
+/// The tasks of one app.
+pub struct Tasks {
+    db: Connection,
+}
+
+const TABLES: &str = "
+    create table if not exists tasks (
+        no integer primary key autoincrement, state text not null, cause text, version integer not null,
+        epoch integer not null default 0, created_at integer not null);
+    create table if not exists task_versions (
+        task integer not null references tasks(no), version integer not null, text text not null,
+        zone text not null, made_at integer not null, made_by text not null, primary key (task, version));
+    create table if not exists task_moves (
+        no integer primary key, task integer not null references tasks(no), at integer not null,
+        who text not null, move text not null, from_state text, to_state text not null, note text);";
+
+const TASK: &str = "select t.no, t.state, t.cause, t.version, t.epoch, t.created_at, v.text, v.zone
+    from tasks t join task_versions v on v.task = t.no and v.version = t.version";
+
+impl Tasks {
+    /// The tasks in `meta.db`, whose tables are made when they are absent.
+    pub fn open(db: Connection) -> Outcome<Tasks> {
+        db.execute_batch(TABLES).map_err(disk_trouble)?;
+        Ok(Tasks { db })
+    }
+
+    /// A new draft.
+    pub fn create(&self, file: &TaskFile, zone: &Zone, who: &str, now: Timestamp) -> Outcome<Task> {
+        let tx = self.begin()?;
+        tx.execute(
+            "insert into tasks (state, version, created_at) values (?1, 1, ?2)",
+            params![State::Draft.word(), now.0],
+        )
+        .map_err(disk_trouble)?;
+        let no = tx.last_insert_rowid();
+        add_version(&tx, no, 1, file, zone, who, now)?;
+        let row = MoveRow::new(&id_of(no), "create", None, State::Draft, who, now);
+        add_move(&tx, no, &row)?;
+        tx.commit().map_err(disk_trouble)?;
+        self.task(&id_of(no))
+    }
+
+    /// A draft with the text of another task.
+    pub fn copy(&self, id: &str, who: &str, now: Timestamp) -> Outcome<Task> {
+        let task = self.task(id)?;
+        self.create(&task.file, &task.zone, who, now)
+    }
+
+    /// A new version of a draft or of a rejected task, which becomes a draft again.
+    /// Errors: TSK-010 when the task is in another state.
+    pub fn edit(&self, id: &str, file: &TaskFile, zone: &Zone, who: &str, now: Timestamp) -> Outcome<Task> {
+        let no = no_of(id)?;
+        let tx = self.begin()?;
+        let task = self.task(id)?;
+        let to = allowed(&task, Move::Edit)?;
+        let version = task.version + 1;
+        add_version(&tx, no, version, file, zone, who, now)?;
+        tx.execute(
+            "update tasks set version = ?2, state = ?3, cause = null where no = ?1",
+            params![no, version, to.word()],
+        )
+        .map_err(disk_trouble)?;
+        add_move(&tx, no, &MoveRow::new(id, Move::Edit.word(), Some(task.state), to, who, now))?;
+        tx.commit().map_err(disk_trouble)?;
+        self.task(id)
+    }
+
+    /// One task by its id. Errors: TSK-011 with the ids that there are.
+    pub fn task(&self, id: &str) -> Outcome<Task> {
+        let no = no_of(id).map_err(|_| self.unknown(id))?;
+        let found = self.db.query_row(&format!("{TASK} where t.no = ?1"), [no], stored).optional();
+        found.map_err(disk_trouble)?.ok_or_else(|| self.unknown(id))?.task()
+    }
+
+    /// All tasks, the oldest first.
+    pub fn list(&self) -> Outcome<Vec<Task>> {
+        self.list_where("true")
+    }
+
+    /// The tasks to which the clock can do something, the oldest first.
+    pub fn alive(&self) -> Outcome<Vec<Task>> {
+        self.list_where("t.state in ('approved', 'running', 'paused', 'failed')")
+    }
+
+    fn list_where(&self, condition: &str) -> Outcome<Vec<Task>> {
+        let sql = format!("{TASK} where {condition} order by t.no");
+        let mut query = self.db.prepare_cached(&sql).map_err(disk_trouble)?;
+        let rows = query.query_map([], stored).map_err(disk_trouble)?;
+        rows.map(|row| row.map_err(disk_trouble)?.task()).collect()
+    }
+
+    /// Moves a task. `note` is the reason of a rejection, a cancellation or a failure.
+    /// Errors: TSK-010 forbidden (names the moves allowed), TSK-009 submitted or approved too late,
+    /// TSK-013 rejected without a reason.
+    pub fn make_move(
+        &self,
+        id: &str,
+        step: Move,
+        who: &str,
+        note: Option<&str>,
+        now: Timestamp,
+    ) -> Outcome<Task> {
+        let no = no_of(id)?;
+        let tx = self.begin()?;
+        let task = self.task(id)?;
+        let to = allowed(&task, step)?;
+        may_move(&task, step, note, now)?;
+        tx.execute("update tasks set state = ?2, cause = ?3 where no = ?1", params![no, to.word(), note])
+            .map_err(disk_trouble)?;
+        let row = MoveRow::new(id, step.word(), Some(task.state), to, who, now);
+        add_move(&tx, no, &MoveRow { note: note.map(str::to_string), ..row })?;
+        tx.commit().map_err(disk_trouble)?;
+        self.task(id)
+    }
+
+    /// The audit trail of a task, the oldest first.
+    pub fn moves(&self, id: &str) -> Outcome<Vec<MoveRow>> {
+        let sql =
+            "select at, who, move, from_state, to_state, note from task_moves where task = ?1 order by no";
+        let mut query = self.db.prepare_cached(sql).map_err(disk_trouble)?;
+        let rows = query.query_map([no_of(id)?], |row| move_row(id, row)).map_err(disk_trouble)?;
+        rows.map(|row| row.map_err(disk_trouble)).collect()
+    }
+
+    fn begin(&self) -> Outcome<Transaction<'_>> {
+        Transaction::new_unchecked(&self.db, TransactionBehavior::Immediate).map_err(disk_trouble)
+    }
+
+    fn unknown(&self, id: &str) -> Problem {
+        let no: i64 =
+            self.db.query_row("select coalesce(max(no), 0) from tasks", [], |row| row.get(0)).unwrap_or(0);
+        let there = if no == 0 {
+            "there is none yet".into()
+        } else {
+            format!("there are {} to {}", id_of(1), id_of(no))
+        };
+        Problem::author("TSK-011", format!("no task is called `{id}`; {there}"))
+            .cure("see `quanke task list`")
+    }
+}
+
+/// A database that could not be read or written, as a problem.
+pub fn disk_trouble(error: rusqlite::Error) -> Problem {
+    let full = matches!(error.sqlite_error_code(), Some(rusqlite::ErrorCode::DiskFull));
+    let cure = if full {
+        "free some disk space and run the command again"
+    } else {
+        "run the command again; nothing was half written"
+    };
+    Problem::outside("OUT-030", format!("the home's database could not be used: {error}")).cure(cure)
+}
+
+struct Stored {
+    no: i64,
+    state: String,
+    cause: Option<String>,
+    version: u32,
+    epoch: u32,
+    created_at: i64,
+    text: String,
+    zone: String,
+}
+
+fn stored(row: &Row) -> rusqlite::Result<Stored> {
+    Ok(Stored {
+        no: row.get(0)?,
+        state: row.get(1)?,
+        cause: row.get(2)?,
+        version: row.get(3)?,
+        epoch: row.get(4)?,
+        created_at: row.get(5)?,
+        text: row.get(6)?,
+        zone: row.get(7)?,
+    })
+}
+
+impl Stored {
+    fn task(self) -> Outcome<Task> {
+        let id = id_of(self.no);
+        let odd = |what: &str| Problem::bug(format!("meta.db has {what} for task {id}"));
+        let zone = Zone::named(&self.zone).ok_or_else(|| odd("an unknown zone"))?;
+        let file = read(&self.text, &id, &zone).map_err(|problems| first(problems, &id))?;
+        let state = State::of(&self.state).ok_or_else(|| odd("an unknown state"))?;
+        let created_at = Timestamp(self.created_at);
+        Ok(Task {
+            state,
+            cause: self.cause,
+            version: self.version,
+            epoch: self.epoch,
+            created_at,
+            zone,
+            file,
+            id,
+        })
+    }
+}
+
+fn first(problems: Problems, id: &str) -> Problem {
+    let fallback = || Problem::bug(format!("task {id} cannot be read any more"));
+    problems.0.into_iter().next().unwrap_or_else(fallback)
+}
+
+fn move_row(id: &str, row: &Row) -> rusqlite::Result<MoveRow> {
+    Ok(MoveRow {
+        task: id.to_string(),
+        at: Timestamp(row.get(0)?),
+        who: row.get(1)?,
+        step: row.get(2)?,
+        from: row.get(3)?,
+        to: row.get(4)?,
+        note: row.get(5)?,
+    })
+}
+
+fn add_version(
+    tx: &Transaction,
+    no: i64,
+    version: u32,
+    file: &TaskFile,
+    zone: &Zone,
+    who: &str,
+    now: Timestamp,
+) -> Outcome<()> {
+    tx.execute(
+        "insert into task_versions (task, version, text, zone, made_at, made_by) values (?1, ?2, ?3, ?4, ?5, ?6)",
+        params![no, version, file.text, zone.name(), now.0, who],
+    )
+    .map(|_| ())
+    .map_err(disk_trouble)
+}
+
+/// Writes one line of the audit trail.
+fn add_move(tx: &Transaction, no: i64, row: &MoveRow) -> Outcome<()> {
+    tx.execute(
+        "insert into task_moves (task, at, who, move, from_state, to_state, note) values (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        params![no, row.at.0, row.who, row.step, row.from, row.to, row.note],
+    )
+    .map(|_| ())
+    .map_err(disk_trouble)
+}
+
+fn allowed(task: &Task, step: Move) -> Outcome<State> {
+    task.state.after(step).ok_or_else(|| {
+        let moves: Vec<&str> =
+            task.state.moves().iter().filter(|(m, _)| m.is_a_command()).map(|(m, _)| m.word()).collect();
+        let can = if moves.is_empty() {
+            "nothing can be done with it but copy".into()
+        } else {
+            format!("allowed are {}, copy", moves.join(", "))
+        };
+        let what = format!("task {} is {}, so it cannot `{}`; {can}", task.id, task.state, step.word());
+        Problem::author("TSK-010", what).cure(format!(
+            "quanke task {} {}",
+            moves.first().unwrap_or(&"copy"),
+            task.id
+        ))
+    })
+}
+
+fn may_move(task: &Task, step: Move, note: Option<&str>, now: Timestamp) -> Outcome<()> {
+    if matches!(step, Move::Submit | Move::Approve) && task.once().at < now {
+        return Err(past_problem().at(format!("task {}", task.id)));
+    }
+    if step == Move::Reject && note.is_none_or(|note| note.trim().is_empty()) {
+        return Err(Problem::author(
+            "TSK-013",
+            format!("task {} is to be rejected without a reason", task.id),
+        )
+        .cure("say why, so that its author can mend it"));
+    }
+    Ok(())
+}
+
+fn id_of(no: i64) -> String {
+    format!("t{no}")
+}
+
+fn no_of(id: &str) -> Outcome<i64> {
+    let no = id.strip_prefix('t').and_then(|digits| digits.parse().ok());
+    no.ok_or_else(|| Problem::author("TSK-011", format!("`{id}` is no task id; ids look like t1")))
+}
