@@ -19,6 +19,8 @@ mod files;
 mod holdout;
 mod registry;
 mod rules;
+#[cfg(test)]
+mod tests;
 mod version;
 
 pub use crowds::{Audiences, Creation, Diff, Job, Made, Overview};

@@ -14,7 +14,6 @@ use super::words::{bytes_of, instant_text};
     name = "quanke",
     version,
     about = "圈客: sync customers, circle an audience exactly, dispatch once",
-    propagate_version = true,
     max_term_width = 110,
     after_help = ROOT_EXAMPLES
 )]

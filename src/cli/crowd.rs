@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::args::{Asked, Crowd, Output, Update};
 use super::ask::Text;
 use super::door::{Done, Door, Failure};
-//use super::load;
+use super::load;
 use super::output::{Writing, target_of};
 use super::session::{Session, usage};
 use super::table::Cell;
@@ -18,7 +18,7 @@ use crate::base::{Problems, Timestamp, Zone};
 /// Runs one command on crowds.
 pub fn run(command: &Crowd, session: &mut Session, door: &mut Door) -> Done {
     match command {
-        Crowd::Import(_) => Ok(()),
+        Crowd::Import(import) => load::members(import, session, door),
         Crowd::Create { name, asked, update, as_of, redefine } => {
             create(name, asked, *update, as_of.as_deref(), *redefine, session, door)
         }

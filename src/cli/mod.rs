@@ -9,12 +9,14 @@ mod ask;
 mod bars;
 mod crowd;
 mod door;
-//mod load;
+mod load;
 mod output;
 mod session;
 pub mod settings;
 mod table;
-//TESTS
+#[cfg(test)]
+mod tests;
+mod unknown;
 mod words;
 
 use std::ffi::OsString;
@@ -64,7 +66,7 @@ fn finish(cli: Cli, world: World) -> u8 {
 
 fn perform(command: &Command, mut session: Session, door: &mut Door) -> Done {
     match command {
-        Command::Ingest(_) => Ok(()),
+        Command::Ingest(what) => load::run(what, &mut session, door),
         Command::Crowd(what) => crowd::run(what, &mut session, door),
         Command::Estimate(what) => ask::estimate(what, &mut session, door),
         Command::Select(what) => ask::select(what, &mut session, door),

@@ -73,7 +73,8 @@ impl Settings {
         let (table, errors) = DeTable::parse_recoverable(text);
         let mut reader = Reader { text, problems: Problems::default(), settings: Settings::default() };
         for error in errors {
-            reader.mistake(error.span().unwrap_or(0..0), error.message().trim(), "");
+            let cure = "write it as TOML; a name in Chinese is quoted: [senders.\"短信\"]";
+            reader.mistake(error.span().unwrap_or(0..0), error.message().trim(), cure);
         }
         reader.top(table.get_ref());
         let Reader { problems, mut settings, .. } = reader;
@@ -230,7 +231,7 @@ mod tests {
     #[test]
     fn everything_can_be_set() {
         let text = "zone = \"Europe/Paris\"\nmemory = \"1GiB\"\ncache = \"64MiB\"\nblacklist = \"黑名单\"\n\
-                    [crowds]\nsync = true\ndaily_at = \"03:30\"\n[senders.短信]\nkind = \"webhook\"\n";
+                    [crowds]\nsync = true\ndaily_at = \"03:30\"\n[senders.\"短信\"]\nkind = \"webhook\"\n";
         let settings = Settings::read(text).unwrap();
         assert_eq!(settings.zone.name(), "Europe/Paris");
         assert_eq!((settings.memory, settings.cache), (1 << 30, 64 << 20));
