@@ -38,6 +38,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+pub use crate::ingest::Column;
 pub use attributes::Attributes;
 pub use catalog::{Catalog, EventFacts, TableFacts};
 pub use columns::arrow_type;

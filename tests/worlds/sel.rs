@@ -27,9 +27,8 @@ use quanke::base::{Day, Moment, Problems, Timestamp, Type, Value, Zone};
 use quanke::select::Scope;
 use quanke::select::ast::Selection;
 use quanke::select::text::locate;
-use tempfile::tempdir;
 
-use super::world::{Row, Stored, Values, World};
+use super::world::{Row, Stored, Values, World, folder};
 
 #[test]
 fn selections_as_a_person_reads_them() {
@@ -69,7 +68,7 @@ fn uncommented(line: &str) -> &str {
 fn check(path: &Path) -> Result<(), String> {
     let text = fs::read_to_string(path).unwrap();
     let name = path.file_name().unwrap().to_string_lossy().to_string();
-    let mut file = File { name: name.clone(), world: World::new(Zone::default(), Timestamp(0)), stored: None, asked: String::new(), folder: tempdir().unwrap() };
+    let mut file = File { name: name.clone(), world: World::new(Zone::default(), Timestamp(0)), stored: None, asked: String::new(), folder: folder() };
     let mut found: Vec<(String, String)> = vec![];
     for record in records(&text) {
         if let Some(expected) = record.head.strip_prefix("expect") {

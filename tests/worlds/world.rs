@@ -125,6 +125,13 @@ impl World {
     }
 }
 
+/// A folder for one world, in memory where the machine has such a place: these tests ask nothing of
+/// the disk.
+pub fn folder() -> tempfile::TempDir {
+    let memory = Path::new("/dev/shm");
+    if memory.is_dir() { tempfile::tempdir_in(memory).unwrap() } else { tempfile::tempdir().unwrap() }
+}
+
 fn environment() -> Environment {
     Environment { now: Timestamp(0), seed: 7, process: "a test".into() }
 }
