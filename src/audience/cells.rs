@@ -44,6 +44,14 @@ fn write_csv(out: &mut dyn Write, schema: &Schema, batches: impl Iterator<Item =
     Ok(writer.flush()?)
 }
 
+/// The value at a row as text; `None` when missing.
+pub fn text(column: &ArrayRef, row: usize, zone: Zone) -> Option<String> {
+    match cell(column, row, zone) {
+        Value::Null => None,
+        value => Some(plain(value)),
+    }
+}
+
 /// A value as the text of a CSV cell.
 fn plain(value: Value) -> String {
     match value {

@@ -105,7 +105,7 @@ impl Audiences {
     /// mistakes of the selection.
     pub fn create(&mut self, creation: &Creation, job: Job) -> Result<Made, Problems> {
         let name = creation.name;
-        if let Some(problem) = name_problem(name) {
+        if let (Some(problem), None) = (name_problem(name), creation.owner) {
             return Err(problem.into());
         }
         let old = self.registry.find(name)?;
@@ -154,6 +154,11 @@ impl Audiences {
     pub fn refresh_all(&mut self, as_of: Timestamp, job: Job) -> Outcome<Vec<(String, Result<Made, Problems>)>> {
         let is_due = |crowd: &Crowd| matches!(crowd.update, Update::Daily | Update::OnDemand);
         self.refresh_those(is_due, as_of, job)
+    }
+
+    /// Is there a daily crowd?
+    pub fn has_daily(&self) -> Outcome<bool> {
+        Ok(self.registry.all()?.iter().any(|crowd| crowd.update == Update::Daily))
     }
 
     /// Refreshes every daily crowd, each after those that it uses (semantics 3, "daily").

@@ -110,6 +110,31 @@ impl<'a> Listing<'a> {
     }
 }
 
+/// Values of attributes as text, a row for each user and in it an entry for each name; `None` is
+/// missing or no attribute. Instants are RFC 3339 in the project's zone, lists are JSON.
+/// Errors: STO-002 when a file is damaged.
+pub fn fields(snapshot: &Snapshot, users: &[UserNo], names: &[String]) -> Outcome<Vec<Vec<Option<String>>>> {
+    let columns: Vec<Option<Column>> = names.iter().map(|name| attribute(snapshot, name)).collect();
+    let mut rows = Vec::with_capacity(users.len());
+    for part in users.chunk_by(|a, b| a / CHUNK_USERS == b / CHUNK_USERS) {
+        let arrays = part.first().map(|user| chunk_values(snapshot, user / CHUNK_USERS, part, &columns)).transpose()?;
+        let arrays = arrays.unwrap_or_default();
+        let text = |row: usize, array: &Option<ArrayRef>| array.as_ref().and_then(|a| cells::text(a, row, snapshot.zone()));
+        rows.extend((0..part.len()).map(|row| arrays.iter().map(|array| text(row, array)).collect()));
+    }
+    Ok(rows)
+}
+
+fn chunk_values(snapshot: &Snapshot, chunk: u32, users: &[UserNo], columns: &[Option<Column>]) -> Outcome<Vec<Option<ArrayRef>>> {
+    let attributes = snapshot.attributes(chunk)?;
+    let one = |column: &Option<Column>| {
+        let Some(column) = column else { return Ok(None) };
+        let stored = attributes.as_ref().map(|a| a.column(&column.name)).transpose()?.flatten();
+        values(stored, users, column.type_of).map(Some).map_err(broken)
+    };
+    columns.iter().map(one).collect()
+}
+
 impl Diff {
     /// Writes `user_id,change` (entered or left) as a file, whole or not at all.
     /// Errors: OUT-001.

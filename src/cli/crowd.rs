@@ -1,7 +1,5 @@
 //! Crowds at the door: made, refreshed, listed, compared, written out, deleted.
 
-use std::collections::BTreeSet;
-
 use serde_json::{Value, json};
 
 use super::args::{Asked, Crowd, Output, Update};
@@ -11,6 +9,7 @@ use super::load;
 use super::output::{Writing, target_of};
 use super::session::{Session, usage};
 use super::table::Cell;
+use super::task;
 use super::words::{age, change, grouped, took};
 use crate::audience::{self, Creation, CrowdVersion, Made, Overview, State, Target};
 use crate::base::{Problems, Timestamp, Zone};
@@ -269,7 +268,9 @@ fn diff_target(path: &std::path::Path) -> Result<Target, Failure> {
 fn delete(name: &str, session: &mut Session, door: &mut Door) -> Done {
     session.must_exist()?;
     let now = session.environment.now;
-    session.audiences()?.delete(name, &[], &BTreeSet::new(), now)?;
+    let tasks = task::users_of_crowd(name, session)?;
+    let kept = task::reported_versions(name, session)?;
+    session.audiences()?.delete(name, &tasks, &kept, now)?;
     match door.is_json {
         true => door.json(&json!({ "crowd": name, "deleted": true })),
         false => {
