@@ -35,7 +35,15 @@ impl Audiences {
     /// Makes a task's own audience from its selection, and the first version as of `as_of`; an
     /// audience that the task had before goes.
     /// Errors: all mistakes of the selection, CRD-003 when a person took the name.
-    pub fn own(&mut self, owner: Owner, rule: &str, update: Update, is_listed: bool, as_of: Timestamp, job: Job) -> Result<CrowdVersion, Problems> {
+    pub fn own(
+        &mut self,
+        owner: Owner,
+        rule: &str,
+        update: Update,
+        is_listed: bool,
+        as_of: Timestamp,
+        job: Job,
+    ) -> Result<CrowdVersion, Problems> {
         if let Some(old) = self.owned(owner.id)? {
             self.delete(&old.name, &[], &Default::default(), job.now)?;
         }
@@ -54,7 +62,12 @@ impl Audiences {
 
     /// The version of a task's own audience for a run as of `as_of`; nothing when it has none yet.
     /// Errors: CRD-011 damaged.
-    pub fn own_at(&mut self, owner: Owner, as_of: Timestamp, job: Job) -> Result<Option<BoundVersion>, Problems> {
+    pub fn own_at(
+        &mut self,
+        owner: Owner,
+        as_of: Timestamp,
+        job: Job,
+    ) -> Result<Option<BoundVersion>, Problems> {
         match self.owned(owner.id)? {
             Some(crowd) => self.bound(crowd, owner, as_of, job).map(Some),
             None => Ok(None),
@@ -64,7 +77,13 @@ impl Audiences {
     /// The version of a crowd for a run as of `as_of` of a task (semantics 3): of a one-off and an
     /// upload what is there; of a daily crowd the newest; of an on-demand crowd the one that was there when the task was made.
     /// Errors: CRD-002 unknown, CRD-007 no version, CRD-011 damaged.
-    pub fn bound_at(&mut self, name: &str, owner: Owner, as_of: Timestamp, job: Job) -> Result<BoundVersion, Problems> {
+    pub fn bound_at(
+        &mut self,
+        name: &str,
+        owner: Owner,
+        as_of: Timestamp,
+        job: Job,
+    ) -> Result<BoundVersion, Problems> {
         let crowd = self.find(name)?;
         self.bound(crowd, owner, as_of, job)
     }
@@ -72,7 +91,13 @@ impl Audiences {
     /// A new version for a run, of the task's own audience or of the crowd `name`. A crowd that is
     /// not on demand keeps its own rhythm: the task gets what [`bound_at`](Audiences::bound_at) says.
     /// Errors: CRD-002 unknown, mistakes of the selection.
-    pub fn refreshed_at(&mut self, name: Option<&str>, owner: Owner, as_of: Timestamp, job: Job) -> Result<Option<BoundVersion>, Problems> {
+    pub fn refreshed_at(
+        &mut self,
+        name: Option<&str>,
+        owner: Owner,
+        as_of: Timestamp,
+        job: Job,
+    ) -> Result<Option<BoundVersion>, Problems> {
         let crowd = match name {
             Some(name) => Some(self.find(name)?),
             None => self.owned(owner.id)?,
@@ -87,7 +112,13 @@ impl Audiences {
         }
     }
 
-    fn bound(&mut self, crowd: Crowd, owner: Owner, as_of: Timestamp, job: Job) -> Result<BoundVersion, Problems> {
+    fn bound(
+        &mut self,
+        crowd: Crowd,
+        owner: Owner,
+        as_of: Timestamp,
+        job: Job,
+    ) -> Result<BoundVersion, Problems> {
         let versions = self.registry.versions(crowd.no)?;
         let chosen = match crowd.update {
             Update::OnDemand => as_made(&versions, owner.created_at).or_else(|| seen(&versions, as_of)),
@@ -98,7 +129,8 @@ impl Audiences {
     }
 
     fn with_users(&self, crowd: &Crowd, version: &CrowdVersion, job: Job) -> Outcome<BoundVersion> {
-        let users = self.registry.files.read(crowd.no, version.no, &version.checksum)? & job.snapshot.universe();
+        let users =
+            self.registry.files.read(crowd.no, version.no, &version.checksum)? & job.snapshot.universe();
         Ok(BoundVersion { crowd: crowd.name.clone(), version: version.clone(), users })
     }
 

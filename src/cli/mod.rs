@@ -61,7 +61,9 @@ fn finish(cli: Cli, world: World) -> u8 {
     let mut door = Door::new(cli.common.json, world.out, world.talk);
     let done = match &cli.command {
         Command::Completions { shell } => completions(*shell, &mut door),
-        command => Session::open(&cli, world.outside, &bars).and_then(|session| perform(command, session, &mut door)),
+        command => {
+            Session::open(&cli, world.outside, &bars).and_then(|session| perform(command, session, &mut door))
+        }
     };
     door.close(done)
 }

@@ -91,7 +91,8 @@ impl<'a> Session<'a> {
     /// Errors: CLI-001 for a zone that is none.
     pub fn zone(&self, name: Option<&str>) -> Result<Zone, Failure> {
         let Some(name) = name else { return Ok(self.settings.zone) };
-        let refused = || usage(format!("--zone {name}"), "there is no such IANA zone", "write it like Asia/Shanghai");
+        let refused =
+            || usage(format!("--zone {name}"), "there is no such IANA zone", "write it like Asia/Shanghai");
         Zone::named(name).ok_or_else(refused)
     }
 
@@ -109,7 +110,8 @@ impl<'a> Session<'a> {
             return Ok(());
         }
         let at = self.home.dir().display().to_string();
-        let cure = "load data first with `quanke ingest …`, or name the home with --home (the app with --app)";
+        let cure =
+            "load data first with `quanke ingest …`, or name the home with --home (the app with --app)";
         Err(usage(at, "there is no home here yet", cure))
     }
 

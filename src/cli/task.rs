@@ -64,7 +64,12 @@ impl Session<'_> {
     }
 }
 
-fn checked(path: &str, snapshot: &Snapshot, audiences: &Audiences, session: &Session) -> Result<Checked, Failure> {
+fn checked(
+    path: &str,
+    snapshot: &Snapshot,
+    audiences: &Audiences,
+    session: &Session,
+) -> Result<Checked, Failure> {
     let text = std::fs::read_to_string(path).map_err(|error| {
         let cure = "name a UTF-8 text file that holds one task";
         Problem::author("CLI-002", format!("the task cannot be read: {error}")).at(path).cure(cure)
@@ -188,7 +193,11 @@ fn show(id: &str, session: &Session, door: &mut Door) -> Done {
     }
     let rows: Vec<Vec<Cell>> = moves
         .iter()
-        .map(|m| [text(m.at).as_str(), &m.who, &m.step, &m.to, m.note.as_deref().unwrap_or("")].map(Cell::text).to_vec())
+        .map(|m| {
+            [text(m.at).as_str(), &m.who, &m.step, &m.to, m.note.as_deref().unwrap_or("")]
+                .map(Cell::text)
+                .to_vec()
+        })
         .collect();
     door.answer(document, || {
         let head = format!("{} '{}'  {}  version {}", task.id, task.file.name, task.state, task.version);
@@ -218,9 +227,9 @@ fn uses(task: &Task, name: &str) -> bool {
     let in_audience = match &task.file.audience {
         Audience::Everyone => false,
         Audience::Crowd(crowd) => crowd == name,
-        Audience::Selection(rule) => {
-            rule.parse::<Selection>().is_ok_and(|selection| crowds_in(&selection).iter().any(|n| n.text == name))
-        }
+        Audience::Selection(rule) => rule
+            .parse::<Selection>()
+            .is_ok_and(|selection| crowds_in(&selection).iter().any(|n| n.text == name)),
     };
     in_audience || task.file.limits.blacklist.as_deref() == Some(name)
 }
@@ -231,7 +240,8 @@ pub fn reported_versions(name: &str, session: &Session) -> Result<std::collectio
     let mut kept = std::collections::BTreeSet::new();
     for task in session.tasks()?.list()? {
         let runs = ledger.runs_of(&task.id)?;
-        let versions = runs.iter().filter_map(|run| run.crowd_version.as_deref()?.strip_prefix(name)?.strip_prefix('@'));
+        let versions =
+            runs.iter().filter_map(|run| run.crowd_version.as_deref()?.strip_prefix(name)?.strip_prefix('@'));
         kept.extend(versions.filter_map(|no| no.parse::<u32>().ok()));
     }
     Ok(kept)
@@ -339,8 +349,17 @@ impl<'a> Clock<'a> {
         let results = self.audiences.borrow_mut().refresh_daily(zone.start_of(day), job)?;
         let told = results.into_iter().map(|(name, result)| {
             let (what, note) = match result {
-                Ok(made) => ("refreshed", format!("crowd '{name}' version {}, {} users", made.version.no, made.version.size)),
-                Err(problems) => ("refresh failed", format!("crowd '{name}' stays stale: {}", problems.0.iter().map(|p| p.what.as_str()).collect::<Vec<_>>().join("; "))),
+                Ok(made) => (
+                    "refreshed",
+                    format!("crowd '{name}' version {}, {} users", made.version.no, made.version.size),
+                ),
+                Err(problems) => (
+                    "refresh failed",
+                    format!(
+                        "crowd '{name}' stays stale: {}",
+                        problems.0.iter().map(|p| p.what.as_str()).collect::<Vec<_>>().join("; ")
+                    ),
+                ),
             };
             Happened { at: zone.text(at), task: "-".to_string(), what: what.to_string(), note }
         });

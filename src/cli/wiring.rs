@@ -34,7 +34,12 @@ impl Known for Names<'_> {
 
     fn attributes(&self) -> Vec<String> {
         let catalog = self.snapshot.catalog();
-        catalog.attributes.iter().map(|column| column.name.clone()).chain(catalog.aliases.keys().cloned()).collect()
+        catalog
+            .attributes
+            .iter()
+            .map(|column| column.name.clone())
+            .chain(catalog.aliases.keys().cloned())
+            .collect()
     }
 
     fn senders(&self) -> Vec<String> {
@@ -85,7 +90,8 @@ impl dispatch::Audiences for Reach<'_> {
             Audience::Selection(_) => None,
             Audience::Crowd(name) => Some(name.as_str()),
         };
-        let refreshed = self.audiences.borrow_mut().refreshed_at(name, owner_of(task), as_of, self.job(as_of));
+        let refreshed =
+            self.audiences.borrow_mut().refreshed_at(name, owner_of(task), as_of, self.job(as_of));
         match refreshed.map_err(first)? {
             Some(bound) => Ok(resolved(bound)),
             None => self.resolve(task, as_of),

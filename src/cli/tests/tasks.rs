@@ -29,8 +29,10 @@ fn run(shell: &Shell, until: &str) -> Value {
 
 /// The user ids in the outbox of a task, sorted.
 fn reached(shell: &Shell, id: &str) -> Vec<String> {
-    let text = std::fs::read_to_string(shell.folder.path().join(format!("home/outbox/{id}.ndjson"))).unwrap_or_default();
-    let id_of = |line: &str| serde_json::from_str::<Value>(line).unwrap()["user_id"].as_str().unwrap().to_string();
+    let text = std::fs::read_to_string(shell.folder.path().join(format!("home/outbox/{id}.ndjson")))
+        .unwrap_or_default();
+    let id_of =
+        |line: &str| serde_json::from_str::<Value>(line).unwrap()["user_id"].as_str().unwrap().to_string();
     let mut ids: Vec<String> = text.lines().map(id_of).collect();
     ids.sort();
     ids
@@ -100,7 +102,10 @@ fn a_daily_audience_is_made_anew_each_day_by_itself() {
     assert_eq!(reached(&shell, &id), ["00001", "00002", "u7"]);
     let shown = shell.ask(&["crowd", "show", "每天"]).fine().json();
     let as_of: Vec<&Value> = shown["versions"].as_array().unwrap().iter().map(|v| &v["as_of"]).collect();
-    assert_eq!(as_of[1..], ["2026-03-02T00:00:00.000+08:00", "2026-03-03T00:00:00.000+08:00", "2026-03-04T00:00:00.000+08:00"]);
+    assert_eq!(
+        as_of[1..],
+        ["2026-03-02T00:00:00.000+08:00", "2026-03-03T00:00:00.000+08:00", "2026-03-04T00:00:00.000+08:00"]
+    );
 }
 
 // proves: S2.24
