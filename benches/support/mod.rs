@@ -131,6 +131,7 @@ fn load(home: &Home, folder: &Path) {
             zone: Zone::default(),
             types: BTreeMap::new(),
             rejects: folder.join("rejects"),
+            is_id_asked: false,
         };
         ingest::open(&request, None, &Quiet).unwrap()
     };

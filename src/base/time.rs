@@ -196,8 +196,13 @@ impl Zone {
 }
 
 impl Timestamp {
+    /// Instants beyond the calendar count as its ends, two days inside so that every zone can show
+    /// them.
     fn utc(self) -> DateTime<Utc> {
-        DateTime::from_timestamp_millis(self.0).unwrap_or(DateTime::<Utc>::MAX_UTC)
+        const MARGIN_MS: i64 = 2 * 86_400_000;
+        let first = DateTime::<Utc>::MIN_UTC.timestamp_millis() + MARGIN_MS;
+        let last = DateTime::<Utc>::MAX_UTC.timestamp_millis() - MARGIN_MS;
+        DateTime::from_timestamp_millis(self.0.clamp(first, last)).unwrap_or_default()
     }
 
     /// Is it within the years that a calendar can show (about 262,000 each way)?
@@ -265,6 +270,17 @@ mod tests {
         assert_eq!(at("2026-11-01 01:30", "America/New_York"), "2026-11-01T01:30:00.000-04:00");
         assert_eq!(at("2018-11-04", "America/Sao_Paulo"), "2018-11-04T01:00:00.000-02:00");
         assert_eq!(at("2011-12-30 10:00", "Pacific/Apia"), "2011-12-31T00:00:00.000+14:00");
+    }
+
+    #[test]
+    fn no_instant_is_too_far_to_be_shown() {
+        for zone in ["Asia/Shanghai", "America/New_York"].map(|name| Zone::named(name).unwrap()) {
+            for at in [i64::MIN, i64::MIN + 1, -1, 0, i64::MAX] {
+                assert!(!zone.text(Timestamp(at)).is_empty());
+                let day = zone.day_of(Timestamp(at));
+                assert!(zone.start_of(day) <= zone.start_of(day.plus(1)));
+            }
+        }
     }
 
     #[test]

@@ -18,7 +18,7 @@ use parquet::basic;
 use parquet::schema::types::SchemaDescriptor;
 
 use super::content::{Counted, Input};
-use super::{BATCH_ROWS, Format};
+use super::{BATCH_ROWS, Format, frames};
 use crate::base::{Outcome, Type};
 
 /// One column that is no struct.
@@ -85,9 +85,11 @@ fn parquet_of(input: &Input) -> Outcome<ParquetRecordBatchReaderBuilder<std::fs:
 fn arrow_of(input: &Input, taken: Arc<AtomicU64>) -> Outcome<(Arc<Schema>, Batches)> {
     let mut head = Vec::new();
     input.file()?.take(6).read_to_end(&mut head)?;
+    let is_file = head == b"ARROW1";
+    frames::check(BufReader::new(input.file()?), is_file).map_err(|why| input.broken(&why))?;
     let file = BufReader::new(Counted { inner: input.file()?, taken });
     let broken = |error: ArrowError| input.broken(&error.to_string());
-    if head == b"ARROW1" {
+    if is_file {
         let reader = FileReader::try_new(file, None).map_err(broken)?;
         return Ok((reader.schema(), Box::new(reader)));
     }

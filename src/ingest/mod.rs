@@ -4,7 +4,7 @@
 //! looks at names and types (over the whole of a text file: `infer` weighs the evidence), `plan`
 //! settles one schema for all files or tells every problem at once. Then a thread reads ahead:
 //! `read` makes arrow columns of a file (`csv` and `json` split text, `columnar` opens Parquet and
-//! Arrow), `convert` gives each column its type, `check` keeps the good rows and `rejects` writes
+//! Arrow, whose lengths `frames` has checked), `convert` gives each column its type, `check` keeps the good rows and `rejects` writes
 //! down the others. The user meets it all as [`Source`], an iterator of [`Checked`].
 //! What the formats and typing rules are: `docs/ingest.md`. Read on in `store`, which takes only
 //! [`Checked`].
@@ -21,6 +21,7 @@ mod content;
 mod convert;
 mod csv;
 mod files;
+mod frames;
 mod infer;
 mod instant;
 mod json;

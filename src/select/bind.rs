@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use super::ast::{Behaviour, Comparison, Detail, Filter, Leaf, Measure, Metric, Selection, Step};
 use super::bound::{Bound, BoundFilter, BoundLeaf, BoundMetric, Compare, Form, Node, RowTest, Tested};
-use super::check::Check;
+use super::check::{Check, described};
 use crate::base::{Name, Problem, Problems, Type, Window, Zone};
-use crate::ingest::Column;
+use crate::store::Column;
 use crate::store::{Catalog, Snapshot};
 
 /// What a selection may speak of.
@@ -67,15 +67,25 @@ impl Binder<'_> {
             Leaf::Behaviour(behaviour) => self.behaviour(behaviour),
             Leaf::Detail(detail) => self.detail(detail),
             Leaf::Crowd(name) => self.crowd(name),
-            Leaf::Edge(edge) => self.unsupported(if edge.is_first { "`first EVENT …`" } else { "`last EVENT …`" }),
-            Leaf::Sequence(_) => self.unsupported("a sequence (`did A then B …`)"),
-            Leaf::Sample { .. } => self.unsupported("`sample …`"),
-            Leaf::Top { .. } => self.unsupported("`top … by …`"),
+            Leaf::Edge(edge) => {
+                let word = if edge.is_first { "`first EVENT …`" } else { "`last EVENT …`" };
+                self.unsupported(word, edge.step.event.as_ref())
+            }
+            Leaf::Sequence(sequence) => {
+                let first = sequence.steps.first().and_then(|step| step.event.as_ref());
+                self.unsupported("a sequence (`did A then B …`)", first)
+            }
+            Leaf::Sample { .. } => self.unsupported("`sample …`", None),
+            Leaf::Top { by, .. } => self.unsupported("`top … by …`", Some(by)),
         }
     }
 
-    fn unsupported<T>(&mut self, what: &str) -> Option<T> {
-        let problem = Problem::author("SEL-110", format!("{what} is part of the language but not supported yet"));
+    /// `near` is a name that stands in the condition, to show the place by.
+    fn unsupported<T>(&mut self, what: &str, near: Option<&Name>) -> Option<T> {
+        let mut problem = Problem::author("SEL-110", format!("{what} is part of the language but not supported yet"));
+        if let Some(name) = near {
+            problem = problem.span(name.span);
+        }
         self.refuse(problem.cure("leave this condition out for now; it is not evaluated as something else"))
     }
 
@@ -197,7 +207,7 @@ impl Binder<'_> {
     fn row_test(&mut self, comparison: &Comparison, columns: &[Column], word: &str) -> Option<BoundFilter> {
         let tested = self.tested(comparison, columns, word, "SEL-103")?;
         match tested.check {
-            Check::WithinOf { .. } => self.unsupported("`within … of …` inside a filter"),
+            Check::WithinOf { .. } => self.unsupported("`within … of …` inside a filter", Some(&comparison.name)),
             _ => Some(BoundFilter::Test(tested)),
         }
     }
@@ -235,7 +245,7 @@ impl Binder<'_> {
             _ => column.type_of.is_number(),
         };
         if !fits {
-            let what = format!("`{}` has the type {}; it cannot be measured so", column.name, column.type_of);
+            let what = format!("`{}` is {}; it cannot be measured so", column.name, described(column.type_of));
             let cure = "take a number, or ask `distinct(…)` or `count`";
             return self.refuse(Problem::author("SEL-113", what).cure(cure).span(name.span));
         }
@@ -258,7 +268,7 @@ impl Binder<'_> {
         if matches!(column.type_of, Type::Date | Type::Instant) {
             return Some(column.name);
         }
-        let what = format!("`{}` is {}; a window begins at a date or an instant", column.name, column.type_of);
+        let what = format!("`{}` is {}; a window begins at a date or an instant", column.name, described(column.type_of));
         self.refuse(Problem::author("SEL-106", what).cure("name a tag that holds a date or an instant").span(of.span))
     }
 
@@ -290,7 +300,7 @@ impl Binder<'_> {
         if matches!(column.type_of, Type::Date | Type::Instant) {
             return Some(column.name);
         }
-        let what = format!("`{}` is {}, not a date or an instant", column.name, column.type_of);
+        let what = format!("`{}` is {}, not a date or an instant", column.name, described(column.type_of));
         self.refuse(Problem::author("SEL-114", what).cure("name a time column after `on`").span(name.span))
     }
 

@@ -313,7 +313,8 @@ fn all_of<T>(results: impl Iterator<Item = Result<T, Problem>>) -> Result<Vec<T>
     if problems.is_empty() { Ok(values) } else { Err(problems) }
 }
 
-fn described(type_of: Type) -> &'static str {
+/// A type as a problem says it: `an integer`.
+pub fn described(type_of: Type) -> &'static str {
     match type_of {
         Type::Text => "a text",
         Type::Integer => "an integer",

@@ -218,6 +218,9 @@ impl<'a> Reader<'a> {
             Some(None) => keep = BooleanBuffer::new_unset(all.len()),
             None => {}
         }
+        if let (BoundMetric::Days, Some(times)) = (&self.plan.metric, &times) {
+            keep = &keep & &BooleanBuffer::collect_bool(times.len(), |row| times[row] != i64::MIN);
+        }
         let kept: Vec<usize> = keep.set_indices().collect();
         let is_own = matches!(self.plan.span, TimeSpan::Own { .. });
         let weight = match (&self.plan.metric, measured.flatten(), &times) {

@@ -50,7 +50,8 @@ impl Attributes {
         let table = ArrowFile::open(root, &parts.table)?;
         let listed = table.schema().metadata().get(INDEXED).cloned().unwrap_or_default();
         let indexed: Vec<String> = serde_json::from_str(&listed).unwrap_or_default();
-        let slot = |field: &arrow::datatypes::FieldRef| Slot::new(field.name(), field.data_type(), &indexed, known);
+        let slot =
+            |field: &arrow::datatypes::FieldRef| Slot::new(field.name(), field.data_type(), &indexed, known);
         let columns = table.schema().fields().iter().map(slot).collect();
         let bitmaps = ArrowFile::open(root, &parts.bitmaps)?;
         let bitmaps_path = root.join(&parts.bitmaps.name);
@@ -132,14 +133,20 @@ impl Slot {
         // names: its containers are of no use any more.
         let is_widened = *stored == DataType::Int64 && wanted == Some(DataType::Float64);
         let is_indexed = !is_widened && indexed.iter().any(|one| one == name);
-        Slot { name: name.to_string(), as_type: wanted.unwrap_or(stored.clone()), is_indexed, array: OnceLock::new() }
+        Slot {
+            name: name.to_string(),
+            as_type: wanted.unwrap_or(stored.clone()),
+            is_indexed,
+            array: OnceLock::new(),
+        }
     }
 }
 
 impl Values {
     fn read(file: &ArrowFile) -> Outcome<Values> {
         let batch = file.batch(0)?;
-        let text = |at: usize| batch.columns().get(at).and_then(|column| column.as_string_opt::<i32>()).cloned();
+        let text =
+            |at: usize| batch.columns().get(at).and_then(|column| column.as_string_opt::<i32>()).cloned();
         let bitmaps = batch.columns().get(2).and_then(|column| column.as_binary_opt::<i32>()).cloned();
         let found = text(0).zip(text(1)).zip(bitmaps);
         let ((attributes, values), bitmaps) = found.ok_or_else(|| file.damage("it has no bitmaps"))?;

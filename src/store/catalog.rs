@@ -91,7 +91,9 @@ impl Catalog {
     }
 
     fn settled(&self, prefix: &str, known: &[Column]) -> BTreeMap<String, Settled> {
-        let known = known.iter().map(|column| (column.name.clone(), Settled { type_of: column.type_of, is_fixed: false }));
+        let known = known
+            .iter()
+            .map(|column| (column.name.clone(), Settled { type_of: column.type_of, is_fixed: false }));
         let fixed = self.fixed.iter().filter_map(|(name, type_of)| {
             Some((name.strip_prefix(prefix)?.to_string(), Settled { type_of: *type_of, is_fixed: true }))
         });

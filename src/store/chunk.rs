@@ -42,7 +42,12 @@ enum Slot {
 
 impl Plan<'_> {
     /// The files of a chunk after the load; `None` when nobody in it has a value.
-    pub fn merge(&self, chunk: u32, old: Option<&ChunkParts>, rows: &RecordBatch) -> Outcome<Option<ChunkParts>> {
+    pub fn merge(
+        &self,
+        chunk: u32,
+        old: Option<&ChunkParts>,
+        rows: &RecordBatch,
+    ) -> Outcome<Option<ChunkParts>> {
         let old = old.map(|parts| Attributes::open(&self.disk.root, chunk, parts, self.known)).transpose()?;
         let old_len = old.as_ref().map_or(Ok(0), Attributes::len)?;
         let slots = slots_of(rows, old_len);
@@ -56,11 +61,21 @@ impl Plan<'_> {
         if columns.is_empty() {
             return Ok(None);
         }
-        Ok(Some(ChunkParts { table: self.write_table(chunk, &columns)?, bitmaps: self.write_bitmaps(chunk, &columns)? }))
+        Ok(Some(ChunkParts {
+            table: self.write_table(chunk, &columns)?,
+            bitmaps: self.write_bitmaps(chunk, &columns)?,
+        }))
     }
 
     /// One column after the load; `None` when neither side has it.
-    fn column(&self, column: &Column, old: Option<&Attributes>, old_len: usize, rows: &RecordBatch, slots: &[Slot]) -> Outcome<Option<ArrayRef>> {
+    fn column(
+        &self,
+        column: &Column,
+        old: Option<&Attributes>,
+        old_len: usize,
+        rows: &RecordBatch,
+        slots: &[Slot],
+    ) -> Outcome<Option<ArrayRef>> {
         let as_type = arrow_type(column.type_of);
         let loaded = self.loaded.iter().position(|one| one.name == column.name);
         let new = loaded.map(|at| rows.column(HEAD + at).clone());
@@ -75,13 +90,20 @@ impl Plan<'_> {
         let keep_old = new.is_none() && self.is_patch;
         let new = new.unwrap_or_else(|| new_null_array(&as_type, rows.num_rows()));
         let missing = new_null_array(&as_type, 1);
-        let places: Vec<(usize, usize)> = slots.iter().enumerate().map(|(at, slot)| place(at, *slot, old_len, keep_old)).collect();
+        let places: Vec<(usize, usize)> =
+            slots.iter().enumerate().map(|(at, slot)| place(at, *slot, old_len, keep_old)).collect();
         interleave(&[&stored, &new, &missing], &places).map(Some).map_err(bug)
     }
 
     fn write_table(&self, chunk: u32, columns: &[(&Column, Encoded)]) -> Outcome<Part> {
-        let field = |(column, encoded): &(&Column, Encoded)| Field::new(&column.name, encoded.array.data_type().clone(), true);
-        let indexed: Vec<&str> = columns.iter().filter(|(_, e)| e.sets.is_some()).map(|(column, _)| column.name.as_str()).collect();
+        let field = |(column, encoded): &(&Column, Encoded)| {
+            Field::new(&column.name, encoded.array.data_type().clone(), true)
+        };
+        let indexed: Vec<&str> = columns
+            .iter()
+            .filter(|(_, e)| e.sets.is_some())
+            .map(|(column, _)| column.name.as_str())
+            .collect();
         let indexed = serde_json::to_string(&indexed).unwrap_or_default();
         let schema = schema_with(columns.iter().map(field).collect(), INDEXED, indexed);
         let arrays: Vec<ArrayRef> = columns.iter().map(|(_, encoded)| encoded.array.clone()).collect();
@@ -101,7 +123,8 @@ impl Plan<'_> {
         let values = StringArray::from_iter_values(rows.iter().map(|row| &row.1));
         let bitmaps = BinaryArray::from_iter_values(rows.iter().map(|row| &row.2));
         let schema = bitmaps_schema();
-        let batch = batch_of(&schema, vec![Arc::new(attributes), Arc::new(values), Arc::new(bitmaps)], rows.len());
+        let batch =
+            batch_of(&schema, vec![Arc::new(attributes), Arc::new(values), Arc::new(bitmaps)], rows.len());
         let name = format!("users/c{chunk:05}.g{}.bitmaps.arrow", self.generation);
         write_arrow(self.disk, &name, &schema, [batch])
     }
@@ -109,7 +132,11 @@ impl Plan<'_> {
 
 fn bitmaps_schema() -> SchemaRef {
     let field = |name: &str, as_type| Field::new(name, as_type, false);
-    schema_of(vec![field("attribute", DataType::Utf8), field("value", DataType::Utf8), field("bitmap", DataType::Binary)])
+    schema_of(vec![
+        field("attribute", DataType::Utf8),
+        field("value", DataType::Utf8),
+        field("bitmap", DataType::Binary),
+    ])
 }
 
 /// What happens to each user, up to the last one who has or gets a row.

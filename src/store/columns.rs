@@ -45,7 +45,9 @@ pub(super) fn stored_name(name: &str) -> Cow<'_, str> {
 
 /// The folder of a detail table: its name with all but letters, digits, `-` and `_` spelled out.
 pub(super) fn folder_of(table: &str) -> String {
-    let spell = |c: char| if c.is_alphanumeric() || c == '-' || c == '_' { c.to_string() } else { format!("%{:x}", c as u32) };
+    let spell = |c: char| {
+        if c.is_alphanumeric() || c == '-' || c == '_' { c.to_string() } else { format!("%{:x}", c as u32) }
+    };
     format!("details/{}", table.chars().map(spell).collect::<String>())
 }
 
@@ -98,7 +100,8 @@ fn wider(old: &Column, new: &Column, what: &str) -> Outcome<Type> {
         false if a.is_number() && b.is_number() => Ok(Type::Float),
         false => {
             let found = format!("{what} `{}` is {a} in the home, and {b} in what is loaded", new.name);
-            let cure = format!("convert the column to {a}, fix its type in catalog.toml, or give it another name");
+            let cure =
+                format!("convert the column to {a}, fix its type in catalog.toml, or give it another name");
             Err(Problem::data("STO-004", found).at(new.name.clone()).cure(cure))
         }
     }

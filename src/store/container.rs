@@ -34,7 +34,9 @@ impl Container<'_> {
     pub fn count(&self) -> u32 {
         match self {
             Container::Array(bytes) => (bytes.len() / 2) as u32,
-            Container::Bits(bytes) => bytes.as_chunks::<8>().0.iter().map(|b| u64::from_le_bytes(*b).count_ones()).sum(),
+            Container::Bits(bytes) => {
+                bytes.as_chunks::<8>().0.iter().map(|b| u64::from_le_bytes(*b).count_ones()).sum()
+            }
             Container::Runs(bytes) => runs(bytes).map(|(from, to)| to as u32 - from as u32 + 1).sum(),
         }
     }
@@ -42,7 +44,9 @@ impl Container<'_> {
     /// Is the user at `position` of the chunk in it?
     pub fn holds(&self, position: u16) -> bool {
         match self {
-            Container::Array(bytes) => bytes.as_chunks::<2>().0.binary_search_by_key(&position, |b| u16::from_le_bytes(*b)).is_ok(),
+            Container::Array(bytes) => {
+                bytes.as_chunks::<2>().0.binary_search_by_key(&position, |b| u16::from_le_bytes(*b)).is_ok()
+            }
             Container::Bits(bytes) => bytes[position as usize / 8] >> (position % 8) & 1 == 1,
             Container::Runs(bytes) => runs(bytes).any(|(from, to)| from <= position && position <= to),
         }
@@ -108,7 +112,14 @@ impl<'a> Header<'a> {
         if cookie == COOKIE_PLAIN {
             let count = u32_at(bytes, 4)? as usize;
             let offsets_at = 8 + 4 * count;
-            let header = Header { bytes, count, run_flags: &[], keys_at: 8, offsets_at: Some(offsets_at), data_at: offsets_at + 4 * count };
+            let header = Header {
+                bytes,
+                count,
+                run_flags: &[],
+                keys_at: 8,
+                offsets_at: Some(offsets_at),
+                data_at: offsets_at + 4 * count,
+            };
             return (count <= 65_536).then_some(header);
         }
         if cookie & 0xffff != COOKIE_RUNS {
@@ -227,13 +238,13 @@ pub(super) fn set_of(bytes: &[u8], at: &std::path::Path) -> Outcome<RoaringBitma
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use proptest::prelude::*;
 
     use super::*;
 
     /// Sets with every form of container in several chunks.
-    pub(in crate::store) fn sets() -> impl Strategy<Value = RoaringBitmap> {
+    pub fn sets() -> impl Strategy<Value = RoaringBitmap> {
         let spans = proptest::collection::vec((0u32..6 * 65_536, 1u32..9_000, 1u32..4), 0..8);
         let singles = proptest::collection::vec(0u32..6 * 65_536, 0..50);
         (spans, singles, any::<bool>()).prop_map(|(spans, singles, optimised)| {
@@ -282,6 +293,3 @@ mod tests {
         }
     }
 }
-
-#[cfg(test)]
-pub(super) use tests::sets;

@@ -65,7 +65,8 @@ impl Plan<'_> {
     pub fn merge(&self, chunk: u32, old: Option<&DetailPart>, new: &RecordBatch) -> Outcome<Merged> {
         let actions = new.column(ACTION_AT).as_primitive::<UInt8Type>();
         let keys: &StringArray = new.column(KEY_AT).as_string::<i32>();
-        let by_key: HashMap<&str, u8> = (0..new.num_rows()).map(|row| (keys.value(row), actions.value(row))).collect();
+        let by_key: HashMap<&str, u8> =
+            (0..new.num_rows()).map(|row| (keys.value(row), actions.value(row))).collect();
         let (mut batches, mut columns, mut places) = (Vec::new(), Vec::new(), Vec::new());
         let (mut replaced, mut deleted) = (0, 0);
         if let Some(old) = old {
@@ -88,7 +89,12 @@ impl Plan<'_> {
         Ok(Merged { part, replaced: replaced as u64, deleted: deleted as u64 })
     }
 
-    fn write(&self, chunk: u32, batches: &[RecordBatch], places: &[super::parquet_file::Place]) -> Outcome<DetailPart> {
+    fn write(
+        &self,
+        chunk: u32,
+        batches: &[RecordBatch],
+        places: &[super::parquet_file::Place],
+    ) -> Outcome<DetailPart> {
         let name = format!("{}/c{chunk:05}.g{}.parquet", self.folder, self.generation);
         let mut writer = RowWriter::create(self.disk, &name, self.schema())?;
         let groups = writer.write(&batches.iter().collect::<Vec<_>>(), places)?;
@@ -106,14 +112,22 @@ impl Plan<'_> {
     }
 
     fn stored_batch(&self, old: &DetailPart) -> Outcome<RecordBatch> {
-        let typed = self.known.iter().map(|column| (stored_name(&column.name).into_owned(), Some(arrow_type(column.type_of))));
+        let typed = self
+            .known
+            .iter()
+            .map(|column| (stored_name(&column.name).into_owned(), Some(arrow_type(column.type_of))));
         let asked: Vec<_> = std::iter::once((KEY.to_string(), Some(DataType::Utf8))).chain(typed).collect();
         let file = RowFile { root: &self.disk.root, part: &old.file, groups: 0..old.groups, cache: None };
         let rows = file.read(&asked)?;
         let count = rows.users.len();
-        let times = rows.times.map_or(Ok(new_null_array(&instant_type(), count)), |times| cast(&times, &instant_type()));
+        let times = rows
+            .times
+            .map_or(Ok(new_null_array(&instant_type(), count)), |times| cast(&times, &instant_type()));
         let mut columns = rows.columns.into_iter();
-        let keys = columns.next().flatten().ok_or_else(|| super::disk::damaged(&self.disk.path(&old.file.name), "it has no keys"))?;
+        let keys = columns
+            .next()
+            .flatten()
+            .ok_or_else(|| super::disk::damaged(&self.disk.path(&old.file.name), "it has no keys"))?;
         let others = columns.zip(self.known).map(|(array, column)| or_null(array, column, count));
         self.batch([Arc::new(rows.users), keys, times.map_err(bug)?], others)
     }

@@ -7,7 +7,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray, UInt8Array, UInt32Array, new_null_array};
+use arrow::array::{
+    Array, ArrayRef, AsArray, RecordBatch, StringArray, UInt8Array, UInt32Array, new_null_array,
+};
 use arrow::compute::{cast, take_record_batch};
 use arrow::datatypes::{DataType, Field, SchemaRef, UInt32Type};
 use hashbrown::HashMap;
@@ -17,7 +19,9 @@ use crate::base::{CHUNK_USERS, Outcome, Pace, Problem, UserNo};
 use crate::ingest::{Checked, Column};
 
 use super::bits::Bits;
-use super::columns::{KEY, TIME, USER, aligned, arrow_type, folder_of, instant_type, joined, schema_of, settled, stored_name};
+use super::columns::{
+    KEY, TIME, USER, aligned, arrow_type, folder_of, instant_type, joined, schema_of, settled, stored_name,
+};
 use super::detail_chunk::{ACTION_AT, Action, Merged, Plan};
 use super::index::{Index, add_run, key_hash};
 use super::load::Load;
@@ -34,6 +38,7 @@ impl Writer {
     /// user's, and a row marked deleted removes it. Users not known yet become known.
     /// Errors: those of `batches`, STO-004 when a column changes its type, STO-005 when key or
     /// time are not the columns that the table has for them, OUT-001.
+    #[expect(clippy::too_many_arguments, reason = "the three names of a table are all different words")]
     pub fn detail(
         &mut self,
         table: &str,
@@ -68,18 +73,40 @@ struct Sorted {
 }
 
 impl DetailLoad {
-    fn new(load: Load, name: &str, (key, time): (&str, Option<&str>), columns: &[Column], limits: &Limits) -> Outcome<DetailLoad> {
+    fn new(
+        load: Load,
+        name: &str,
+        (key, time): (&str, Option<&str>),
+        columns: &[Column],
+        limits: &Limits,
+    ) -> Outcome<DetailLoad> {
         let mut table = match load.draft.manifest.tables.get(name) {
             Some(table) => checked(table, name, key, time)?.clone(),
-            None => TableParts { key: key.to_string(), time: time.map(String::from), ..TableParts::default() },
+            None => {
+                TableParts { key: key.to_string(), time: time.map(String::from), ..TableParts::default() }
+            }
         };
         table.columns = joined(&table.columns, columns, "column")?;
         let columns = settled(columns, &table.columns);
         let spill = Spill::new(load.spill_folder(), schema(&columns), limits.memory_bytes / 4);
-        Ok(DetailLoad { load, name: name.to_string(), table, columns, spill, limits: *limits, named: Bits::default(), row_count: 0 })
+        Ok(DetailLoad {
+            load,
+            name: name.to_string(),
+            table,
+            columns,
+            spill,
+            limits: *limits,
+            named: Bits::default(),
+            row_count: 0,
+        })
     }
 
-    fn run(mut self, writer: &mut Writer, batches: &mut dyn Iterator<Item = Outcome<Checked>>, pace: &dyn Pace) -> Outcome<Loaded> {
+    fn run(
+        mut self,
+        writer: &mut Writer,
+        batches: &mut dyn Iterator<Item = Outcome<Checked>>,
+        pace: &dyn Pace,
+    ) -> Outcome<Loaded> {
         for batch in batches {
             let batch = batch?;
             self.take(&batch)?;
@@ -91,7 +118,8 @@ impl DetailLoad {
         let replaced = merged.iter().map(|(_, chunk)| chunk.replaced).sum();
         let deleted = merged.iter().map(|(_, chunk)| chunk.deleted).sum();
         let generation = self.load.generation();
-        self.table.index = add_run(&self.load.disk, &folder_of(&self.name), generation, &self.table.index, sorted.pairs)?;
+        self.table.index =
+            add_run(&self.load.disk, &folder_of(&self.name), generation, &self.table.index, sorted.pairs)?;
         for (chunk, merged) in merged {
             match merged.part {
                 Some(part) => drop(self.table.chunks.insert(chunk, part)),
@@ -108,7 +136,8 @@ impl DetailLoad {
     fn take(&mut self, batch: &Checked) -> Outcome<()> {
         let keys = batch.keys().ok_or_else(|| Problem::bug("detail rows came without keys"))?;
         let users = self.load.resolve(batch.users(), batch.deleted(), false)?;
-        let is_deleted = |at: usize| batch.deleted().is_some_and(|deleted| deleted.is_valid(at) && deleted.value(at));
+        let is_deleted =
+            |at: usize| batch.deleted().is_some_and(|deleted| deleted.is_valid(at) && deleted.value(at));
         let actions: Vec<u8> = (0..batch.len()).map(|at| Action::of(is_deleted(at)) as u8).collect();
         for (user, action) in users.iter().zip(&actions) {
             if let Some(user) = user.filter(|_| *action == Action::Row as u8) {
@@ -116,14 +145,16 @@ impl DetailLoad {
             }
         }
         let secret = self.load.draft.manifest.secret;
-        let parts: Vec<u64> = (0..keys.len()).map(|at| key_hash(secret, keys.value(at)) % KEY_PARTS).collect();
+        let parts: Vec<u64> =
+            (0..keys.len()).map(|at| key_hash(secret, keys.value(at)) % KEY_PARTS).collect();
         let times = match batch.times() {
             Some(times) => cast(times, &instant_type()).map_err(bug)?,
             None => new_null_array(&instant_type(), batch.len()),
         };
         let users = UInt32Array::from_iter_values(users.into_iter().map(Option::unwrap_or_default));
         self.row_count += batch.len() as u64;
-        let mut arrays: Vec<ArrayRef> = vec![Arc::new(users), Arc::new(keys.clone()), times, Arc::new(UInt8Array::from(actions))];
+        let mut arrays: Vec<ArrayRef> =
+            vec![Arc::new(users), Arc::new(keys.clone()), times, Arc::new(UInt8Array::from(actions))];
         arrays.extend(aligned(batch, &self.columns)?);
         self.spill.push(batch_of(self.spill.schema(), arrays, batch.len())?, &parts)
     }
@@ -131,7 +162,8 @@ impl DetailLoad {
     /// Sorts the last row of each key by chunk.
     fn sort(&mut self) -> Outcome<Sorted> {
         let index = Index::open(&self.load.disk.root, &self.table.index)?;
-        let by_chunk = Spill::new(self.load.spill_folder(), self.spill.schema().clone(), self.limits.memory_bytes / 4);
+        let by_chunk =
+            Spill::new(self.load.spill_folder(), self.spill.schema().clone(), self.limits.memory_bytes / 4);
         let mut sorted = Sorted { by_chunk, pairs: Vec::new(), duplicates: 0 };
         for part in self.spill.parts() {
             let batch = self.spill.read(part)?;
@@ -145,7 +177,13 @@ impl DetailLoad {
     fn merge(&mut self, by_chunk: &Spill, pace: &dyn Pace) -> Outcome<Vec<(u32, Merged)>> {
         let generation = self.load.generation();
         let folder = folder_of(&self.name);
-        let plan = Plan { disk: &self.load.disk, folder: &folder, generation, known: &self.table.columns, loaded: &self.columns };
+        let plan = Plan {
+            disk: &self.load.disk,
+            folder: &folder,
+            generation,
+            known: &self.table.columns,
+            loaded: &self.columns,
+        };
         let parts = by_chunk.parts();
         pace.begin("detail rows", Some(parts.len() as u64), "chunks");
         let merge = |part: &u64| {
@@ -176,7 +214,8 @@ impl Sorted {
                 parts.push(chunk as u64);
             };
             let before: Vec<UserNo> = index.find(hash).collect();
-            let mut elsewhere: BTreeMap<u32, ()> = before.iter().map(|user| (user / CHUNK_USERS, ())).collect();
+            let mut elsewhere: BTreeMap<u32, ()> =
+                before.iter().map(|user| (user / CHUNK_USERS, ())).collect();
             let is_row = actions.value(row) == Action::Row as u8;
             if is_row {
                 let user = users.value(row);
@@ -220,7 +259,9 @@ fn checked<'a>(table: &'a TableParts, name: &str, key: &str, time: Option<&str>)
     };
     let (has, given) = (shown(&table.key, table.time.as_deref()), shown(key, time));
     let what = format!("table `{name}` was made with {has}; this load says {given}");
-    Err(Problem::data("STO-005", what).at(name).cure(format!("use {has}, or load into a table of another name")))
+    Err(Problem::data("STO-005", what)
+        .at(name)
+        .cure(format!("use {has}, or load into a table of another name")))
 }
 
 fn schema(columns: &[Column]) -> SchemaRef {
@@ -230,6 +271,8 @@ fn schema(columns: &[Column]) -> SchemaRef {
         Field::new(TIME, instant_type(), true),
         Field::new("action", DataType::UInt8, false),
     ];
-    fields.extend(columns.iter().map(|column| Field::new(stored_name(&column.name), arrow_type(column.type_of), true)));
+    fields.extend(
+        columns.iter().map(|column| Field::new(stored_name(&column.name), arrow_type(column.type_of), true)),
+    );
     schema_of(fields)
 }

@@ -83,7 +83,15 @@ impl Disk {
         let made = self.fuse.burn().and_then(|()| File::create(&path));
         let file = made.map_err(|error| trouble(&path, error))?;
         let pending = Vec::with_capacity(PENDING_BYTES);
-        Ok(Sink { file, path, name: name.to_string(), pending, sum: Xxh3::new(), bytes: 0, fuse: self.fuse.clone() })
+        Ok(Sink {
+            file,
+            path,
+            name: name.to_string(),
+            pending,
+            sum: Xxh3::new(),
+            bytes: 0,
+            fuse: self.fuse.clone(),
+        })
     }
 
     /// A whole small file at once.
@@ -224,7 +232,11 @@ pub(super) fn verify_part(root: &Path, part: &Part) -> Outcome<()> {
             bytes => sum.update(&piece[..bytes]),
         }
     }
-    if sum.digest() == part.sum { Ok(()) } else { Err(damaged(&path, "its content has changed since it was written")) }
+    if sum.digest() == part.sum {
+        Ok(())
+    } else {
+        Err(damaged(&path, "its content has changed since it was written"))
+    }
 }
 
 /// Reads a small part whole.

@@ -44,7 +44,8 @@ fn encode_text(array: ArrayRef, base: UserNo) -> Outcome<Encoded> {
     let Some(codes) = codes_of(texts) else { return Ok(Encoded { array, sets: None }) };
     let mut values: Vec<(&str, u16)> = codes.into_iter().collect();
     values.sort_unstable();
-    let ranks: HashMap<&str, u16> = values.iter().enumerate().map(|(rank, (value, _))| (*value, rank as u16)).collect();
+    let ranks: HashMap<&str, u16> =
+        values.iter().enumerate().map(|(rank, (value, _))| (*value, rank as u16)).collect();
     let keys: UInt16Array = texts.iter().map(|text| text.and_then(|text| ranks.get(text).copied())).collect();
     let mut users: Vec<Vec<UserNo>> = vec![Vec::new(); values.len()];
     for (user, key) in (base..).zip(keys.iter()) {
@@ -52,7 +53,8 @@ fn encode_text(array: ArrayRef, base: UserNo) -> Outcome<Encoded> {
             users[key as usize].push(user);
         }
     }
-    let sets = values.iter().zip(users).map(|((value, _), users)| (value.to_string(), set_bytes(users))).collect();
+    let sets =
+        values.iter().zip(users).map(|((value, _), users)| (value.to_string(), set_bytes(users))).collect();
     let dictionary = StringArray::from_iter_values(values.iter().map(|(value, _)| *value));
     let array = DictionaryArray::<UInt16Type>::try_new(keys, Arc::new(dictionary)).map_err(bug)?;
     Ok(Encoded { array: Arc::new(array), sets: Some(sets) })
@@ -77,7 +79,9 @@ fn list_sets(array: &ArrayRef, base: UserNo) -> Option<Vec<(String, Vec<u8>)>> {
     let offsets = lists.value_offsets();
     let mut users: BTreeMap<&str, Vec<UserNo>> = BTreeMap::new();
     for (at, user) in (0..lists.len()).zip(base..).filter(|(at, _)| lists.is_valid(*at)) {
-        for item in (offsets[at]..offsets[at + 1]).map(|item| item as usize).filter(|item| texts.is_valid(*item)) {
+        for item in
+            (offsets[at]..offsets[at + 1]).map(|item| item as usize).filter(|item| texts.is_valid(*item))
+        {
             add(&mut users, texts.value(item), user);
         }
         if users.len() > TEXTS_MAX {
@@ -115,7 +119,8 @@ fn integer_sets(array: &ArrayRef, base: UserNo) -> Option<Vec<(String, Vec<u8>)>
             return None;
         }
     }
-    let mut sets: Vec<(String, Vec<u8>)> = users.into_iter().map(|(value, users)| (value.to_string(), set_bytes(users))).collect();
+    let mut sets: Vec<(String, Vec<u8>)> =
+        users.into_iter().map(|(value, users)| (value.to_string(), set_bytes(users))).collect();
     sets.sort_unstable();
     Some(sets)
 }
@@ -141,7 +146,10 @@ mod tests {
         let dictionary = found.array.as_dictionary::<UInt16Type>();
         assert_eq!(dictionary.values().as_string::<i32>().value(0), "a");
         let sets = found.sets.unwrap();
-        assert_eq!(sets.iter().map(|(v, b)| (v.as_str(), count_of(b))).collect::<Vec<_>>(), [("a", 1), ("b", 2)]);
+        assert_eq!(
+            sets.iter().map(|(v, b)| (v.as_str(), count_of(b))).collect::<Vec<_>>(),
+            [("a", 1), ("b", 2)]
+        );
     }
 
     #[test]

@@ -13,7 +13,9 @@ use crate::base::{Day, Outcome, Pace, Problem, Timestamp, UserNo, Zone};
 use crate::ingest::{Checked, Column};
 
 use super::bits::Bits;
-use super::columns::{EVENT_ID, TIME, USER, aligned, arrow_type, instant_type, joined, schema_of, settled, stored_name};
+use super::columns::{
+    EVENT_ID, TIME, USER, aligned, arrow_type, instant_type, joined, schema_of, settled, stored_name,
+};
 use super::day::{Merged, Plan, of_part, part_of};
 use super::load::Load;
 use super::manifest::DayParts;
@@ -62,10 +64,25 @@ impl EventsLoad {
         let manifest = &load.draft.manifest;
         let names = manifest.events.iter().cloned().zip(0..).collect();
         let days = Days { zone: manifest.zone(), last: None, spans: BTreeMap::new() };
-        Ok(EventsLoad { columns, spill, limits: *limits, names, days, named: Bits::default(), row_count: 0, has_ids: false, load })
+        Ok(EventsLoad {
+            columns,
+            spill,
+            limits: *limits,
+            names,
+            days,
+            named: Bits::default(),
+            row_count: 0,
+            has_ids: false,
+            load,
+        })
     }
 
-    fn run(mut self, writer: &mut Writer, batches: &mut dyn Iterator<Item = Outcome<Checked>>, pace: &dyn Pace) -> Outcome<Loaded> {
+    fn run(
+        mut self,
+        writer: &mut Writer,
+        batches: &mut dyn Iterator<Item = Outcome<Checked>>,
+        pace: &dyn Pace,
+    ) -> Outcome<Loaded> {
         for batch in batches {
             let batch = batch?;
             self.take(&batch)?;
@@ -97,7 +114,8 @@ impl EventsLoad {
         // Counted from 1: 0 is before all that arrive.
         let arrivals = UInt64Array::from_iter_values((self.row_count + 1..).take(batch.len()));
         self.row_count += batch.len() as u64;
-        let mut arrays: Vec<ArrayRef> = vec![Arc::new(UInt32Array::from(users)), times, ids, Arc::new(arrivals)];
+        let mut arrays: Vec<ArrayRef> =
+            vec![Arc::new(UInt32Array::from(users)), times, ids, Arc::new(arrivals)];
         arrays.extend(aligned(batch, &self.columns)?);
         self.spill.push(batch_of(self.spill.schema(), arrays, batch.len())?, &parts)
     }
@@ -132,13 +150,23 @@ impl EventsLoad {
             spill: &self.spill,
         };
         let mut days: BTreeMap<Day, Vec<u32>> = BTreeMap::new();
-        self.spill.parts().into_iter().map(of_part).for_each(|(day, event)| days.entry(day).or_default().push(event));
+        self.spill
+            .parts()
+            .into_iter()
+            .map(of_part)
+            .for_each(|(day, event)| days.entry(day).or_default().push(event));
         pace.begin("events", Some(days.len() as u64), "days");
         let mut merged = Vec::with_capacity(days.len());
-        let work: Vec<Work> = days.into_iter().map(|(day, events)| self.work(day, events, &manifest.days)).collect();
+        let work: Vec<Work> =
+            days.into_iter().map(|(day, events)| self.work(day, events, &manifest.days)).collect();
         for wave in waves(&work, self.limits.memory_bytes / 2) {
             let one = |work: &Work| {
-                let done = plan.merge(work.day, manifest.days.get(&work.day), &work.events, work.bytes <= self.limits.memory_bytes / 2);
+                let done = plan.merge(
+                    work.day,
+                    manifest.days.get(&work.day),
+                    &work.events,
+                    work.bytes <= self.limits.memory_bytes / 2,
+                );
                 pace.more(1);
                 done.map(|done| (work.day, done))
             };
@@ -184,7 +212,9 @@ fn schema(columns: &[Column]) -> SchemaRef {
         Field::new(EVENT_ID, DataType::Utf8, true),
         Field::new("arrival", DataType::UInt64, false),
     ];
-    fields.extend(columns.iter().map(|column| Field::new(stored_name(&column.name), arrow_type(column.type_of), true)));
+    fields.extend(
+        columns.iter().map(|column| Field::new(stored_name(&column.name), arrow_type(column.type_of), true)),
+    );
     schema_of(fields)
 }
 

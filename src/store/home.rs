@@ -98,7 +98,9 @@ fn checked_app(app: &str) -> Outcome<&str> {
         return Ok(app);
     }
     let what = format!("`{app}` cannot be an app id: it names a folder");
-    Err(Problem::author("STO-010", what).at("--app").cure("use letters, digits, `-` and `_`, at most 100 bytes"))
+    Err(Problem::author("STO-010", what)
+        .at("--app")
+        .cure("use letters, digits, `-` and `_`, at most 100 bytes"))
 }
 
 #[cfg(test)]

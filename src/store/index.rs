@@ -43,11 +43,15 @@ impl Run {
     fn open(root: &Path, part: &RunPart) -> Outcome<Run> {
         let pairs = ArrowFile::open(root, &part.pairs)?.batch(0)?;
         let directory = ArrowFile::open(root, &part.directory)?.batch(0)?;
-        let numbers = |batch: &RecordBatch, at: usize| Some(batch.columns().get(at)?.as_primitive_opt::<UInt32Type>()?.values().clone());
-        let hashes = pairs.columns().first().and_then(|c| Some(c.as_primitive_opt::<UInt64Type>()?.values().clone()));
+        let numbers = |batch: &RecordBatch, at: usize| {
+            Some(batch.columns().get(at)?.as_primitive_opt::<UInt32Type>()?.values().clone())
+        };
+        let hashes =
+            pairs.columns().first().and_then(|c| Some(c.as_primitive_opt::<UInt64Type>()?.values().clone()));
         let found = hashes.zip(numbers(&pairs, 1)).zip(numbers(&directory, 0));
         let found = found.filter(|(_, starts)| (starts.len().saturating_sub(1)).is_power_of_two());
-        let ((hashes, users), starts) = found.ok_or_else(|| damaged(&root.join(&part.pairs.name), "it is no index"))?;
+        let ((hashes, users), starts) =
+            found.ok_or_else(|| damaged(&root.join(&part.pairs.name), "it is no index"))?;
         let bits = (starts.len() - 1).trailing_zeros();
         Ok(Run { hashes, users, starts, bits })
     }
@@ -86,7 +90,13 @@ impl Index {
 
 /// Adds pairs as a new run, merging runs so that few remain.
 /// Merged pairs are sorted by hash and user, each once.
-pub(super) fn add_run(disk: &Disk, folder: &str, generation: u64, parts: &[RunPart], mut pairs: Vec<(u64, UserNo)>) -> Outcome<Vec<RunPart>> {
+pub(super) fn add_run(
+    disk: &Disk,
+    folder: &str,
+    generation: u64,
+    parts: &[RunPart],
+    mut pairs: Vec<(u64, UserNo)>,
+) -> Outcome<Vec<RunPart>> {
     if pairs.is_empty() {
         return Ok(parts.to_vec());
     }
@@ -125,10 +135,15 @@ fn write_run(disk: &Disk, folder: &str, generation: u64, pairs: &[(u64, UserNo)]
     let hashes: ArrayRef = Arc::new(UInt64Array::from_iter_values(pairs.iter().map(|pair| pair.0)));
     let users: ArrayRef = Arc::new(UInt32Array::from_iter_values(pairs.iter().map(|pair| pair.1)));
     let starts: ArrayRef = Arc::new(UInt32Array::from(directory(pairs)));
-    let schema = schema_of(vec![Field::new("hash", DataType::UInt64, false), Field::new("user_no", DataType::UInt32, false)]);
-    let pairs_part = write_columns(disk, &format!("{folder}/index.g{generation}.arrow"), schema, vec![hashes, users])?;
+    let schema = schema_of(vec![
+        Field::new("hash", DataType::UInt64, false),
+        Field::new("user_no", DataType::UInt32, false),
+    ]);
+    let pairs_part =
+        write_columns(disk, &format!("{folder}/index.g{generation}.arrow"), schema, vec![hashes, users])?;
     let schema = schema_of(vec![Field::new("start", DataType::UInt32, false)]);
-    let directory = write_columns(disk, &format!("{folder}/directory.g{generation}.arrow"), schema, vec![starts])?;
+    let directory =
+        write_columns(disk, &format!("{folder}/directory.g{generation}.arrow"), schema, vec![starts])?;
     Ok(RunPart { count: pairs.len() as u64, pairs: pairs_part, directory })
 }
 

@@ -61,7 +61,12 @@ impl Load {
     /// The number of the user of each row, after the deletions of the rows before it. A row
     /// marked in `skip` makes nobody new: `None` if its user is unknown. With `delete`, it
     /// deletes its user.
-    pub fn resolve(&mut self, ids: &StringArray, skip: Option<&BooleanArray>, delete: bool) -> Outcome<Vec<Option<UserNo>>> {
+    pub fn resolve(
+        &mut self,
+        ids: &StringArray,
+        skip: Option<&BooleanArray>,
+        delete: bool,
+    ) -> Outcome<Vec<Option<UserNo>>> {
         self.seal_when_full()?;
         let stored = looked_up(&self.draft.ids, ids);
         let mut users = Vec::with_capacity(ids.len());
@@ -72,7 +77,13 @@ impl Load {
         Ok(users)
     }
 
-    fn resolve_one(&mut self, (hash, id): (u64, &str), stored: Option<UserNo>, is_skipped: bool, delete: bool) -> Outcome<Option<UserNo>> {
+    fn resolve_one(
+        &mut self,
+        (hash, id): (u64, &str),
+        stored: Option<UserNo>,
+        is_skipped: bool,
+        delete: bool,
+    ) -> Outcome<Option<UserNo>> {
         let stored = stored.filter(|user| !self.gone.holds(*user));
         if !is_skipped {
             return stored.map_or_else(|| self.new.find_or_add(hash, id), Ok).map(Some);

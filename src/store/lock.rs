@@ -21,7 +21,10 @@ pub(super) fn take(root: &Path, process: &str) -> Outcome<File> {
     let mut file = opened.map_err(|error| trouble(&path, error))?;
     match file.try_lock() {
         Ok(()) => {
-            let noted = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(process.as_bytes()));
+            let noted = file
+                .set_len(0)
+                .and_then(|()| file.rewind())
+                .and_then(|()| file.write_all(process.as_bytes()));
             noted.map_err(|error| trouble(&path, error))?;
             Ok(file)
         }

@@ -203,8 +203,11 @@ pub(super) fn parse(path: &Path, text: &[u8]) -> Outcome<Manifest> {
     }
     let head: Head = serde_json::from_slice(text).map_err(|error| damaged(path, error))?;
     if head.format > FORMAT {
-        let what = format!("the home was written in format {}; this program reads up to {FORMAT}", head.format);
-        return Err(Problem::outside("STO-003", what).at(path.display().to_string()).cure("use the newer quanke that wrote it"));
+        let what =
+            format!("the home was written in format {}; this program reads up to {FORMAT}", head.format);
+        return Err(Problem::outside("STO-003", what)
+            .at(path.display().to_string())
+            .cure("use the newer quanke that wrote it"));
     }
     serde_json::from_slice(text).map_err(|error| damaged(path, error))
 }
@@ -244,7 +247,8 @@ mod tests {
         let mut manifest = Manifest::empty(Zone::default(), u64::MAX - 1);
         manifest.version = 3;
         let part = Part { name: "x".into(), bytes: 1, sum: u64::MAX };
-        let events = vec![EventPart { event: 0, rows: 1, groups: 1, first_at: Timestamp(-5), last_at: Timestamp(7) }];
+        let events =
+            vec![EventPart { event: 0, rows: 1, groups: 1, first_at: Timestamp(-5), last_at: Timestamp(7) }];
         manifest.days.insert(Day(-3), DayParts { rows: part.clone(), rollup: part, events });
         manifest.publish(&disk).unwrap();
         assert_eq!(current(&disk.root).unwrap().unwrap().0, manifest);

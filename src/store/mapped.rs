@@ -90,7 +90,8 @@ impl ArrowFile {
     /// in the order of the columns; otherwise all are read.
     fn dictionaries_for(&self, column: Option<usize>) -> &[Block] {
         let Some(column) = column else { return &self.dictionaries };
-        let is_dictionary = |index: usize| matches!(self.schema.field(index).data_type(), DataType::Dictionary(..));
+        let is_dictionary =
+            |index: usize| matches!(self.schema.field(index).data_type(), DataType::Dictionary(..));
         let count = (0..self.schema.fields().len()).filter(|i| is_dictionary(*i)).count();
         if count != self.dictionaries.len() {
             return &self.dictionaries;
@@ -101,9 +102,12 @@ impl ArrowFile {
 
     fn slice(&self, block: &Block) -> Result<Buffer, ArrowError> {
         let from = usize::try_from(block.offset()).ok();
-        let bytes = usize::try_from(block.bodyLength()).ok().zip(usize::try_from(block.metaDataLength()).ok());
+        let bytes =
+            usize::try_from(block.bodyLength()).ok().zip(usize::try_from(block.metaDataLength()).ok());
         let bytes = bytes.and_then(|(body, head)| body.checked_add(head));
-        let fits = from.zip(bytes).filter(|(from, bytes)| from.checked_add(*bytes).is_some_and(|to| to <= self.buffer.len()));
+        let fits = from
+            .zip(bytes)
+            .filter(|(from, bytes)| from.checked_add(*bytes).is_some_and(|to| to <= self.buffer.len()));
         fits.map(|(from, bytes)| self.buffer.slice_with_length(from, bytes)).ok_or_else(|| no_such("block"))
     }
 }
@@ -114,7 +118,8 @@ fn footer_of(buffer: &Buffer) -> Result<Footer, ArrowError> {
     let trailer_at = buffer.len().checked_sub(TRAILER_BYTES).ok_or_else(|| no_such("footer"))?;
     let trailer = buffer[trailer_at..].try_into().map_err(|_| no_such("footer"))?;
     let footer_at = trailer_at.checked_sub(read_footer_length(trailer)?).ok_or_else(|| no_such("footer"))?;
-    let footer = root_as_footer(&buffer[footer_at..trailer_at]).map_err(|error| ArrowError::ParseError(error.to_string()))?;
+    let footer = root_as_footer(&buffer[footer_at..trailer_at])
+        .map_err(|error| ArrowError::ParseError(error.to_string()))?;
     let schema = fb_to_schema(footer.schema().ok_or_else(|| no_such("schema"))?);
     let dictionaries = footer.dictionaries().iter().flatten().copied().collect();
     let batches = footer.recordBatches().iter().flatten().copied().collect();
@@ -127,7 +132,10 @@ fn no_such(thing: &str) -> ArrowError {
 
 /// Runs a decoder over stored bytes. The libraries check most things but not all; a file whose
 /// damage makes one of them panic is still only a damaged file.
-pub(super) fn guarded<T, E: std::fmt::Display>(path: &Path, read: impl FnOnce() -> Result<T, E>) -> Outcome<T> {
+pub(super) fn guarded<T, E: std::fmt::Display>(
+    path: &Path,
+    read: impl FnOnce() -> Result<T, E>,
+) -> Outcome<T> {
     match catch_unwind(AssertUnwindSafe(read)) {
         Ok(done) => done.map_err(|error| damaged(path, error)),
         Err(_) => Err(damaged(path, "it cannot be decoded")),
@@ -135,7 +143,12 @@ pub(super) fn guarded<T, E: std::fmt::Display>(path: &Path, read: impl FnOnce() 
 }
 
 /// Writes batches of one schema as an Arrow IPC file, uncompressed so that it can be mapped.
-pub(super) fn write_arrow(disk: &Disk, name: &str, schema: &SchemaRef, batches: impl IntoIterator<Item = Outcome<RecordBatch>>) -> Outcome<Part> {
+pub(super) fn write_arrow(
+    disk: &Disk,
+    name: &str,
+    schema: &SchemaRef,
+    batches: impl IntoIterator<Item = Outcome<RecordBatch>>,
+) -> Outcome<Part> {
     let sink = disk.create(name)?;
     let path = sink.path().to_path_buf();
     let failed = |error| not_written(&path, error);

@@ -33,8 +33,10 @@ pub fn migrate(connection: &mut Connection, name: &str, steps: &[&str]) -> Outco
     if done(connection, name).is_ok_and(|done| done == steps.len()) {
         return Ok(());
     }
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(database)?;
-    let table = "create table if not exists migrations (name text primary key, steps integer not null) strict";
+    let transaction =
+        connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(database)?;
+    let table =
+        "create table if not exists migrations (name text primary key, steps integer not null) strict";
     transaction.execute_batch(table).map_err(database)?;
     let done = done(&transaction, name).map_err(database)?;
     let Some(new) = steps.get(done..) else { return Err(too_new(name, done, steps.len())) };
@@ -49,12 +51,14 @@ pub fn migrate(connection: &mut Connection, name: &str, steps: &[&str]) -> Outco
 
 /// A failure of SQLite: the disk, or another process that holds the database.
 pub fn database(error: rusqlite::Error) -> Problem {
-    Problem::outside("OUT-011", format!("the database says: {error}"))
-        .cure("see that the disk has room and that no other process holds the home, then run the command again")
+    Problem::outside("OUT-011", format!("the database says: {error}")).cure(
+        "see that the disk has room and that no other process holds the home, then run the command again",
+    )
 }
 
 fn done(connection: &Connection, name: &str) -> rusqlite::Result<usize> {
-    let steps = connection.query_row("select steps from migrations where name = ?1", [name], |row| row.get::<_, i64>(0));
+    let steps = connection
+        .query_row("select steps from migrations where name = ?1", [name], |row| row.get::<_, i64>(0));
     Ok(steps.optional()?.and_then(|steps| usize::try_from(steps).ok()).unwrap_or(0))
 }
 

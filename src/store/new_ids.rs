@@ -114,7 +114,11 @@ impl NewIds {
         let batches = (start..self.end()).step_by(CHUNK_USERS as usize).map(|from| {
             let to = from.saturating_add(CHUNK_USERS).min(self.end());
             let texts = (from..to).map(|user| self.text_of(user, &joined)).collect::<Outcome<Vec<&str>>>()?;
-            batch_of(&schema, vec![Arc::new(StringArray::from_iter_values(texts)) as ArrayRef], (to - from) as usize)
+            batch_of(
+                &schema,
+                vec![Arc::new(StringArray::from_iter_values(texts)) as ArrayRef],
+                (to - from) as usize,
+            )
         });
         let file = write_arrow(disk, &name, &schema, batches)?;
         manifest.keys.truncate(kept);

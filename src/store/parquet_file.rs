@@ -41,7 +41,8 @@ impl RowWriter {
     pub fn write(&mut self, batches: &[&RecordBatch], order: &[Place]) -> Outcome<u32> {
         let before = self.writer.flushed_row_groups().len();
         for some in order.chunks(ROWS_AT_ONCE) {
-            let places: Vec<(usize, usize)> = some.iter().map(|place| (place.batch as usize, place.row as usize)).collect();
+            let places: Vec<(usize, usize)> =
+                some.iter().map(|place| (place.batch as usize, place.row as usize)).collect();
             let batch = interleave_record_batch(batches, &places).map_err(bug)?;
             self.writer.write(&batch).map_err(|error| not_written(&self.path, error))?;
         }
@@ -102,8 +103,11 @@ impl SortColumns {
 
     /// The rows for which `keep` holds, as rows of batch `batch`.
     pub fn places(&self, batch: u32, keep: impl Fn(usize) -> bool) -> Vec<Place> {
-        let time = |row: usize| self.times.as_ref().filter(|times| times.is_valid(row)).map_or(i64::MIN, |times| times.value(row));
-        let place = |row: usize| Place { user: self.users.value(row), time: time(row), batch, row: row as u32 };
+        let time = |row: usize| {
+            self.times.as_ref().filter(|times| times.is_valid(row)).map_or(i64::MIN, |times| times.value(row))
+        };
+        let place =
+            |row: usize| Place { user: self.users.value(row), time: time(row), batch, row: row as u32 };
         (0..self.users.len()).filter(|row| keep(*row)).map(place).collect()
     }
 

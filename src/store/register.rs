@@ -122,7 +122,10 @@ impl Register {
 
     /// The positions, ascending.
     pub fn iter(&self) -> impl Iterator<Item = u16> + '_ {
-        self.0.iter().enumerate().flat_map(|(index, word)| Ones(*word).map(move |bit| (index * 64) as u16 + bit))
+        self.0
+            .iter()
+            .enumerate()
+            .flat_map(|(index, word)| Ones(*word).map(move |bit| (index * 64) as u16 + bit))
     }
 
     /// The users as a bitmap with their absolute numbers in chunk `chunk`.
@@ -151,7 +154,8 @@ impl Iterator for Ones {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::container::{Bitmap, sets};
+    use super::super::container::Bitmap;
+    use super::super::container::tests::sets;
     use super::*;
 
     fn register_of(set: &Bitmap, chunk: u32) -> Register {

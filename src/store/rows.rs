@@ -10,7 +10,9 @@ use arrow::array::{Array, ArrayRef, AsArray, Int64Array, UInt32Array};
 use arrow::compute::{cast, concat};
 use arrow::datatypes::{DataType, Int64Type, UInt32Type};
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
+};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
@@ -55,7 +57,10 @@ impl RowCache {
     pub fn new(bytes: u64) -> RowCache {
         // Columns of a row group are large: about 256 KiB each is what they are expected to be.
         let items = (bytes / (256 * 1024)).clamp(64, 65_536) as usize;
-        RowCache { columns: Cache::with_weighter(items, bytes, ColumnBytes), footers: Cache::new(FOOTERS_KEPT) }
+        RowCache {
+            columns: Cache::with_weighter(items, bytes, ColumnBytes),
+            footers: Cache::new(FOOTERS_KEPT),
+        }
     }
 }
 
@@ -89,7 +94,12 @@ impl RowFile<'_> {
         Ok(plain.as_primitive::<Int64Type>().clone())
     }
 
-    fn typed(&self, footer: &ArrowReaderMetadata, name: &str, as_type: Option<&DataType>) -> Outcome<Option<ArrayRef>> {
+    fn typed(
+        &self,
+        footer: &ArrowReaderMetadata,
+        name: &str,
+        as_type: Option<&DataType>,
+    ) -> Outcome<Option<ArrayRef>> {
         let Some(column) = self.column(footer, name)? else { return Ok(None) };
         match as_type {
             Some(wanted) if wanted != column.data_type() => {
@@ -130,8 +140,11 @@ impl RowFile<'_> {
         let mask = ProjectionMask::roots(footer.parquet_schema(), [index as usize]);
         guarded(&path, || {
             let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(file, footer.clone());
-            let reader = reader.with_row_groups(vec![group]).with_projection(mask).with_batch_size(rows).build()?;
-            let pieces = reader.map(|batch| batch.map(|batch| batch.column(0).clone())).collect::<Result<Vec<_>, _>>()?;
+            let reader =
+                reader.with_row_groups(vec![group]).with_projection(mask).with_batch_size(rows).build()?;
+            let pieces = reader
+                .map(|batch| batch.map(|batch| batch.column(0).clone()))
+                .collect::<Result<Vec<_>, _>>()?;
             let pieces: Vec<&dyn Array> = pieces.iter().map(AsRef::as_ref).collect();
             concat(&pieces)
         })

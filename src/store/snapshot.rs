@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use arrow::array::AsArray;
-use arrow::datatypes::{DataType, UInt32Type};
 use arrow::buffer::ScalarBuffer;
+use arrow::datatypes::{DataType, UInt32Type};
 use rayon::prelude::*;
 use roaring::RoaringBitmap;
 
@@ -72,7 +72,13 @@ pub struct Verified {
 }
 
 impl Snapshot {
-    pub(super) fn open(folder: PathBuf, manifest: Manifest, held: Option<File>, catalog: Catalog, cache: SharedCache) -> Outcome<Snapshot> {
+    pub(super) fn open(
+        folder: PathBuf,
+        manifest: Manifest,
+        held: Option<File>,
+        catalog: Catalog,
+        cache: SharedCache,
+    ) -> Outcome<Snapshot> {
         let sets = Sets::read(&folder, manifest.sets.as_ref())?;
         let universe = sets.universe();
         let ids = Ids::open(&folder, &manifest, sets.dead.clone())?;
@@ -142,7 +148,10 @@ impl Snapshot {
     /// Errors: STO-002 when a file is damaged.
     pub fn attributes(&self, chunk: u32) -> Outcome<Option<Arc<Attributes>>> {
         let view = &*self.0;
-        let Some((cell, parts)) = view.chunks.get(chunk as usize).zip(view.manifest.chunks.get(&chunk)) else { return Ok(None) };
+        let Some((cell, parts)) = view.chunks.get(chunk as usize).zip(view.manifest.chunks.get(&chunk))
+        else {
+            return Ok(None);
+        };
         if let Some(ready) = cell.get() {
             return Ok(Some(ready.clone()));
         }
@@ -172,7 +181,9 @@ impl Snapshot {
         let Some((parts, index, _)) = self.event_on(day, event) else { return Ok(None) };
         let file = self.rollup_file(day, parts)?;
         let batch = file.batch(index)?;
-        let numbers = |at: usize| batch.columns().get(at).and_then(|c| Some(c.as_primitive_opt::<UInt32Type>()?.values().clone()));
+        let numbers = |at: usize| {
+            batch.columns().get(at).and_then(|c| Some(c.as_primitive_opt::<UInt32Type>()?.values().clone()))
+        };
         let found = numbers(0).zip(numbers(1)).ok_or_else(|| file.damage("it is no roll-up"))?;
         Ok(Some(Rollup { users: found.0, counts: found.1 }))
     }
@@ -197,7 +208,8 @@ impl Snapshot {
     /// once, then kept. The table's own names of key and time column may be asked for too.
     /// Errors: STO-002 when a file is damaged.
     pub fn detail(&self, table: &str, chunk: u32, columns: &[&str]) -> Outcome<Option<Rows>> {
-        let found = self.0.manifest.tables.get(table).and_then(|table| Some((table, table.chunks.get(&chunk)?)));
+        let found =
+            self.0.manifest.tables.get(table).and_then(|table| Some((table, table.chunks.get(&chunk)?)));
         let Some((table, part)) = found else { return Ok(None) };
         let file = self.file(&part.file, 0..part.groups);
         let asked = |name: &&str| match *name {
@@ -222,7 +234,9 @@ impl Snapshot {
                 continue;
             }
             let Some(values) = attributes.values_of(attribute)? else { return Ok(None) };
-            values.into_iter().for_each(|(value, count)| *counts.entry(value.to_string()).or_default() += count);
+            values
+                .into_iter()
+                .for_each(|(value, count)| *counts.entry(value.to_string()).or_default() += count);
         }
         Ok(Some(counts.into_iter().collect()))
     }

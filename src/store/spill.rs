@@ -89,7 +89,8 @@ impl Spill {
 
     /// Rows of a part.
     pub fn rows_of(&self, part: u64) -> u64 {
-        self.rows.get(&part).copied().unwrap_or(0) + self.notes.get(&part).map_or(0, |notes| notes.len() as u64)
+        self.rows.get(&part).copied().unwrap_or(0)
+            + self.notes.get(&part).map_or(0, |notes| notes.len() as u64)
     }
 
     /// About how many bytes one row takes.
@@ -112,7 +113,8 @@ impl Spill {
 
     fn gather(&self, notes: &[(u32, u32)]) -> Outcome<RecordBatch> {
         let held: Vec<&RecordBatch> = self.held.iter().collect();
-        let places: Vec<(usize, usize)> = notes.iter().map(|(batch, row)| (*batch as usize, *row as usize)).collect();
+        let places: Vec<(usize, usize)> =
+            notes.iter().map(|(batch, row)| (*batch as usize, *row as usize)).collect();
         if held.is_empty() {
             return Ok(RecordBatch::new_empty(self.schema.clone()));
         }
@@ -140,7 +142,8 @@ impl Spill {
         let failed = |error: arrow::error::ArrowError| super::disk::not_written(&self.folder, error);
         let mut writer = FileWriter::try_new_buffered(file, &self.schema).map_err(failed)?;
         for some in notes.chunks(PARTS_AT_ONCE) {
-            let gathered = some.par_iter().map(|(_, notes)| self.gather(notes)).collect::<Outcome<Vec<_>>>()?;
+            let gathered =
+                some.par_iter().map(|(_, notes)| self.gather(notes)).collect::<Outcome<Vec<_>>>()?;
             gathered.iter().try_for_each(|batch| writer.write(batch)).map_err(failed)?;
         }
         writer.finish().map_err(failed)

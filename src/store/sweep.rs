@@ -10,7 +10,7 @@ use super::disk::{Disk, trouble};
 use super::manifest::{self, Manifest};
 
 /// The folders in which every file belongs to the store.
-pub(super) const FOLDERS: &[&str] = &["ids", "sets", "users", "events", "details"];
+pub(super) const FOLDERS: &[&str] = &["ids", "sets", "users", "events", "details", "spill"];
 
 /// Removes manifests that nobody reads any more, the data files that only they named, and what
 /// an interrupted load has left behind. Only the writer may do this.
@@ -27,7 +27,8 @@ pub(super) fn sweep(disk: &Disk, current: &Manifest) -> Outcome<()> {
     }
     for folder in FOLDERS {
         for path in files_in(&disk.path(folder))? {
-            let is_needed = path.strip_prefix(&disk.root).is_ok_and(|name| needed.contains(&PathBuf::from(name)));
+            let is_needed =
+                path.strip_prefix(&disk.root).is_ok_and(|name| needed.contains(&PathBuf::from(name)));
             if !is_needed {
                 disk.remove(&path)?;
             }

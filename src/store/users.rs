@@ -58,14 +58,30 @@ impl UsersLoad {
         let before = if mode == Mode::Replace { &[] } else { manifest.attributes.as_slice() };
         manifest.attributes = joined(before, columns, "attribute")?;
         let columns = settled(columns, &manifest.attributes);
-        let mut fields = vec![Field::new(USER, DataType::UInt32, false), Field::new(DELETED, DataType::Boolean, false)];
-        fields.extend(columns.iter().map(|column| Field::new(&column.name, arrow_type(column.type_of), true)));
+        let mut fields =
+            vec![Field::new(USER, DataType::UInt32, false), Field::new(DELETED, DataType::Boolean, false)];
+        fields
+            .extend(columns.iter().map(|column| Field::new(&column.name, arrow_type(column.type_of), true)));
         let spill = Spill::new(load.spill_folder(), schema_of(fields), limits.memory_bytes / 2);
         let rows = if mode == Mode::Replace { Bits::default() } else { Bits::of(&load.draft.sets.rows) };
-        Ok(UsersLoad { load, mode, columns, spill, rows, touched: Bits::default(), row_count: 0, delete_count: 0 })
+        Ok(UsersLoad {
+            load,
+            mode,
+            columns,
+            spill,
+            rows,
+            touched: Bits::default(),
+            row_count: 0,
+            delete_count: 0,
+        })
     }
 
-    fn run(mut self, writer: &mut Writer, batches: &mut dyn Iterator<Item = Outcome<Checked>>, pace: &dyn Pace) -> Outcome<Loaded> {
+    fn run(
+        mut self,
+        writer: &mut Writer,
+        batches: &mut dyn Iterator<Item = Outcome<Checked>>,
+        pace: &dyn Pace,
+    ) -> Outcome<Loaded> {
         for batch in batches {
             let batch = batch?;
             self.take(&batch)?;
@@ -126,7 +142,13 @@ impl UsersLoad {
         let manifest = &self.load.draft.manifest;
         let mut chunks = if self.mode == Mode::Replace { BTreeMap::new() } else { manifest.chunks.clone() };
         let is_patch = matches!(self.mode, Mode::Patch);
-        let plan = Plan { disk: &self.load.disk, generation, known: &manifest.attributes, loaded: &self.columns, is_patch };
+        let plan = Plan {
+            disk: &self.load.disk,
+            generation,
+            known: &manifest.attributes,
+            loaded: &self.columns,
+            is_patch,
+        };
         let parts = self.spill.parts();
         pace.begin("attributes", Some(parts.len() as u64), "chunks");
         let merge = |part: &u64| {

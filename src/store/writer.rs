@@ -113,8 +113,13 @@ fn settle_zone(manifest: &mut Manifest, zone: Zone) -> Outcome<()> {
         manifest.zone = zone.name().to_string();
         return Ok(());
     }
-    let what = format!("the events of this home lie in local days of {}; the zone given is {}", manifest.zone, zone.name());
-    let cure = format!("set `zone = \"{}\"` in quanke.toml, or ingest the events into a new home", manifest.zone);
+    let what = format!(
+        "the events of this home lie in local days of {}; the zone given is {}",
+        manifest.zone,
+        zone.name()
+    );
+    let cure =
+        format!("set `zone = \"{}\"` in quanke.toml, or ingest the events into a new home", manifest.zone);
     Err(Problem::data("STO-001", what).at("zone").cure(cure))
 }
 
@@ -149,7 +154,8 @@ impl Writer {
             pace.more(batch.len() as u64);
         }
         let members = members.to_bitmap();
-        let done = if create { load.finish(self, |draft| draft.sets.named |= &members)? } else { Loaded::default() };
+        let done =
+            if create { load.finish(self, |draft| draft.sets.named |= &members)? } else { Loaded::default() };
         Ok((members, Loaded { rows, ..done }))
     }
 
@@ -169,7 +175,8 @@ impl Writer {
         self.draft.manifest = manifest;
         self.draft.is_changed = false;
         self.base = self.home.snapshot()?;
-        sweep(&self.disk, &self.draft.manifest)?;
+        // The version is out. What cannot be removed now, the next writer removes.
+        let _ = sweep(&self.disk, &self.draft.manifest);
         Ok(self.snapshot())
     }
 
@@ -178,15 +185,23 @@ impl Writer {
     }
 
     fn write_sets(&self, generation: u64) -> Outcome<SetParts> {
-        let write = |name: &str, users: &RoaringBitmap| self.disk.write(&format!("sets/{name}.g{generation}.roaring"), &portable(users));
+        let write = |name: &str, users: &RoaringBitmap| {
+            self.disk.write(&format!("sets/{name}.g{generation}.roaring"), &portable(users))
+        };
         let sets = &self.draft.sets;
-        Ok(SetParts { rows: write("rows", &sets.rows)?, named: write("named", &sets.named)?, dead: write("dead", &sets.dead)? })
+        Ok(SetParts {
+            rows: write("rows", &sets.rows)?,
+            named: write("named", &sets.named)?,
+            dead: write("dead", &sets.dead)?,
+        })
     }
 
     fn sync_folders(&self) -> Outcome<()> {
         let tables = self.draft.manifest.tables.keys().map(|table| super::columns::folder_of(table));
         let folders = FOLDERS.iter().map(|folder| folder.to_string()).chain(tables);
-        folders.filter(|folder| self.disk.path(folder).is_dir()).try_for_each(|folder| self.disk.sync_folder(&folder))
+        folders
+            .filter(|folder| self.disk.path(folder).is_dir())
+            .try_for_each(|folder| self.disk.sync_folder(&folder))
     }
 }
 

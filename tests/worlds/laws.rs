@@ -4,11 +4,10 @@ use proptest::prelude::*;
 use quanke::select::Scope;
 use quanke::select::ast::Selection;
 use roaring::RoaringBitmap;
-use tempfile::tempdir;
 
 use super::oracle::holds_for;
 use super::random::{selections, worlds};
-use super::world::{Stored, World};
+use super::world::{Stored, World, folder};
 
 fn evaluate(stored: &Stored, selection: &Selection, world: &World) -> quanke::select::Plan {
     let crowds: Vec<String> = stored.crowds.keys().cloned().collect();
@@ -27,7 +26,7 @@ fn bitmaps_agree_with_asking_each_user() {
     let mut runner = proptest::test_runner::TestRunner::new(config());
     let asked = (worlds(), prop::collection::vec(selections(), 12));
     runner.run(&asked, |(world, selections)| {
-        let folder = tempdir().unwrap();
+        let folder = folder();
         let stored = world.store(folder.path());
         for selection in &selections {
             agrees(&world, &stored, selection)?;

@@ -27,9 +27,8 @@ use quanke::base::{Day, Moment, Problems, Timestamp, Type, Value, Zone};
 use quanke::select::Scope;
 use quanke::select::ast::Selection;
 use quanke::select::text::locate;
-use tempfile::tempdir;
 
-use super::world::{Row, Stored, Values, World};
+use super::world::{Row, Stored, Values, World, folder};
 
 #[test]
 fn selections_as_a_person_reads_them() {
@@ -47,16 +46,21 @@ fn selections_as_a_person_reads_them() {
 struct Record {
     head: String,
     lines: Vec<String>,
+    /// Where it stands: its first line, and the line after its last that is not blank.
+    place: std::ops::Range<usize>,
 }
 
 fn records(text: &str) -> Vec<Record> {
     let mut records: Vec<Record> = vec![];
-    for line in text.lines().filter(|line| !line.trim_start().starts_with('#')) {
-        let is_inner = line.starts_with(' ') || line.trim().is_empty();
+    for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim_start().starts_with('#')) {
+        let is_blank = line.trim().is_empty();
         match records.last_mut() {
-            Some(record) if is_inner => record.lines.push(line.to_string()),
-            _ if is_inner => {}
-            _ => records.push(Record { head: uncommented(line).to_string(), lines: vec![] }),
+            Some(record) if is_blank || line.starts_with(' ') => {
+                record.lines.push(line.to_string());
+                record.place.end = if is_blank { record.place.end } else { number + 1 };
+            }
+            _ if is_blank || line.starts_with(' ') => {}
+            _ => records.push(Record { head: uncommented(line).to_string(), lines: vec![], place: number..number + 1 }),
         }
     }
     records
@@ -69,22 +73,25 @@ fn uncommented(line: &str) -> &str {
 fn check(path: &Path) -> Result<(), String> {
     let text = fs::read_to_string(path).unwrap();
     let name = path.file_name().unwrap().to_string_lossy().to_string();
-    let mut file = File { name: name.clone(), world: World::new(Zone::default(), Timestamp(0)), stored: None, asked: String::new(), folder: tempdir().unwrap() };
-    let mut found: Vec<(String, String)> = vec![];
+    let mut file = File { name: name.clone(), world: World::new(Zone::default(), Timestamp(0)), stored: None, asked: String::new(), folder: folder() };
+    let mut found: Vec<(std::ops::Range<usize>, String, String)> = vec![];
     for record in records(&text) {
         if let Some(expected) = record.head.strip_prefix("expect") {
             let wanted = format!("expect{expected}\n{}", record.lines.join("\n")).trim_end().to_string();
-            found.push((wanted, file.answer(expected.trim())));
+            found.push((record.place.clone(), wanted, file.answer(expected.trim())));
         } else {
             file.take(&record);
         }
     }
     if std::env::var_os("UPDATE").is_some() {
-        let updated = found.iter().fold(text, |text, (wanted, got)| text.replacen(wanted.as_str(), got, 1));
-        fs::write(path, updated).unwrap();
+        let mut lines: Vec<String> = text.lines().map(String::from).collect();
+        for (place, _, got) in found.into_iter().rev() {
+            lines.splice(place, got.lines().map(String::from));
+        }
+        fs::write(path, lines.join("\n") + "\n").unwrap();
         return Ok(());
     }
-    let wrong: Vec<String> = found.iter().filter(|(wanted, got)| wanted != got).map(|(wanted, got)| format!("{name}: wanted\n{wanted}\nfound\n{got}")).collect();
+    let wrong: Vec<String> = found.iter().filter(|(_, wanted, got)| wanted != got).map(|(_, wanted, got)| format!("{name}: wanted\n{wanted}\nfound\n{got}")).collect();
     if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n")) }
 }
 

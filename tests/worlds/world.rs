@@ -111,6 +111,7 @@ impl World {
             zone: self.zone,
             types: self.types.iter().map(|(name, type_of)| (name.clone(), settled(type_of))).collect(),
             rejects: folder.join("rejects.ndjson"),
+            is_id_asked: false,
         };
         let mut source = ingest::open(&request, None, &Quiet).unwrap();
         let columns = source.columns().to_vec();
@@ -122,6 +123,13 @@ impl World {
         loaded.unwrap();
         assert_eq!(source.counts().rejected, 0, "{}", fs::read_to_string(folder.join("rejects.ndjson")).unwrap_or_default());
     }
+}
+
+/// A folder for one world, in memory where the machine has such a place: these tests ask nothing of
+/// the disk.
+pub fn folder() -> tempfile::TempDir {
+    let memory = Path::new("/dev/shm");
+    if memory.is_dir() { tempfile::tempdir_in(memory).unwrap() } else { tempfile::tempdir().unwrap() }
 }
 
 fn environment() -> Environment {

@@ -12,17 +12,40 @@ use super::made::{DetailRow, EventRow, Step, UserRow, fused, home, run, writer};
 const MEMORY: u64 = 1 << 30;
 
 fn users(from: u8) -> Step {
-    let row = |user| UserRow { user, city: Some(user % 3), age: Some(20), tags: Some(vec![user % 4]), is_deleted: user == from + 3 };
-    Step::Users { mode: Mode::Upsert, rows: (from..from + 5).map(row).collect(), with_age: true, floats: false }
+    let row = |user| UserRow {
+        user,
+        city: Some(user % 3),
+        age: Some(20),
+        tags: Some(vec![user % 4]),
+        is_deleted: user == from + 3,
+    };
+    Step::Users {
+        mode: Mode::Upsert,
+        rows: (from..from + 5).map(row).collect(),
+        with_age: true,
+        floats: false,
+    }
 }
 
 fn events(from: u8) -> Step {
-    let row = |user: u8| EventRow { user, event: user % 2, hour: user as i64 * 7, id: Some(1), amount: Some(user as i64) };
+    let row = |user: u8| EventRow {
+        user,
+        event: user % 2,
+        hour: user as i64 * 7,
+        id: Some(1),
+        amount: Some(user as i64),
+    };
     Step::Events { rows: (from..from + 5).map(row).collect(), floats: false }
 }
 
 fn detail(from: u8) -> Step {
-    let row = |user: u8| DetailRow { user, key: user % 4, hour: Some(user as i64), amount: Some(1), is_deleted: false };
+    let row = |user: u8| DetailRow {
+        user,
+        key: user % 4,
+        hour: Some(user as i64),
+        amount: Some(1),
+        is_deleted: false,
+    };
     Step::Detail { rows: (from..from + 5).map(row).collect() }
 }
 
@@ -41,7 +64,7 @@ fn copy(from: &Path, to: &Path) {
 fn files(folder: &Path) -> BTreeSet<PathBuf> {
     let mut found = BTreeSet::new();
     for entry in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
-        if entry.is_dir() { found.append(&mut files(&entry)) } else { drop(found.insert(entry)) }
+        found.append(&mut if entry.is_dir() { files(&entry) } else { BTreeSet::from([entry]) });
     }
     found
 }
@@ -80,7 +103,12 @@ fn survives(base: &Path, step: &Step) {
         let manifest = next.snapshot().manifest().clone();
         let needed = manifest.parts().len() + ["CURRENT", "lock", "manifest"].len();
         let is_empty = manifest.version == 0;
-        assert_eq!(files(folder.path()).len(), if is_empty { 1 } else { needed }, "at operation {n}: {:?}", files(folder.path()));
+        assert_eq!(
+            files(folder.path()).len(),
+            if is_empty { 1 } else { needed },
+            "at operation {n}: {:?}",
+            files(folder.path())
+        );
         run(&mut next, step, MEMORY).unwrap();
         next.publish().unwrap();
         assert_eq!(seen(folder.path()).1, after.1, "again after operation {n}");

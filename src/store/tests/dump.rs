@@ -43,9 +43,12 @@ fn texts(array: &ArrayRef) -> Vec<Option<String>> {
     match array.data_type() {
         DataType::Dictionary(..) => texts(&cast(array, &DataType::Utf8).unwrap()),
         DataType::Int64 => texts(&cast(array, &DataType::Float64).unwrap()),
-        DataType::Float64 => array.as_primitive::<Float64Type>().iter().map(|v| v.map(|v| format!("{v:?}"))).collect(),
+        DataType::Float64 => {
+            array.as_primitive::<Float64Type>().iter().map(|v| v.map(|v| format!("{v:?}"))).collect()
+        }
         DataType::List(_) => {
-            let joined = |list: ArrayRef| list.as_string::<i32>().iter().flatten().collect::<Vec<_>>().join(",");
+            let joined =
+                |list: ArrayRef| list.as_string::<i32>().iter().flatten().collect::<Vec<_>>().join(",");
             array.as_list::<i32>().iter().map(|list| list.map(joined)).collect()
         }
         _ => array.as_string::<i32>().iter().map(|text| text.map(String::from)).collect(),
@@ -70,8 +73,15 @@ fn values(snapshot: &Snapshot, chunk: u32, lines: &mut Vec<String>) -> Outcome<(
         let is_list = column == "tags";
         for (value, count) in attributes.values_of(column)?.unwrap() {
             let found = Register::of(attributes.container(column, value)?.unwrap()).to_bitmap(chunk);
-            let has = |text: &str| if is_list { text.split(',').any(|one| one == value) } else { text == value || text == format!("{value}.0") };
-            let users = (chunk * CHUNK_USERS..).zip(&texts).filter(|(_, text)| text.as_deref().is_some_and(has));
+            let has = |text: &str| {
+                if is_list {
+                    text.split(',').any(|one| one == value)
+                } else {
+                    text == value || text == format!("{value}.0")
+                }
+            };
+            let users =
+                (chunk * CHUNK_USERS..).zip(&texts).filter(|(_, text)| text.as_deref().is_some_and(has));
             assert_eq!(found, users.map(|(user, _)| user).collect::<RoaringBitmap>(), "{column} {value}");
             assert_eq!(found.len(), count);
         }
@@ -88,7 +98,9 @@ fn events_on(snapshot: &Snapshot, day: Day, event: &str, lines: &mut Vec<String>
     assert!(rows.users.values().windows(2).all(|pair| pair[0] <= pair[1]));
     assert!(rows.columns[2].is_none());
     assert_eq!(rollup.counts.iter().sum::<u32>() as usize, rows.users.len());
-    for (user, count) in rollup.users.iter().zip(rollup.counts.iter()).filter(|(user, _)| is_live(snapshot, **user)) {
+    for (user, count) in
+        rollup.users.iter().zip(rollup.counts.iter()).filter(|(user, _)| is_live(snapshot, **user))
+    {
         lines.push(format!("count {day} {event} {} {count}", name(snapshot, *user)));
     }
     let times = rows.times.unwrap();
@@ -102,16 +114,28 @@ fn events_on(snapshot: &Snapshot, day: Day, event: &str, lines: &mut Vec<String>
         if is_live(snapshot, user) {
             let id = ids.is_valid(row).then(|| ids.as_string::<i32>().value(row));
             let amount = amounts.is_valid(row).then(|| amounts.value(row));
-            lines.push(format!("event {day} {event} {} #{at} {} {id:?} {amount:?}", name(snapshot, user), times.value(row)));
+            lines.push(format!(
+                "event {day} {event} {} #{at} {} {id:?} {amount:?}",
+                name(snapshot, user),
+                times.value(row)
+            ));
         }
     }
     Ok(())
 }
 
 fn details(snapshot: &Snapshot, chunk: u32, lines: &mut Vec<String>) -> Outcome<()> {
-    let Some(rows) = snapshot.detail("订单/明细", chunk, &["order_id", "key", "paid_at"])? else { return Ok(()) };
+    let Some(rows) = snapshot.detail("订单/明细", chunk, &["order_id", "key", "paid_at"])? else {
+        return Ok(());
+    };
     let times = rows.times.unwrap();
-    assert_eq!(&cast(rows.columns[2].as_ref().unwrap(), &DataType::Int64).unwrap().as_primitive::<Int64Type>().clone(), &times);
+    assert_eq!(
+        &cast(rows.columns[2].as_ref().unwrap(), &DataType::Int64)
+            .unwrap()
+            .as_primitive::<Int64Type>()
+            .clone(),
+        &times
+    );
     let keys = rows.columns[0].as_ref().unwrap().as_string::<i32>();
     let amounts = rows.columns[1].as_ref().unwrap().as_primitive::<Int64Type>();
     let mut at = 0;
@@ -121,7 +145,11 @@ fn details(snapshot: &Snapshot, chunk: u32, lines: &mut Vec<String>) -> Outcome<
         if is_live(snapshot, user) {
             let time = times.is_valid(row).then(|| times.value(row));
             let amount = amounts.is_valid(row).then(|| amounts.value(row));
-            lines.push(format!("detail {} #{at} {} {time:?} {amount:?}", name(snapshot, user), keys.value(row)));
+            lines.push(format!(
+                "detail {} #{at} {} {time:?} {amount:?}",
+                name(snapshot, user),
+                keys.value(row)
+            ));
         }
     }
     Ok(())

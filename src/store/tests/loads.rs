@@ -47,7 +47,6 @@ fn agree(steps: &[Step], fillers: usize, memory_bytes: u64) {
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, max_shrink_iters: 400, ..ProptestConfig::default() })]
-    // proves: S2.20, S2.21
     #[test]
     fn loads_agree_with_the_twin(steps in steps(), is_tight: bool) {
         agree(&steps, 0, if is_tight { 600 } else { 1 << 30 });
@@ -69,7 +68,8 @@ fn a_load_says_what_it_has_done() {
     let mut writer = writer(folder.path());
     let user = |user, is_deleted| UserRow { user, city: Some(1), age: None, tags: None, is_deleted };
     let load = |rows| Step::Users { mode: Mode::Upsert, rows, with_age: false, floats: false };
-    let done = run(&mut writer, &load(vec![user(1, false), user(2, false), user(1, false)]), 1 << 30).unwrap();
+    let done =
+        run(&mut writer, &load(vec![user(1, false), user(2, false), user(1, false)]), 1 << 30).unwrap();
     assert_eq!((done.rows, done.new_users, done.duplicates, done.replaced, done.deleted), (3, 2, 1, 0, 0));
     let done = run(&mut writer, &load(vec![user(1, false), user(2, true), user(3, true)]), 1 << 30).unwrap();
     assert_eq!((done.rows, done.new_users, done.duplicates, done.replaced, done.deleted), (3, 0, 0, 1, 1));
@@ -79,7 +79,12 @@ fn a_load_says_what_it_has_done() {
     assert_eq!((done.rows, done.new_users, done.duplicates), (4, 1, 1));
     let detail = |key, is_deleted| DetailRow { user: 1, key, hour: None, amount: None, is_deleted };
     run(&mut writer, &Step::Detail { rows: vec![detail(1, false), detail(2, false)] }, 1 << 30).unwrap();
-    let done = run(&mut writer, &Step::Detail { rows: vec![detail(1, false), detail(1, false), detail(2, true)] }, 1 << 30).unwrap();
+    let done = run(
+        &mut writer,
+        &Step::Detail { rows: vec![detail(1, false), detail(1, false), detail(2, true)] },
+        1 << 30,
+    )
+    .unwrap();
     assert_eq!((done.rows, done.duplicates, done.replaced, done.deleted), (3, 1, 1, 1));
 }
 
@@ -88,7 +93,11 @@ fn a_type_that_changes_is_refused_and_an_integer_widens() {
     let folder = tempfile::tempdir().unwrap();
     let mut writer = writer(folder.path());
     let mut load = |type_of, array: arrow::array::ArrayRef| {
-        let schema = arrow::datatypes::Schema::new(vec![arrow::datatypes::Field::new("n", array.data_type().clone(), true)]);
+        let schema = arrow::datatypes::Schema::new(vec![arrow::datatypes::Field::new(
+            "n",
+            array.data_type().clone(),
+            true,
+        )]);
         let batch = RecordBatch::try_new(schema.into(), vec![array]).unwrap();
         let checked = Checked::of_parts(StringArray::from(vec!["u"]), batch);
         let columns = [Column { name: "n".into(), type_of }];
@@ -108,7 +117,9 @@ fn a_type_that_changes_is_refused_and_an_integer_widens() {
 fn a_table_keeps_its_key_and_time() {
     let folder = tempfile::tempdir().unwrap();
     let mut writer = writer(folder.path());
-    let mut load = |key, time| writer.detail("orders", key, time, &mut std::iter::empty(), &[], &Limits::default(), &Quiet);
+    let mut load = |key, time| {
+        writer.detail("orders", key, time, &mut std::iter::empty(), &[], &Limits::default(), &Quiet)
+    };
     load("id", Some("at")).unwrap();
     assert_eq!(load("id", None).unwrap_err().code, "STO-005");
     assert!(load("no", Some("at")).unwrap_err().cure.contains("--key id --time at"));

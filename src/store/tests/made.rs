@@ -3,7 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, BooleanArray, Float64Array, Int64Array, ListBuilder, RecordBatch, RecordBatchOptions, StringArray, StringBuilder};
+use arrow::array::{
+    ArrayRef, BooleanArray, Float64Array, Int64Array, ListBuilder, RecordBatch, RecordBatchOptions,
+    StringArray, StringBuilder,
+};
 use arrow::datatypes::{Field, Schema};
 use proptest::prelude::*;
 
@@ -106,7 +109,8 @@ fn column(name: &str, type_of: Type) -> Column {
 }
 
 fn batch(columns: &[Column], arrays: Vec<ArrayRef>, rows: usize) -> RecordBatch {
-    let fields: Vec<Field> = columns.iter().map(|c| Field::new(&c.name, arrow_type(c.type_of), true)).collect();
+    let fields: Vec<Field> =
+        columns.iter().map(|c| Field::new(&c.name, arrow_type(c.type_of), true)).collect();
     let options = RecordBatchOptions::new().with_row_count(Some(rows));
     RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), arrays, &options).unwrap()
 }
@@ -135,7 +139,9 @@ fn ids(users: impl Iterator<Item = u8>) -> StringArray {
 pub fn run(writer: &mut Writer, step: &Step, memory_bytes: u64) -> Outcome<Loaded> {
     let limits = Limits { memory_bytes };
     match step {
-        Step::Users { mode, rows, with_age, floats } => run_users(writer, *mode, rows, (*with_age, *floats), &limits),
+        Step::Users { mode, rows, with_age, floats } => {
+            run_users(writer, *mode, rows, (*with_age, *floats), &limits)
+        }
         Step::Events { rows, floats } => run_events(writer, rows, *floats, &limits),
         Step::Detail { rows } => run_detail(writer, rows, &limits),
         Step::Members { users, create } => {
@@ -149,7 +155,13 @@ pub fn run(writer: &mut Writer, step: &Step, memory_bytes: u64) -> Outcome<Loade
     }
 }
 
-fn run_users(writer: &mut Writer, mode: Mode, rows: &[UserRow], (with_age, floats): (bool, bool), limits: &Limits) -> Outcome<Loaded> {
+fn run_users(
+    writer: &mut Writer,
+    mode: Mode,
+    rows: &[UserRow],
+    (with_age, floats): (bool, bool),
+    limits: &Limits,
+) -> Outcome<Loaded> {
     let mut columns = vec![column("city", Type::Text), column("tags", Type::List)];
     if with_age {
         columns.push(column("age", number_type(floats)));
@@ -161,7 +173,8 @@ fn run_users(writer: &mut Writer, mode: Mode, rows: &[UserRow], (with_age, float
             arrays.push(numbers(some.iter().map(|row| row.age), floats));
         }
         let deleted = BooleanArray::from(some.iter().map(|row| row.is_deleted).collect::<Vec<_>>());
-        Ok(Checked::of_parts(ids(some.iter().map(|row| row.user)), batch(&columns, arrays, some.len())).with_deleted(deleted))
+        Ok(Checked::of_parts(ids(some.iter().map(|row| row.user)), batch(&columns, arrays, some.len()))
+            .with_deleted(deleted))
     });
     writer.users(&mut batches, mode, &columns, limits, &Quiet)
 }
@@ -170,7 +183,8 @@ fn run_events(writer: &mut Writer, rows: &[EventRow], floats: bool, limits: &Lim
     let columns = [column("amount", number_type(floats))];
     let mut batches = rows.chunks(BATCH_ROWS).map(|some| {
         let arrays = vec![numbers(some.iter().map(|row| row.amount), floats)];
-        let checked = Checked::of_parts(ids(some.iter().map(|row| row.user)), batch(&columns, arrays, some.len()));
+        let checked =
+            Checked::of_parts(ids(some.iter().map(|row| row.user)), batch(&columns, arrays, some.len()));
         Ok(checked
             .with_events(StringArray::from_iter_values(some.iter().map(|row| event(row.event))))
             .with_times(some.iter().map(|row| Some(time(row.hour))).collect())
@@ -184,7 +198,8 @@ fn run_detail(writer: &mut Writer, rows: &[DetailRow], limits: &Limits) -> Outco
     let columns = [column("key", Type::Integer)];
     let mut batches = rows.chunks(BATCH_ROWS).map(|some| {
         let arrays = vec![numbers(some.iter().map(|row| row.amount), false)];
-        let checked = Checked::of_parts(ids(some.iter().map(|row| row.user)), batch(&columns, arrays, some.len()));
+        let checked =
+            Checked::of_parts(ids(some.iter().map(|row| row.user)), batch(&columns, arrays, some.len()));
         Ok(checked
             .with_keys(StringArray::from_iter_values(some.iter().map(|row| key(row.key))))
             .with_times(some.iter().map(|row| row.hour.map(time)).collect())
@@ -198,17 +213,35 @@ pub const USERS: u8 = 9;
 
 fn user_row() -> impl Strategy<Value = UserRow> {
     let tags = proptest::option::of(proptest::collection::vec(0u8..4, 0..4));
-    let values = (0..USERS, proptest::option::of(0u8..4), proptest::option::of(18i64..22), tags, proptest::bool::weighted(0.1));
+    let values = (
+        0..USERS,
+        proptest::option::of(0u8..4),
+        proptest::option::of(18i64..22),
+        tags,
+        proptest::bool::weighted(0.1),
+    );
     values.prop_map(|(user, city, age, tags, is_deleted)| UserRow { user, city, age, tags, is_deleted })
 }
 
 fn event_row() -> impl Strategy<Value = EventRow> {
     let values = (0..USERS, 0u8..3, -30i64..60, proptest::option::of(0u8..3), proptest::option::of(0i64..9));
-    values.prop_map(|(user, event, hour, id, amount)| EventRow { user, event, hour: hour / 6 * 6, id, amount })
+    values.prop_map(|(user, event, hour, id, amount)| EventRow {
+        user,
+        event,
+        hour: hour / 6 * 6,
+        id,
+        amount,
+    })
 }
 
 fn detail_row() -> impl Strategy<Value = DetailRow> {
-    let values = (0..USERS, 0u8..8, proptest::option::of(-9i64..9), proptest::option::of(0i64..9), proptest::bool::weighted(0.2));
+    let values = (
+        0..USERS,
+        0u8..8,
+        proptest::option::of(-9i64..9),
+        proptest::option::of(0i64..9),
+        proptest::bool::weighted(0.2),
+    );
     values.prop_map(|(user, key, hour, amount, is_deleted)| DetailRow { user, key, hour, amount, is_deleted })
 }
 
@@ -219,7 +252,12 @@ fn mode() -> impl Strategy<Value = Mode> {
 /// Loads of every kind in any order.
 pub fn steps() -> impl Strategy<Value = Vec<Step>> {
     let rows = 0..14usize;
-    let users = (mode(), proptest::collection::vec(user_row(), rows.clone()), any::<bool>(), proptest::bool::weighted(0.2));
+    let users = (
+        mode(),
+        proptest::collection::vec(user_row(), rows.clone()),
+        any::<bool>(),
+        proptest::bool::weighted(0.2),
+    );
     let users = users.prop_map(|(mode, rows, with_age, floats)| {
         let rows = if mode == Mode::Delete { rows.into_iter().take(2).collect() } else { rows };
         Step::Users { mode, rows, with_age, floats }

@@ -10,7 +10,13 @@ use super::made::{Step, UserRow, environment, home, run, writer};
 
 /// Loads user `number`, so that version v has v users.
 fn one(number: u8) -> Step {
-    let row = UserRow { user: number, city: Some(number % 5), age: Some(number as i64), tags: None, is_deleted: false };
+    let row = UserRow {
+        user: number,
+        city: Some(number % 5),
+        age: Some(number as i64),
+        tags: None,
+        is_deleted: false,
+    };
     Step::Users { mode: Mode::Upsert, rows: vec![row], with_age: true, floats: false }
 }
 
@@ -45,7 +51,8 @@ fn readers_see_whole_versions_while_a_writer_publishes() {
             while !done.load(Ordering::Relaxed) {
                 let snapshot = home(folder.path()).snapshot().unwrap();
                 assert_eq!(snapshot.universe().len(), snapshot.version());
-                let values = dump(&snapshot).unwrap().into_iter().filter(|line| line.contains("city")).count();
+                let values =
+                    dump(&snapshot).unwrap().into_iter().filter(|line| line.contains("city")).count();
                 assert_eq!(values as u64, snapshot.version());
             }
         };
@@ -109,7 +116,8 @@ fn a_user_replaced_away_keeps_the_number() {
     run(&mut writer, &one(1), 1 << 30).unwrap();
     let first = writer.publish().unwrap().find("用户01").unwrap();
     let Step::Users { rows, .. } = one(2) else { unreachable!() };
-    run(&mut writer, &Step::Users { mode: Mode::Replace, rows, with_age: true, floats: false }, 1 << 30).unwrap();
+    run(&mut writer, &Step::Users { mode: Mode::Replace, rows, with_age: true, floats: false }, 1 << 30)
+        .unwrap();
     let without = writer.publish().unwrap();
     assert_eq!((without.find("用户01"), without.universe().len()), (None, 1));
     let members = Step::Members { users: vec![1], create: false };

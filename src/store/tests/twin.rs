@@ -49,7 +49,11 @@ impl Twin {
             let user = self.users.entry(row.user).or_default();
             let mut values = user.row.take().filter(|_| mode == Mode::Patch).unwrap_or_default();
             set(&mut values, "city", row.city.map(city));
-            set(&mut values, "tags", row.tags.as_ref().map(|tags| tags.iter().map(|t| tag(*t)).collect::<Vec<_>>().join(",")));
+            set(
+                &mut values,
+                "tags",
+                row.tags.as_ref().map(|tags| tags.iter().map(|t| tag(*t)).collect::<Vec<_>>().join(",")),
+            );
             if with_age {
                 set(&mut values, "age", row.age.map(|age| format!("{:?}", age as f64)));
             }
@@ -93,7 +97,9 @@ impl Twin {
     fn detail_lines(&self, number: u8, name: &str) -> Vec<String> {
         let mut rows: Vec<&DetailRow> = self.details.values().filter(|row| row.user == number).collect();
         rows.sort_by_key(|row| (row.hour, key(row.key)));
-        let line = |(at, row): (usize, &&DetailRow)| format!("detail {name} #{at} {} {:?} {:?}", key(row.key), row.hour.map(time), row.amount);
+        let line = |(at, row): (usize, &&DetailRow)| {
+            format!("detail {name} #{at} {} {:?} {:?}", key(row.key), row.hour.map(time), row.amount)
+        };
         rows.iter().enumerate().map(line).collect()
     }
 }
@@ -110,7 +116,11 @@ impl User {
             lines.push(format!("count {day} {event} {name} {}", rows.len()));
             lines.extend(rows.iter().enumerate().map(|(at, row)| {
                 let amount = row.amount.map(|amount| amount as f64);
-                format!("event {day} {event} {name} #{at} {} {:?} {amount:?}", time(row.hour), row.id.map(event_id))
+                format!(
+                    "event {day} {event} {name} #{at} {} {:?} {amount:?}",
+                    time(row.hour),
+                    row.id.map(event_id)
+                )
             }));
         }
         lines
