@@ -20,6 +20,7 @@ fn main() -> ExitCode {
         process_no: std::process::id(),
         home: std::env::var_os("QUANKE_HOME").filter(|home| !home.is_empty()).map(Into::into),
         input: Some(Box::new(std::io::stdin())),
+        clock: now,
         variable: &variable,
     };
     let world = World { outside, seconds: &seconds, is_terminal, out: &mut out, talk: &mut talk };

@@ -11,27 +11,43 @@ use crate::base::{Day, Outcome, Problem, Timestamp, Zone};
 /// Writes all rows. Instants are RFC 3339 in `zone`; a missing value is an empty cell or `null`;
 /// a list in a CSV cell is a JSON list.
 /// Errors: OUT-001 when `out` takes no more.
-pub fn write(out: &mut dyn Write, schema: &Schema, batches: impl Iterator<Item = Outcome<RecordBatch>>, is_json: bool, zone: Zone) -> Outcome<()> {
+pub fn write(
+    out: &mut dyn Write,
+    schema: &Schema,
+    batches: impl Iterator<Item = Outcome<RecordBatch>>,
+    is_json: bool,
+    zone: Zone,
+) -> Outcome<()> {
     match is_json {
         true => write_json(out, batches, zone),
         false => write_csv(out, schema, batches, zone),
     }
 }
 
-fn write_json(out: &mut dyn Write, batches: impl Iterator<Item = Outcome<RecordBatch>>, zone: Zone) -> Outcome<()> {
+fn write_json(
+    out: &mut dyn Write,
+    batches: impl Iterator<Item = Outcome<RecordBatch>>,
+    zone: Zone,
+) -> Outcome<()> {
     for batch in batches {
         let batch = batch?;
         let schema = batch.schema();
         for row in 0..batch.num_rows() {
             let fields = schema.fields().iter().zip(batch.columns());
-            let object: Map<String, Value> = fields.map(|(f, c)| (f.name().clone(), cell(c, row, zone))).collect();
+            let object: Map<String, Value> =
+                fields.map(|(f, c)| (f.name().clone(), cell(c, row, zone))).collect();
             writeln!(out, "{}", Value::Object(object))?;
         }
     }
     Ok(out.flush()?)
 }
 
-fn write_csv(out: &mut dyn Write, schema: &Schema, batches: impl Iterator<Item = Outcome<RecordBatch>>, zone: Zone) -> Outcome<()> {
+fn write_csv(
+    out: &mut dyn Write,
+    schema: &Schema,
+    batches: impl Iterator<Item = Outcome<RecordBatch>>,
+    zone: Zone,
+) -> Outcome<()> {
     let failed = |e: csv::Error| Problem::from(std::io::Error::from(e));
     let mut writer = csv::Writer::from_writer(out);
     writer.write_record(schema.fields().iter().map(|field| field.name().as_str())).map_err(failed)?;
@@ -42,6 +58,14 @@ fn write_csv(out: &mut dyn Write, schema: &Schema, batches: impl Iterator<Item =
         }
     }
     Ok(writer.flush()?)
+}
+
+/// The value at a row as text; `None` when missing.
+pub fn text(column: &ArrayRef, row: usize, zone: Zone) -> Option<String> {
+    match cell(column, row, zone) {
+        Value::Null => None,
+        value => Some(plain(value)),
+    }
 }
 
 /// A value as the text of a CSV cell.
@@ -64,7 +88,9 @@ fn cell(column: &ArrayRef, row: usize, zone: Zone) -> Value {
         DataType::Float64 => column.as_primitive::<Float64Type>().value(row).into(),
         DataType::Boolean => column.as_boolean().value(row).into(),
         DataType::Date32 => Day(column.as_primitive::<Date32Type>().value(row)).to_string().into(),
-        DataType::Timestamp(..) => zone.text(Timestamp(column.as_primitive::<TimestampMillisecondType>().value(row))).into(),
+        DataType::Timestamp(..) => {
+            zone.text(Timestamp(column.as_primitive::<TimestampMillisecondType>().value(row))).into()
+        }
         DataType::List(_) => {
             let items = column.as_list::<i32>().value(row);
             (0..items.len()).map(|i| cell(&items, i, zone)).collect::<Vec<_>>().into()
@@ -77,7 +103,10 @@ fn cell(column: &ArrayRef, row: usize, zone: Zone) -> Value {
 mod tests {
     use std::sync::Arc;
 
-    use arrow::array::{BooleanArray, Date32Array, Float64Array, Int64Array, ListArray, StringArray, TimestampMillisecondArray};
+    use arrow::array::{
+        BooleanArray, Date32Array, Float64Array, Int64Array, ListArray, StringArray,
+        TimestampMillisecondArray,
+    };
     use arrow::datatypes::Field;
 
     use super::*;

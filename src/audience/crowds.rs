@@ -105,7 +105,7 @@ impl Audiences {
     /// mistakes of the selection.
     pub fn create(&mut self, creation: &Creation, job: Job) -> Result<Made, Problems> {
         let name = creation.name;
-        if let Some(problem) = name_problem(name) {
+        if let (Some(problem), None) = (name_problem(name), creation.owner) {
             return Err(problem.into());
         }
         let old = self.registry.find(name)?;
@@ -142,7 +142,12 @@ impl Audiences {
                 Ok(Made { crowd: crowd.name, change: grown(&version, before.as_ref()), version, warnings })
             }
             Err(problems) => {
-                let cause = problems.0.iter().map(|p| format!("{}: {}", p.code, p.what)).collect::<Vec<_>>().join("; ");
+                let cause = problems
+                    .0
+                    .iter()
+                    .map(|p| format!("{}: {}", p.code, p.what))
+                    .collect::<Vec<_>>()
+                    .join("; ");
                 let failed = CrowdVersion { state: State::Failed, cause, ..begun };
                 self.registry.change(|change| change.put_version(crowd.no, &failed))?;
                 Err(problems)
@@ -151,27 +156,56 @@ impl Audiences {
     }
 
     /// Refreshes every daily and on-demand crowd, each after those that it uses.
-    pub fn refresh_all(&mut self, as_of: Timestamp, job: Job) -> Outcome<Vec<(String, Result<Made, Problems>)>> {
+    pub fn refresh_all(
+        &mut self,
+        as_of: Timestamp,
+        job: Job,
+    ) -> Outcome<Vec<(String, Result<Made, Problems>)>> {
         let is_due = |crowd: &Crowd| matches!(crowd.update, Update::Daily | Update::OnDemand);
         self.refresh_those(is_due, as_of, job)
     }
 
+    /// Is there a daily crowd?
+    pub fn has_daily(&self) -> Outcome<bool> {
+        Ok(self.registry.all()?.iter().any(|crowd| crowd.update == Update::Daily))
+    }
+
     /// Refreshes every daily crowd, each after those that it uses (semantics 3, "daily").
-    pub fn refresh_daily(&mut self, as_of: Timestamp, job: Job) -> Outcome<Vec<(String, Result<Made, Problems>)>> {
+    pub fn refresh_daily(
+        &mut self,
+        as_of: Timestamp,
+        job: Job,
+    ) -> Outcome<Vec<(String, Result<Made, Problems>)>> {
         self.refresh_those(|crowd| crowd.update == Update::Daily, as_of, job)
     }
 
-    fn refresh_those(&mut self, is_due: impl Fn(&Crowd) -> bool, as_of: Timestamp, job: Job) -> Outcome<Vec<(String, Result<Made, Problems>)>> {
+    fn refresh_those(
+        &mut self,
+        is_due: impl Fn(&Crowd) -> bool,
+        as_of: Timestamp,
+        job: Job,
+    ) -> Outcome<Vec<(String, Result<Made, Problems>)>> {
         let due: BTreeSet<String> = self.registry.all()?.into_iter().filter(is_due).map(|c| c.name).collect();
         let order = in_order(&self.registry.graph()?);
         let names = order.into_iter().filter(|name| due.contains(name));
-        Ok(names.map(|name| { let made = self.refresh(&name, as_of, job); (name, made) }).collect())
+        Ok(names
+            .map(|name| {
+                let made = self.refresh(&name, as_of, job);
+                (name, made)
+            })
+            .collect())
     }
 
     /// Makes `users` the crowd's new version, or adds them to its newest with `is_append`; makes
     /// the crowd if there is none.
     /// Errors: CRD-001 name, CRD-009 when the crowd is made by a selection.
-    pub fn import(&mut self, name: &str, mut users: RoaringBitmap, is_append: bool, job: Job) -> Outcome<Made> {
+    pub fn import(
+        &mut self,
+        name: &str,
+        mut users: RoaringBitmap,
+        is_append: bool,
+        job: Job,
+    ) -> Outcome<Made> {
         if let Some(problem) = name_problem(name) {
             return Err(problem);
         }
@@ -190,7 +224,12 @@ impl Audiences {
             let no = change.next_no(crowd)?;
             change.publish(crowd, CrowdVersion { no, ..draft }, &users)
         })?;
-        Ok(Made { crowd: name.to_string(), change: grown(&version, before.as_ref()), version, warnings: vec![] })
+        Ok(Made {
+            crowd: name.to_string(),
+            change: grown(&version, before.as_ref()),
+            version,
+            warnings: vec![],
+        })
     }
 
     /// May an upload go into the crowd of this name? The crowd, if it exists.
@@ -203,7 +242,9 @@ impl Audiences {
         match old {
             Some(crowd) if crowd.update != Update::Upload => {
                 let what = format!("crowd '{name}' is made by its selection, not by uploads");
-                Err(Problem::author("CRD-009", what).at(format!("crowd '{name}'")).cure("upload under another name"))
+                Err(Problem::author("CRD-009", what)
+                    .at(format!("crowd '{name}'"))
+                    .cure("upload under another name"))
             }
             old => Ok(old),
         }
@@ -212,7 +253,13 @@ impl Audiences {
     /// Deletes a crowd. `tasks` names the tasks that are not ended and use it; the versions in
     /// `kept` belong to reports, so their files stay.
     /// Errors: CRD-002 unknown, CRD-006 in use, naming who uses it.
-    pub fn delete(&mut self, name: &str, tasks: &[String], kept: &BTreeSet<u32>, now: Timestamp) -> Outcome<()> {
+    pub fn delete(
+        &mut self,
+        name: &str,
+        tasks: &[String],
+        kept: &BTreeSet<u32>,
+        now: Timestamp,
+    ) -> Outcome<()> {
         let crowd = self.find(name)?;
         self.registry.change(|change| {
             refuse_use(name, &users_of(&change.graph()?, name), tasks)?;
@@ -291,13 +338,25 @@ impl Audiences {
     }
 
     fn unknown(&self, name: &str) -> Outcome<Problem> {
-        let mut near: Vec<(usize, String)> = self.registry.all()?.into_iter().filter(|c| c.is_listed)
-            .map(|c| (strsim::damerau_levenshtein(&c.name, name), c.name)).collect();
+        let mut near: Vec<(usize, String)> = self
+            .registry
+            .all()?
+            .into_iter()
+            .filter(|c| c.is_listed)
+            .map(|c| (strsim::damerau_levenshtein(&c.name, name), c.name))
+            .collect();
         near.sort();
-        let names: Vec<String> = near.into_iter().take(NEAR_MAX).map(|(_, name)| format!("'{name}'")).collect();
-        let known = if names.is_empty() { "there are none yet".to_string() } else { format!("there is {}", names.join(", ")) };
+        let names: Vec<String> =
+            near.into_iter().take(NEAR_MAX).map(|(_, name)| format!("'{name}'")).collect();
+        let known = if names.is_empty() {
+            "there are none yet".to_string()
+        } else {
+            format!("there is {}", names.join(", "))
+        };
         let cure = "see them all with `quanke crowd list`";
-        Ok(Problem::author("CRD-002", format!("no crowd '{name}'; {known}")).at(format!("crowd '{name}'")).cure(cure))
+        Ok(Problem::author("CRD-002", format!("no crowd '{name}'; {known}"))
+            .at(format!("crowd '{name}'"))
+            .cure(cure))
     }
 
     fn newest_of(&self, crowd: &Crowd) -> Outcome<Option<CrowdVersion>> {
@@ -316,11 +375,21 @@ impl Audiences {
         })
     }
 
-    fn compute(&self, selection: &Selection, as_of: Timestamp, job: Job) -> Result<(CrowdVersion, RoaringBitmap, Vec<Problem>), Problems> {
+    fn compute(
+        &self,
+        selection: &Selection,
+        as_of: Timestamp,
+        job: Job,
+    ) -> Result<(CrowdVersion, RoaringBitmap, Vec<Problem>), Problems> {
         let began = job.pace.seconds();
         let found = self.evaluate(selection, as_of, job.snapshot)?;
         let duration_ms = ((job.pace.seconds() - began) * 1e3).round().max(0.0) as u64;
-        let draft = CrowdVersion { duration_ms, uses: found.uses, data_version: found.data_version, ..draft(as_of, job) };
+        let draft = CrowdVersion {
+            duration_ms,
+            uses: found.uses,
+            data_version: found.data_version,
+            ..draft(as_of, job)
+        };
         Ok((draft, found.answer.users, found.warnings))
     }
 }
@@ -374,7 +443,9 @@ fn refreshable(crowd: &Crowd) -> Outcome<&str> {
         (Some(rule), _) => Ok(rule),
         (None, _) => {
             let what = format!("crowd '{}' was uploaded, so it has no selection", crowd.name);
-            Err(Problem::author("CRD-009", what).at(at).cure("upload its next version with `quanke crowd import`"))
+            Err(Problem::author("CRD-009", what)
+                .at(at)
+                .cure("upload its next version with `quanke crowd import`"))
         }
     }
 }
@@ -383,10 +454,13 @@ fn refuse_use(name: &str, crowds: &[String], tasks: &[String]) -> Outcome<()> {
     if crowds.is_empty() && tasks.is_empty() {
         return Ok(());
     }
-    let named = |kind: &str, names: &[String]| names.iter().map(|n| format!("{kind} '{n}'")).collect::<Vec<_>>();
+    let named =
+        |kind: &str, names: &[String]| names.iter().map(|n| format!("{kind} '{n}'")).collect::<Vec<_>>();
     let who = [named("crowd", crowds), named("task", tasks)].concat().join(", ");
     let cure = "change or delete what uses it first";
-    Err(Problem::author("CRD-006", format!("crowd '{name}' is used by {who}")).at(format!("crowd '{name}'")).cure(cure))
+    Err(Problem::author("CRD-006", format!("crowd '{name}' is used by {who}"))
+        .at(format!("crowd '{name}'"))
+        .cure(cure))
 }
 
 fn newest(versions: &[CrowdVersion]) -> Option<&CrowdVersion> {

@@ -73,13 +73,23 @@ impl Prepared {
 impl Audiences {
     /// The users who fit `selection` at `as_of`, found with the least work.
     /// Errors: every mistake of the selection (SEL-…), CRD-007 for a crowd without a version.
-    pub fn evaluate(&self, selection: &Selection, as_of: Timestamp, snapshot: &Snapshot) -> Result<Evaluated, Problems> {
+    pub fn evaluate(
+        &self,
+        selection: &Selection,
+        as_of: Timestamp,
+        snapshot: &Snapshot,
+    ) -> Result<Evaluated, Problems> {
         Ok(self.prepare(selection, as_of, snapshot)?.quick(snapshot)?)
     }
 
     /// Looks the selection's names up and resolves its crowds; nothing is evaluated yet.
     /// Errors: every mistake of the selection (SEL-…), CRD-007 for a crowd without a version.
-    pub fn prepare(&self, selection: &Selection, as_of: Timestamp, snapshot: &Snapshot) -> Result<Prepared, Problems> {
+    pub fn prepare(
+        &self,
+        selection: &Selection,
+        as_of: Timestamp,
+        snapshot: &Snapshot,
+    ) -> Result<Prepared, Problems> {
         let listed: Vec<Crowd> = self.registry.all()?.into_iter().filter(|crowd| crowd.is_listed).collect();
         let names: Vec<String> = listed.iter().map(|crowd| crowd.name.clone()).collect();
         let bound = selection.bind(&Scope { snapshot, crowds: &names });
@@ -91,7 +101,13 @@ impl Audiences {
         Ok(Prepared { plan, uses: found.uses, warnings })
     }
 
-    fn find_crowds(&self, selection: &Selection, listed: &[Crowd], as_of: Timestamp, snapshot: &Snapshot) -> Result<Found, Problems> {
+    fn find_crowds(
+        &self,
+        selection: &Selection,
+        listed: &[Crowd],
+        as_of: Timestamp,
+        snapshot: &Snapshot,
+    ) -> Result<Found, Problems> {
         let mut found = Found::default();
         let mut problems = Problems::default();
         for name in crowds_in(selection) {
@@ -105,9 +121,17 @@ impl Audiences {
         problems.or(found)
     }
 
-    fn find_crowd(&self, crowd: &Crowd, name: &Name, as_of: Timestamp, snapshot: &Snapshot, found: &mut Found) -> Outcome<()> {
+    fn find_crowd(
+        &self,
+        crowd: &Crowd,
+        name: &Name,
+        as_of: Timestamp,
+        snapshot: &Snapshot,
+        found: &mut Found,
+    ) -> Outcome<()> {
         let versions = self.registry.versions(crowd.no)?;
-        let (version, is_later) = resolve(&versions, as_of).ok_or_else(|| versionless(&name.text).span(name.span))?;
+        let (version, is_later) =
+            resolve(&versions, as_of).ok_or_else(|| versionless(&name.text).span(name.span))?;
         if is_later {
             found.warnings.push(later(name, version, as_of, snapshot));
         }
@@ -141,6 +165,11 @@ fn both<A, B>(a: Result<A, Problems>, b: Result<B, Problems>) -> Result<(A, B), 
 fn later(name: &Name, version: &CrowdVersion, as_of: Timestamp, snapshot: &Snapshot) -> Problem {
     let zone = snapshot.zone();
     let (no, at, ours) = (version.no, zone.text(version.as_of), zone.text(as_of));
-    let what = format!("all versions of crowd '{name}' are later than {ours}; its oldest, version {no} of {at}, is used");
-    Problem::author("CRD-008", what).at(format!("crowd '{name}'")).span(name.span).cure("ask as of a later instant, or mind the difference")
+    let what = format!(
+        "all versions of crowd '{name}' are later than {ours}; its oldest, version {no} of {at}, is used"
+    );
+    Problem::author("CRD-008", what)
+        .at(format!("crowd '{name}'"))
+        .span(name.span)
+        .cure("ask as of a later instant, or mind the difference")
 }

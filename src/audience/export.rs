@@ -55,7 +55,11 @@ pub struct Listing<'a> {
 impl<'a> Listing<'a> {
     /// The users and attributes to write, by their names or aliases.
     /// Errors: CRD-012 for each attribute that is not known.
-    pub fn new(users: &'a RoaringBitmap, snapshot: &'a Snapshot, names: &[String]) -> Result<Listing<'a>, Problems> {
+    pub fn new(
+        users: &'a RoaringBitmap,
+        snapshot: &'a Snapshot,
+        names: &[String],
+    ) -> Result<Listing<'a>, Problems> {
         let mut problems = Problems::default();
         let mut columns = Vec::new();
         for name in names {
@@ -73,7 +77,9 @@ impl<'a> Listing<'a> {
         write_atomically(path, |file| match target {
             Target::Roaring => Ok(self.users.serialize_into(BufWriter::new(file))?),
             Target::Parquet => parquet(file, self.schema(), self.batches()),
-            Target::Csv | Target::Ndjson => self.write_text(&mut BufWriter::new(file), target == Target::Ndjson),
+            Target::Csv | Target::Ndjson => {
+                self.write_text(&mut BufWriter::new(file), target == Target::Ndjson)
+            }
         })
     }
 
@@ -110,6 +116,41 @@ impl<'a> Listing<'a> {
     }
 }
 
+/// Values of attributes as text, a row for each user and in it an entry for each name; `None` is
+/// missing or no attribute. Instants are RFC 3339 in the project's zone, lists are JSON.
+/// Errors: STO-002 when a file is damaged.
+pub fn fields(snapshot: &Snapshot, users: &[UserNo], names: &[String]) -> Outcome<Vec<Vec<Option<String>>>> {
+    let columns: Vec<Option<Column>> = names.iter().map(|name| attribute(snapshot, name)).collect();
+    let mut rows = Vec::with_capacity(users.len());
+    for part in users.chunk_by(|a, b| a / CHUNK_USERS == b / CHUNK_USERS) {
+        let arrays = part
+            .first()
+            .map(|user| chunk_values(snapshot, user / CHUNK_USERS, part, &columns))
+            .transpose()?;
+        let arrays = arrays.unwrap_or_default();
+        let text = |row: usize, array: &Option<ArrayRef>| {
+            array.as_ref().and_then(|a| cells::text(a, row, snapshot.zone()))
+        };
+        rows.extend((0..part.len()).map(|row| arrays.iter().map(|array| text(row, array)).collect()));
+    }
+    Ok(rows)
+}
+
+fn chunk_values(
+    snapshot: &Snapshot,
+    chunk: u32,
+    users: &[UserNo],
+    columns: &[Option<Column>],
+) -> Outcome<Vec<Option<ArrayRef>>> {
+    let attributes = snapshot.attributes(chunk)?;
+    let one = |column: &Option<Column>| {
+        let Some(column) = column else { return Ok(None) };
+        let stored = attributes.as_ref().map(|a| a.column(&column.name)).transpose()?.flatten();
+        values(stored, users, column.type_of).map(Some).map_err(broken)
+    };
+    columns.iter().map(one).collect()
+}
+
 impl Diff {
     /// Writes `user_id,change` (entered or left) as a file, whole or not at all.
     /// Errors: OUT-001.
@@ -122,13 +163,24 @@ impl Diff {
             Target::Parquet => parquet(file, schema.clone(), batches.into_iter()),
             _ => {
                 let is_json = target == Target::Ndjson;
-                cells::write(&mut BufWriter::new(file), &schema, batches.into_iter(), is_json, snapshot.zone())
+                cells::write(
+                    &mut BufWriter::new(file),
+                    &schema,
+                    batches.into_iter(),
+                    is_json,
+                    snapshot.zone(),
+                )
             }
         })
     }
 }
 
-fn changes(schema: SchemaRef, users: &RoaringBitmap, word: &str, snapshot: &Snapshot) -> Outcome<RecordBatch> {
+fn changes(
+    schema: SchemaRef,
+    users: &RoaringBitmap,
+    word: &str,
+    snapshot: &Snapshot,
+) -> Outcome<RecordBatch> {
     let ids: StringArray = users.iter().map(|user| Some(snapshot.ids().text(user))).collect();
     let words: StringArray = users.iter().map(|_| Some(word)).collect();
     RecordBatch::try_new(schema, vec![Arc::new(ids), Arc::new(words)]).map_err(broken)
@@ -153,7 +205,11 @@ pub fn write_atomically(path: &Path, write: impl FnOnce(&mut File) -> Outcome<()
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(at_path)
 }
 
-fn parquet(file: &mut File, schema: SchemaRef, batches: impl Iterator<Item = Outcome<RecordBatch>>) -> Outcome<()> {
+fn parquet(
+    file: &mut File,
+    schema: SchemaRef,
+    batches: impl Iterator<Item = Outcome<RecordBatch>>,
+) -> Outcome<()> {
     let failed = |e: parquet::errors::ParquetError| Problem::outside("OUT-001", e.to_string());
     let mut writer = ArrowWriter::try_new(file, schema, None).map_err(failed)?;
     for batch in batches {
@@ -178,12 +234,22 @@ fn attribute(snapshot: &Snapshot, name: &str) -> Option<Column> {
 }
 
 fn unknown(snapshot: &Snapshot, name: &str) -> Problem {
-    let mut near: Vec<(usize, &str)> = snapshot.catalog().attributes.iter()
-        .map(|c| (strsim::damerau_levenshtein(&c.name, name), c.name.as_str())).collect();
+    let mut near: Vec<(usize, &str)> = snapshot
+        .catalog()
+        .attributes
+        .iter()
+        .map(|c| (strsim::damerau_levenshtein(&c.name, name), c.name.as_str()))
+        .collect();
     near.sort_unstable();
     let names: Vec<String> = near.into_iter().take(5).map(|(_, name)| format!("`{name}`")).collect();
-    let known = if names.is_empty() { "no attributes are loaded".to_string() } else { format!("there is {}", names.join(", ")) };
-    Problem::author("CRD-012", format!("no attribute `{name}`; {known}")).at(format!("--columns {name}")).cure("name attributes that the users have")
+    let known = if names.is_empty() {
+        "no attributes are loaded".to_string()
+    } else {
+        format!("there is {}", names.join(", "))
+    };
+    Problem::author("CRD-012", format!("no attribute `{name}`; {known}"))
+        .at(format!("--columns {name}"))
+        .cure("name attributes that the users have")
 }
 
 fn broken(error: ArrowError) -> Problem {

@@ -54,7 +54,8 @@ impl Files {
             let cure = "restore the file from a backup, or refresh (upload) the crowd for a new version";
             Problem::outside("CRD-011", what).at(path.display().to_string()).cure(cure)
         };
-        let bytes = fs::read(&path).map_err(|e| damaged(format!("the users of this version cannot be read: {e}")))?;
+        let bytes =
+            fs::read(&path).map_err(|e| damaged(format!("the users of this version cannot be read: {e}")))?;
         if format!("{:016x}", xxh3_64(&bytes)) != checksum {
             return Err(damaged("the file is not as it was written".to_string()));
         }
@@ -67,7 +68,8 @@ impl Files {
         fs::create_dir_all(self.folder_of(crowd))?;
         let path = self.mark_path(crowd, no);
         let file = File::create(&path)?;
-        file.try_lock().map_err(|e| Problem::outside("OUT-001", e.to_string()).at(path.display().to_string()))?;
+        file.try_lock()
+            .map_err(|e| Problem::outside("OUT-001", e.to_string()).at(path.display().to_string()))?;
         Ok(Mark { path, _file: file })
     }
 

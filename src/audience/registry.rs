@@ -107,12 +107,14 @@ pub struct Registry {
     pub files: Files,
 }
 
-const CROWD: &str = "SELECT c.no, c.name, c.update_type, r.rule, coalesce(r.no, 0), c.owner, c.is_listed, c.created_at
+const CROWD: &str =
+    "SELECT c.no, c.name, c.update_type, r.rule, coalesce(r.no, 0), c.owner, c.is_listed, c.created_at
     FROM crowds c LEFT JOIN crowd_rules r ON r.crowd = c.no
         AND r.no = (SELECT max(no) FROM crowd_rules WHERE crowd = c.no)
     WHERE c.deleted_at IS NULL";
 
-const VERSION: &str = "SELECT no, as_of, made_at, rule_version, size, duration_ms, data_version, state, file, cause,
+const VERSION: &str =
+    "SELECT no, as_of, made_at, rule_version, size, duration_ms, data_version, state, file, cause,
     uses, checksum FROM crowd_versions WHERE crowd = ?1";
 
 impl Registry {
@@ -173,7 +175,14 @@ impl Change<'_> {
 
     /// A new crowd; gives its number.
     /// Errors: CRD-003 when the name is taken.
-    pub fn add_crowd(&self, name: &str, update: Update, owner: Option<&str>, is_listed: bool, now: Timestamp) -> Outcome<u32> {
+    pub fn add_crowd(
+        &self,
+        name: &str,
+        update: Update,
+        owner: Option<&str>,
+        is_listed: bool,
+        now: Timestamp,
+    ) -> Outcome<u32> {
         let sql = "INSERT INTO crowds (name, update_type, owner, is_listed, created_at) VALUES (?1, ?2, ?3, ?4, ?5)";
         let added = self.transaction.execute(sql, params![name, update.word(), owner, is_listed, now.0]);
         match added {
@@ -203,14 +212,30 @@ impl Change<'_> {
         let uses = serde_json::to_string(&version.uses).map_err(|e| Problem::bug(e.to_string()))?;
         let v = version;
         let values = params![
-            crowd, v.no, v.as_of.0, v.made_at.0, v.rule_version, v.size as i64, v.duration_ms as i64,
-            v.data_version as i64, v.state.word(), v.file, v.checksum, v.cause, uses
+            crowd,
+            v.no,
+            v.as_of.0,
+            v.made_at.0,
+            v.rule_version,
+            v.size as i64,
+            v.duration_ms as i64,
+            v.data_version as i64,
+            v.state.word(),
+            v.file,
+            v.checksum,
+            v.cause,
+            uses
         ];
         self.transaction.execute(sql, values).map(drop).map_err(database)
     }
 
     /// Writes the users, then the row that makes them visible when this change is committed.
-    pub fn publish(&self, crowd: u32, mut version: CrowdVersion, users: &roaring::RoaringBitmap) -> Outcome<CrowdVersion> {
+    pub fn publish(
+        &self,
+        crowd: u32,
+        mut version: CrowdVersion,
+        users: &roaring::RoaringBitmap,
+    ) -> Outcome<CrowdVersion> {
         let Written { file, checksum } = self.files.write(crowd, version.no, users)?;
         version = CrowdVersion { state: State::Complete, size: users.len(), file, checksum, ..version };
         self.put_version(crowd, &version)?;

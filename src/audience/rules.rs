@@ -36,7 +36,9 @@ pub fn name_problem(name: &str) -> Option<Problem> {
         n if n.trim().is_empty() => "a crowd needs a name",
         n if n.trim() != n => "a crowd's name neither begins nor ends with a blank",
         n if n.chars().count() > NAME_CHARS_MAX => "a crowd's name has at most 100 characters",
-        n if n.chars().any(char::is_control) => "a crowd's name has no control characters (line breaks, tabs)",
+        n if n.chars().any(char::is_control) => {
+            "a crowd's name has no control characters (line breaks, tabs)"
+        }
         _ => return None,
     };
     let shown: String = name.chars().take(NAME_CHARS_MAX).collect();

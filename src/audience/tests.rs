@@ -132,7 +132,8 @@ fn two_openings_of_one_home_take_turns() {
 #[test]
 fn the_daily_round_refreshes_daily_crowds_only() {
     let mut bench = bench();
-    for (name, update) in [("一次", Update::Once), ("每天", Update::Daily), ("按需", Update::OnDemand)] {
+    for (name, update) in [("一次", Update::Once), ("每天", Update::Daily), ("按需", Update::OnDemand)]
+    {
         bench.create(&Creation { update: Some(update), ..creation(name, "all ()") });
     }
     let job = Job { snapshot: &bench.snapshot, now: NOW, pace: &Quiet };

@@ -30,7 +30,9 @@ impl State {
     }
 
     pub(super) fn of(word: &str) -> Option<State> {
-        [State::Computing, State::Complete, State::Failed, State::Cancelled].into_iter().find(|s| s.word() == word)
+        [State::Computing, State::Complete, State::Failed, State::Cancelled]
+            .into_iter()
+            .find(|s| s.word() == word)
     }
 }
 

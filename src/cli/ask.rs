@@ -50,7 +50,8 @@ impl Text {
     }
 
     fn warn(&self, warnings: &[Problem], door: &mut Door) {
-        let placed: Vec<Problem> = warnings.iter().map(|w| locate(&self.text, &self.file, w.clone())).collect();
+        let placed: Vec<Problem> =
+            warnings.iter().map(|w| locate(&self.text, &self.file, w.clone())).collect();
         door.warn(&placed);
     }
 }
@@ -176,12 +177,18 @@ pub fn explain(args: &Explain, session: &mut Session, door: &mut Door) -> Done {
     let plan = question.prepared.plan().rewritten();
     let answer = plan.run(&question.snapshot)?;
     question.warn(door);
-    let lines: Vec<Value> = plan.lines(&answer.tree).iter().map(|line| json!({
-        "depth": line.depth,
-        "node": line.label,
-        "count": line.count,
-        "guess": { "low": line.guess.low, "likely": line.guess.likely, "high": line.guess.high },
-    })).collect();
+    let lines: Vec<Value> = plan
+        .lines(&answer.tree)
+        .iter()
+        .map(|line| {
+            json!({
+                "depth": line.depth,
+                "node": line.label,
+                "count": line.count,
+                "guess": { "low": line.guess.low, "likely": line.guess.likely, "high": line.guess.high },
+            })
+        })
+        .collect();
     let as_of = question.snapshot.zone().text(question.as_of);
     let document = json!({ "count": answer.users.len(), "as_of": as_of, "plan": lines });
     door.answer(document, || plan.tree(&answer.tree))

@@ -1,7 +1,5 @@
 //! Crowds at the door: made, refreshed, listed, compared, written out, deleted.
 
-use std::collections::BTreeSet;
-
 use serde_json::{Value, json};
 
 use super::args::{Asked, Crowd, Output, Update};
@@ -11,6 +9,7 @@ use super::load;
 use super::output::{Writing, target_of};
 use super::session::{Session, usage};
 use super::table::Cell;
+use super::task;
 use super::words::{age, change, grouped, took};
 use crate::audience::{self, Creation, CrowdVersion, Made, Overview, State, Target};
 use crate::base::{Problems, Timestamp, Zone};
@@ -32,7 +31,15 @@ pub fn run(command: &Crowd, session: &mut Session, door: &mut Door) -> Done {
     }
 }
 
-fn create(name: &str, asked: &Asked, update: Option<Update>, as_of: Option<&str>, redefine: bool, session: &mut Session, door: &mut Door) -> Done {
+fn create(
+    name: &str,
+    asked: &Asked,
+    update: Option<Update>,
+    as_of: Option<&str>,
+    redefine: bool,
+    session: &mut Session,
+    door: &mut Door,
+) -> Done {
     let snapshot = session.snapshot()?;
     let text = Text::of(asked, session)?;
     let update = update.map(|update| match update {
@@ -41,8 +48,15 @@ fn create(name: &str, asked: &Asked, update: Option<Update>, as_of: Option<&str>
         Update::OnDemand => audience::Update::OnDemand,
     });
     let as_of = session.as_of(as_of)?;
-    let creation =
-        Creation { name, rule: &text.text, update, as_of, owner: None, is_listed: true, is_redefined: redefine };
+    let creation = Creation {
+        name,
+        rule: &text.text,
+        update,
+        as_of,
+        owner: None,
+        is_listed: true,
+        is_redefined: redefine,
+    };
     let made = session.audiences()?.create(&creation, session.job(&snapshot));
     told(&made.map_err(|problems| text.placed(problems))?, session, door)
 }
@@ -103,7 +117,9 @@ fn talk(made: &Made, door: &mut Door) {
 /// A version just made, as JSON.
 pub fn document(made: &Made, zone: Zone) -> Value {
     let mut document = json!({ "crowd": made.crowd, "change": made.change });
-    if let (Value::Object(all), Value::Object(version)) = (&mut document, version_document(&made.version, zone)) {
+    if let (Value::Object(all), Value::Object(version)) =
+        (&mut document, version_document(&made.version, zone))
+    {
         all.extend(version);
     }
     document
@@ -193,7 +209,12 @@ fn shown(overview: &Overview, zone: Zone) -> String {
     let crowd = &overview.crowd;
     let rule = crowd.rule.as_deref().unwrap_or("uploaded, no selection");
     let mark = if overview.is_stale { " (stale)" } else { "" };
-    let head = format!("{}  {}{mark}  since {}\n  {rule}\n\n", crowd.name, crowd.update.word(), zone.text(crowd.created_at));
+    let head = format!(
+        "{}  {}{mark}  since {}\n  {rule}\n\n",
+        crowd.name,
+        crowd.update.word(),
+        zone.text(crowd.created_at)
+    );
     let titles = ["version", "state", "users", "took", "as of", "made at", "uses"];
     let mut rows = vec![titles.map(Cell::text).to_vec()];
     rows.extend(overview.versions.iter().rev().map(|version| version_row(version, zone)));
@@ -227,7 +248,14 @@ fn export(name: &str, output: &Output, version: Option<u32>, session: &mut Sessi
     writing.write(&known, &snapshot, door)
 }
 
-fn diff(name: &str, from: Option<u32>, to: Option<u32>, out: Option<&std::path::Path>, session: &mut Session, door: &mut Door) -> Done {
+fn diff(
+    name: &str,
+    from: Option<u32>,
+    to: Option<u32>,
+    out: Option<&std::path::Path>,
+    session: &mut Session,
+    door: &mut Door,
+) -> Done {
     let target = out.map(diff_target).transpose()?;
     let snapshot = session.snapshot()?;
     let found = session.audiences()?.diff(name, from, to)?;
@@ -260,7 +288,11 @@ fn diff_target(path: &std::path::Path) -> Result<Target, Failure> {
     match target_of(path)? {
         Target::Roaring => {
             let at = format!("--out {}", path.display());
-            Err(usage(at, "entered and left do not fit in one bitmap", "write a .csv, .ndjson or .parquet file"))
+            Err(usage(
+                at,
+                "entered and left do not fit in one bitmap",
+                "write a .csv, .ndjson or .parquet file",
+            ))
         }
         target => Ok(target),
     }
@@ -269,7 +301,9 @@ fn diff_target(path: &std::path::Path) -> Result<Target, Failure> {
 fn delete(name: &str, session: &mut Session, door: &mut Door) -> Done {
     session.must_exist()?;
     let now = session.environment.now;
-    session.audiences()?.delete(name, &[], &BTreeSet::new(), now)?;
+    let tasks = task::users_of_crowd(name, session)?;
+    let kept = task::reported_versions(name, session)?;
+    session.audiences()?.delete(name, &tasks, &kept, now)?;
     match door.is_json {
         true => door.json(&json!({ "crowd": name, "deleted": true })),
         false => {

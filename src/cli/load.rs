@@ -27,25 +27,43 @@ pub fn run(what: &Ingest, session: &mut Session, door: &mut Door) -> Done {
         Ingest::Users { files, key, mode, delete } => {
             let shape = Shape::Users { key: key.clone() };
             let mode = mode_of(*mode, *delete);
-            load(&Job::new("users", shape, files), session, door, |snapshot| snapshot.catalog().settled_attributes(), |to, rows| {
-                to.users(rows.batches, mode, rows.columns, &rows.limits, rows.pace)
-            })
+            load(
+                &Job::new("users", shape, files),
+                session,
+                door,
+                |snapshot| snapshot.catalog().settled_attributes(),
+                |to, rows| to.users(rows.batches, mode, rows.columns, &rows.limits, rows.pace),
+            )
         }
         Ingest::Events { files, user, event, time, id } => {
             let column = id.clone().unwrap_or_else(|| EVENT_ID.to_string());
-            let shape =
-                Shape::Events { user: user.clone(), event: event.clone(), time: time.clone(), id: Some(column) };
+            let shape = Shape::Events {
+                user: user.clone(),
+                event: event.clone(),
+                time: time.clone(),
+                id: Some(column),
+            };
             let job = Job { is_id_asked: id.is_some(), ..Job::new("events", shape, files) };
-            load(&job, session, door, |snapshot| snapshot.catalog().settled_properties(), |to, rows| {
-                to.events(rows.batches, rows.columns, &rows.limits, rows.pace)
-            })
+            load(
+                &job,
+                session,
+                door,
+                |snapshot| snapshot.catalog().settled_properties(),
+                |to, rows| to.events(rows.batches, rows.columns, &rows.limits, rows.pace),
+            )
         }
         Ingest::Detail { name, files, user, key, time } => {
             let shape = Shape::Detail { user: user.clone(), key: key.clone(), time: time.clone() };
             let job = Job::new("detail", shape, files);
-            load(&job, session, door, |snapshot| snapshot.catalog().settled_details(name), |to, rows| {
-                to.detail(name, key, time.as_deref(), rows.batches, rows.columns, &rows.limits, rows.pace)
-            })
+            load(
+                &job,
+                session,
+                door,
+                |snapshot| snapshot.catalog().settled_details(name),
+                |to, rows| {
+                    to.detail(name, key, time.as_deref(), rows.batches, rows.columns, &rows.limits, rows.pace)
+                },
+            )
         }
     }
 }
@@ -116,7 +134,8 @@ fn load(
     let mut source = ingest::open(&request, session.input.take(), session.pace)?;
     let columns = source.columns().to_vec();
     let mut guard = Guard { source: &mut source, rejects_max: job.reading.max_rejects };
-    let rows = Rows { batches: &mut guard, columns: &columns, limits: job.limits(session), pace: session.pace };
+    let rows =
+        Rows { batches: &mut guard, columns: &columns, limits: job.limits(session), pace: session.pace };
     let loaded = store(&mut writer, rows)?;
     let snapshot = writer.publish()?;
     let seconds = session.pace.seconds() - began;
@@ -151,9 +170,15 @@ impl Iterator for Guard<'_, '_> {
 
 fn too_many(rejected: u64, max: u64, file: Option<&Path>) -> Problem {
     let at = file.map(|file| file.display().to_string()).unwrap_or_default();
-    Problem::data("CLI-004", format!("{} rows were rejected, more than --max-rejects {max}; nothing was changed", grouped(rejected)))
-        .at(at)
-        .cure("read the reasons in that file, mend the rows and load again, or allow more")
+    Problem::data(
+        "CLI-004",
+        format!(
+            "{} rows were rejected, more than --max-rejects {max}; nothing was changed",
+            grouped(rejected)
+        ),
+    )
+    .at(at)
+    .cure("read the reasons in that file, mend the rows and load again, or allow more")
 }
 
 /// `quanke crowd import`: user ids to a crowd's new version.
@@ -162,13 +187,15 @@ pub fn members(import: &Import, session: &mut Session, door: &mut Door) -> Done 
     let began = session.pace.seconds();
     let shape = Shape::Members { user: import.key.clone() };
     let paths = vec![import.path.clone()];
-    let job = Job { word: "members", shape, paths, reading: &import.reading, memory: None, is_id_asked: false };
+    let job =
+        Job { word: "members", shape, paths, reading: &import.reading, memory: None, is_id_asked: false };
     let mut writer = session.home.writer(&session.environment, session.settings.zone)?;
     let request = job.request(BTreeMap::new(), session)?;
     let mut source = ingest::open(&request, session.input.take(), session.pace)?;
     let mut unknown = Unknown::new(aside(session, "unknown", "csv"));
     let mut guard = Guard { source: &mut source, rejects_max: import.reading.max_rejects };
-    let (users, loaded) = writer.members(&mut guard, import.create, &mut |id| unknown.add(id), session.pace)?;
+    let (users, loaded) =
+        writer.members(&mut guard, import.create, &mut |id| unknown.add(id), session.pace)?;
     let snapshot = writer.publish()?;
     let unknown = unknown.close()?;
     let made = session.audiences()?.import(&import.name, users, import.append, session.job(&snapshot))?;
@@ -227,7 +254,8 @@ impl Summary {
 
     fn text(&self, label: &str) -> String {
         let Counts { read, accepted, rejected } = self.counts;
-        let file = self.rejects_file.as_ref().map(|file| format!(" ({})", file.display())).unwrap_or_default();
+        let file =
+            self.rejects_file.as_ref().map(|file| format!(" ({})", file.display())).unwrap_or_default();
         let mut parts = vec![
             format!("read {}", grouped(read)),
             format!("accepted {}", grouped(accepted)),

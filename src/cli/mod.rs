@@ -1,7 +1,7 @@
 //! The command line: their words in, our words out, nothing decided.
 //!
 //! Flow: [`run`] reads the arguments ([`args`]), the settings ([`settings`]), hands the command to
-//! its file (`load`, `ask`, `crowd`), and turns what comes back into text or JSON and an exit
+//! its file (`load`, `ask`, `crowd`, `task`), and turns what comes back into text or JSON and an exit
 //! code. Data goes to stdout, talk to stderr. Everything that varies comes in as [`World`].
 
 pub mod args;
@@ -14,9 +14,11 @@ mod output;
 mod session;
 pub mod settings;
 mod table;
+mod task;
 #[cfg(test)]
 mod tests;
 mod unknown;
+mod wiring;
 mod words;
 
 use std::ffi::OsString;
@@ -59,7 +61,9 @@ fn finish(cli: Cli, world: World) -> u8 {
     let mut door = Door::new(cli.common.json, world.out, world.talk);
     let done = match &cli.command {
         Command::Completions { shell } => completions(*shell, &mut door),
-        command => Session::open(&cli, world.outside, &bars).and_then(|session| perform(command, session, &mut door)),
+        command => {
+            Session::open(&cli, world.outside, &bars).and_then(|session| perform(command, session, &mut door))
+        }
     };
     door.close(done)
 }
@@ -68,6 +72,8 @@ fn perform(command: &Command, mut session: Session, door: &mut Door) -> Done {
     match command {
         Command::Ingest(what) => load::run(what, &mut session, door),
         Command::Crowd(what) => crowd::run(what, &mut session, door),
+        Command::Task(what) => task::run(what, &mut session, door),
+        Command::Run(what) => task::run_until(what, &mut session, door),
         Command::Estimate(what) => ask::estimate(what, &mut session, door),
         Command::Select(what) => ask::select(what, &mut session, door),
         Command::Explain(what) => ask::explain(what, &mut session, door),

@@ -38,6 +38,8 @@ pub struct Outside<'a> {
     pub home: Option<PathBuf>,
     /// What `-` means.
     pub input: Option<Box<dyn Read + Send>>,
+    /// The wall clock as it runs, for the time stamps of signatures only.
+    pub clock: fn() -> Timestamp,
     /// Reads an environment variable, for credentials that the settings name.
     pub variable: &'a (dyn Fn(&str) -> Option<String> + Sync),
 }
@@ -45,11 +47,15 @@ pub struct Outside<'a> {
 /// What a command works with.
 pub struct Session<'a> {
     pub home: Home,
+    /// The app's id.
+    pub app: String,
     pub settings: Settings,
     pub environment: Environment,
     pub pace: &'a dyn Pace,
     /// What `-` means; taken by the command that reads it.
     pub input: Option<Box<dyn Read + Send>>,
+    /// The wall clock as it runs, for the time stamps of signatures only.
+    pub clock: fn() -> Timestamp,
     /// Reads an environment variable, for credentials that the settings name.
     pub variable: &'a (dyn Fn(&str) -> Option<String> + Sync),
 }
@@ -59,7 +65,7 @@ impl<'a> Session<'a> {
     /// Errors: CLI-001 (wrong use), CLI-003 (settings), what the store finds.
     pub fn open(cli: &Cli, outside: Outside<'a>, pace: &'a dyn Pace) -> Result<Session<'a>, Failure> {
         let common = &cli.common;
-        let root = common.home.clone().or(outside.home).unwrap_or_else(|| PathBuf::from(HOME));
+        let root = common.home.clone().or(outside.home.clone()).unwrap_or_else(|| PathBuf::from(HOME));
         let settings = Settings::of(&root)?;
         let now = common.now.as_deref().map(|text| instant(text, &settings.zone)).transpose()?;
         let environment = Environment {
@@ -68,7 +74,8 @@ impl<'a> Session<'a> {
             process: format!("pid {} (quanke {})", outside.process_no, cli.command.word()),
         };
         let home = Home::at(&root, &common.app).map_err(Failure::Usage)?.with_cache(settings.cache);
-        Ok(Session { home, settings, environment, pace, input: outside.input, variable: outside.variable })
+        let Outside { input, clock, variable, .. } = outside;
+        Ok(Session { home, app: common.app.clone(), settings, environment, pace, input, clock, variable })
     }
 
     /// The instant that a text from the command line means in the project's zone; `now` for none.
@@ -84,7 +91,8 @@ impl<'a> Session<'a> {
     /// Errors: CLI-001 for a zone that is none.
     pub fn zone(&self, name: Option<&str>) -> Result<Zone, Failure> {
         let Some(name) = name else { return Ok(self.settings.zone) };
-        let refused = || usage(format!("--zone {name}"), "there is no such IANA zone", "write it like Asia/Shanghai");
+        let refused =
+            || usage(format!("--zone {name}"), "there is no such IANA zone", "write it like Asia/Shanghai");
         Zone::named(name).ok_or_else(refused)
     }
 
@@ -102,7 +110,8 @@ impl<'a> Session<'a> {
             return Ok(());
         }
         let at = self.home.dir().display().to_string();
-        let cure = "load data first with `quanke ingest …`, or name the home with --home (the app with --app)";
+        let cure =
+            "load data first with `quanke ingest …`, or name the home with --home (the app with --app)";
         Err(usage(at, "there is no home here yet", cure))
     }
 

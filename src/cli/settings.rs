@@ -199,9 +199,10 @@ impl Reader<'_> {
     }
 
     fn unknown(&mut self, span: Range<usize>, key: &str, known: &[&str]) {
-        let near = known.iter().filter(|name| strsim::damerau_levenshtein(name, key) <= 2).min_by_key(|name| {
-            strsim::damerau_levenshtein(name, key)
-        });
+        let near = known
+            .iter()
+            .filter(|name| strsim::damerau_levenshtein(name, key) <= 2)
+            .min_by_key(|name| strsim::damerau_levenshtein(name, key));
         let cure = match near {
             Some(name) => format!("write `{name}`"),
             None => "remove the key".to_string(),
@@ -250,12 +251,16 @@ mod tests {
 
     #[test]
     fn all_mistakes_are_told_at_once_with_their_places() {
-        let text = "zone = \"Mars\"\nmemorry = \"1GiB\"\ncache = 7\n[crowds]\nsync = \"yes\"\n[senders]\nsms = 1\n";
+        let text =
+            "zone = \"Mars\"\nmemorry = \"1GiB\"\ncache = 7\n[crowds]\nsync = \"yes\"\n[senders]\nsms = 1\n";
         let found = Settings::read(text).unwrap_err().0;
         let at: Vec<&str> = found.iter().filter_map(|p| p.at.split("  ").next()).collect();
         let mut sorted = at.clone();
         sorted.sort_unstable();
-        assert_eq!(sorted, ["quanke.toml:1:8", "quanke.toml:2:1", "quanke.toml:3:9", "quanke.toml:5:8", "quanke.toml:7:7"]);
+        assert_eq!(
+            sorted,
+            ["quanke.toml:1:8", "quanke.toml:2:1", "quanke.toml:3:9", "quanke.toml:5:8", "quanke.toml:7:7"]
+        );
         assert!(found.iter().all(|p| p.code == "CLI-003"));
         assert!(found.iter().any(|p| p.cure == "write `memory`"));
     }

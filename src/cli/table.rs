@@ -87,7 +87,10 @@ mod tests {
             children: vec![leaf("gender = '女'", 1_234_567), leaf("did pay", 9)],
         };
         let lines: Vec<String> = tree(&root).lines().map(String::from).collect();
-        assert_eq!(lines, ["all                     12", "  gender = '女'  1,234,567", "  did pay                9"]);
+        assert_eq!(
+            lines,
+            ["all                     12", "  gender = '女'  1,234,567", "  did pay                9"]
+        );
     }
 
     #[test]

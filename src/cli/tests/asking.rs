@@ -8,7 +8,8 @@ use super::Shell;
 #[test]
 fn an_estimate_has_the_shape_of_the_contract() {
     let shell = Shell::with_users();
-    let document = shell.ask(&["estimate", "gender = '女' and city is known", "--as-of", "2026-03-01"]).fine().json();
+    let document =
+        shell.ask(&["estimate", "gender = '女' and city is known", "--as-of", "2026-03-01"]).fine().json();
     let keys: Vec<&String> = document.as_object().unwrap().keys().collect();
     assert_eq!(keys, ["count", "universe", "as_of", "exact", "elapsed_ms", "tree"]);
     assert_eq!(document["count"], 2);
@@ -69,7 +70,10 @@ fn users_are_written_in_every_form() {
     select("more.csv", &["--columns", "gender,balance"]);
     assert_eq!(shell.read("more.csv"), "user_id,gender,balance\n00001,女,100.5\n00002,男,20000.0\n");
     select("ids.ndjson", &["--columns", "age"]);
-    assert_eq!(shell.read("ids.ndjson"), "{\"user_id\":\"00001\",\"age\":20}\n{\"user_id\":\"00002\",\"age\":30}\n");
+    assert_eq!(
+        shell.read("ids.ndjson"),
+        "{\"user_id\":\"00001\",\"age\":20}\n{\"user_id\":\"00002\",\"age\":30}\n"
+    );
     select("ids.roaring", &[]);
     let bytes = std::fs::read(shell.folder.path().join("ids.roaring")).unwrap();
     assert_eq!(roaring::RoaringBitmap::deserialize_from(bytes.as_slice()).unwrap().len(), 2);

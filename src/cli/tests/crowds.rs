@@ -56,7 +56,10 @@ fn what_entered_and_what_left_is_told() {
     shell.say(&["crowd", "refresh", "付"]).fine();
     let said = shell.ask(&["crowd", "diff", "付", "--out", &shell.path("diff.csv")]).fine();
     let found = said.json();
-    assert_eq!((&found["from"], &found["to"], &found["entered"], &found["left"]), (&1.into(), &2.into(), &1.into(), &1.into()));
+    assert_eq!(
+        (&found["from"], &found["to"], &found["entered"], &found["left"]),
+        (&1.into(), &2.into(), &1.into(), &1.into())
+    );
     assert_eq!(shell.read("diff.csv"), "user_id,change\nu4,entered\n00001,left\n");
     let said = shell.ask(&["crowd", "diff", "付", "--from", "2", "--to", "1"]).fine();
     assert_eq!(said.json()["entered"], 1);

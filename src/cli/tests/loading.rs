@@ -32,14 +32,19 @@ fn too_many_rejects_change_nothing() {
 #[test]
 fn rows_come_from_stdin_too() {
     let shell = Shell::new();
-    let said = shell.say_with(&["ingest", "users", "-", "--format", "csv", "--json"], "user_id,vip\nu1,true\n").fine();
+    let said = shell
+        .say_with(&["ingest", "users", "-", "--format", "csv", "--json"], "user_id,vip\nu1,true\n")
+        .fine();
     assert_eq!(said.json()["new_users"], 1);
 }
 
 #[test]
 fn details_are_loaded_and_asked() {
     let shell = Shell::with_users();
-    let orders = shell.file("orders.csv", "order_id,user_id,amount,paid_at\no1,u3,10,2026-02-28 09:00\no2,u3,20,2026-02-28 10:00\n");
+    let orders = shell.file(
+        "orders.csv",
+        "order_id,user_id,amount,paid_at\no1,u3,10,2026-02-28 09:00\no2,u3,20,2026-02-28 10:00\n",
+    );
     shell.say(&["ingest", "detail", "orders", &orders, "--time", "paid_at"]).fine();
     let said = shell.ask(&["estimate", "has orders where amount > 5 count >= 2 in last 7 days"]).fine();
     assert_eq!(said.json()["count"], 1);

@@ -4,6 +4,7 @@ mod arguments;
 mod asking;
 mod crowds;
 mod loading;
+mod tasks;
 
 use std::io::Cursor;
 use std::path::Path;
@@ -105,6 +106,7 @@ impl Shell {
             process_no: 4711,
             home: Some(Path::new(&self.home()).to_path_buf()),
             input: Some(Box::new(Cursor::new(input.as_bytes().to_vec()))),
+            clock: || Timestamp(0),
             variable: &|_| None,
         };
         let world = World { outside, seconds: &|| 0.0, is_terminal: false, out: &mut out, talk: &mut talk };

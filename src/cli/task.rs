@@ -1,0 +1,368 @@
+//! Tasks at the door: checked, made, moved, reported; and the clock that runs them.
+
+use std::cell::RefCell;
+
+use serde_json::{Value, json};
+
+use super::args::{Run, Task as Command};
+use super::door::{Done, Door, Failure};
+use super::session::Session;
+use super::table::Cell;
+use super::wiring::{Names, People, Reach, owner_of, update_of};
+use crate::audience::{Audiences, Job, crowds_in};
+use crate::base::{Day, Problem, Timestamp};
+use crate::dispatch::{self, Engine, Happened, Ledger, NoFaults, Policy, RealPatience, Report, Summary};
+use crate::select::Selection;
+use crate::store::Snapshot;
+use crate::task::{Audience, Checked, Move, State, Task, Tasks, check};
+
+/// Runs one command on tasks.
+pub fn run(command: &Command, session: &mut Session, door: &mut Door) -> Done {
+    match command {
+        Command::Check { file } => checked_only(file, session, door),
+        Command::Create { file } => create(file, session, door),
+        Command::Edit { id, file } => edit(id, file, session, door),
+        Command::Copy { id } => copy(id, session, door),
+        Command::List => list(session, door),
+        Command::Show { id } => show(id, session, door),
+        Command::Submit { id } => moved(id, Move::Submit, None, session, door),
+        Command::Approve { id } => moved(id, Move::Approve, None, session, door),
+        Command::Reject { id, reason } => moved(id, Move::Reject, Some(reason), session, door),
+        Command::Start { id } => moved(id, Move::Start, None, session, door),
+        Command::Pause { id } => moved(id, Move::Pause, None, session, door),
+        Command::Resume { id } => moved(id, Move::Resume, None, session, door),
+        Command::Cancel { id, reason } => {
+            let (tasks, ledger, who) = (session.tasks()?, session.ledger()?, session.who());
+            let note = reason.as_deref();
+            told(&dispatch::cancel(&tasks, &ledger, id, &who, note, session.environment.now)?, door)
+        }
+        Command::Stop { id, reason } => {
+            let (tasks, ledger, who) = (session.tasks()?, session.ledger()?, session.who());
+            let note = reason.as_deref();
+            told(&dispatch::stop(&tasks, &ledger, id, &who, note, session.environment.now)?, door)
+        }
+        Command::Report { id } => report(id, session, door),
+    }
+}
+
+impl Session<'_> {
+    /// The tasks of the app.
+    pub fn tasks(&self) -> Result<Tasks, Failure> {
+        self.must_exist()?;
+        Ok(Tasks::open(self.home.meta()?)?)
+    }
+
+    /// The ledger of the app.
+    pub fn ledger(&self) -> Result<Ledger, Failure> {
+        self.must_exist()?;
+        Ok(Ledger::open(&self.home.dir().join("ledger.db"))?)
+    }
+
+    /// Who moves tasks, for the audit trail.
+    fn who(&self) -> String {
+        (self.variable)("USER").filter(|user| !user.is_empty()).unwrap_or_else(|| "cli".to_string())
+    }
+}
+
+fn checked(
+    path: &str,
+    snapshot: &Snapshot,
+    audiences: &Audiences,
+    session: &Session,
+) -> Result<Checked, Failure> {
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        let cure = "name a UTF-8 text file that holds one task";
+        Problem::author("CLI-002", format!("the task cannot be read: {error}")).at(path).cure(cure)
+    })?;
+    let senders = session.senders()?;
+    let now = session.environment.now;
+    let names = Names { audiences, snapshot, senders: &senders, now };
+    Ok(check(&text, path, &session.settings.zone, now, &names)?)
+}
+
+fn checked_only(path: &str, session: &Session, door: &mut Door) -> Done {
+    let snapshot = session.snapshot()?;
+    let found = checked(path, &snapshot, &session.audiences()?, session)?;
+    door.warn(&found.warnings);
+    match door.is_json {
+        true => door.json(&json!({ "name": found.file.name, "ok": true, "warnings": found.warnings })),
+        false => {
+            door.say(&format!("task '{}' is right", found.file.name));
+            Ok(())
+        }
+    }
+}
+
+fn create(path: &str, session: &Session, door: &mut Door) -> Done {
+    let snapshot = session.snapshot()?;
+    let mut audiences = session.audiences()?;
+    let found = checked(path, &snapshot, &audiences, session)?;
+    door.warn(&found.warnings);
+    let (who, now) = (session.who(), session.environment.now);
+    let task = session.tasks()?.create(&found.file, &session.settings.zone, &who, now)?;
+    own(&task, &mut audiences, &snapshot, session)?;
+    told(&task, door)
+}
+
+fn edit(id: &str, path: &str, session: &Session, door: &mut Door) -> Done {
+    let snapshot = session.snapshot()?;
+    let mut audiences = session.audiences()?;
+    let found = checked(path, &snapshot, &audiences, session)?;
+    door.warn(&found.warnings);
+    let (who, now) = (session.who(), session.environment.now);
+    let task = session.tasks()?.edit(id, &found.file, &session.settings.zone, &who, now)?;
+    own(&task, &mut audiences, &snapshot, session)?;
+    told(&task, door)
+}
+
+fn copy(id: &str, session: &Session, door: &mut Door) -> Done {
+    let snapshot = session.snapshot()?;
+    let task = session.tasks()?.copy(id, &session.who(), session.environment.now)?;
+    own(&task, &mut session.audiences()?, &snapshot, session)?;
+    told(&task, door)
+}
+
+/// Makes the task's own audience, if it has a selection.
+fn own(task: &Task, audiences: &mut Audiences, snapshot: &Snapshot, session: &Session) -> Done {
+    if let Audience::Selection(rule) = &task.file.audience {
+        let now = session.environment.now;
+        let is_listed = session.settings.is_sync_default;
+        audiences.own(owner_of(task), rule, update_of(task), is_listed, now, session.job(snapshot))?;
+    }
+    Ok(())
+}
+
+fn moved(id: &str, step: Move, note: Option<&str>, session: &Session, door: &mut Door) -> Done {
+    let task = session.tasks()?.make_move(id, step, &session.who(), note, session.environment.now)?;
+    told(&task, door)
+}
+
+fn told(task: &Task, door: &mut Door) -> Done {
+    match door.is_json {
+        true => door.json(&json!({ "id": task.id, "state": task.state })),
+        false => {
+            door.say(&format!("task {} '{}' is {}", task.id, task.file.name, task.state));
+            Ok(())
+        }
+    }
+}
+
+fn list(session: &Session, door: &mut Door) -> Done {
+    let tasks = session.tasks()?.list()?;
+    let documents: Vec<Value> = tasks.iter().map(document).collect();
+    let mut rows = vec![["id", "name", "state", "planned at", "sender"].map(Cell::text).to_vec()];
+    rows.extend(tasks.iter().map(|task| {
+        let state = task.state.to_string();
+        [&task.id, &task.file.name, &state, &task.zone.text(task.once().at), &task.file.dispatch.sender]
+            .map(Cell::text)
+            .to_vec()
+    }));
+    door.rows(json!({ "tasks": documents }), &rows)
+}
+
+fn document(task: &Task) -> Value {
+    let file = &task.file;
+    let text = |at: Timestamp| task.zone.text(at);
+    json!({
+        "id": task.id,
+        "name": file.name,
+        "group": file.group,
+        "state": task.state,
+        "state_name": task.state.chinese(),
+        "cause": task.cause,
+        "version": task.version,
+        "created_at": text(task.created_at),
+        "start": text(file.start),
+        "end": text(file.end),
+        "planned_at": text(task.once().at),
+        "sender": file.dispatch.sender,
+    })
+}
+
+fn show(id: &str, session: &Session, door: &mut Door) -> Done {
+    let tasks = session.tasks()?;
+    let (task, moves) = (tasks.task(id)?, tasks.moves(id)?);
+    let text = |at: Timestamp| task.zone.text(at);
+    let mut document = document(&task);
+    if let Value::Object(all) = &mut document {
+        let moves = moves.iter().map(|m| {
+            json!({ "at": text(m.at), "who": m.who, "move": m.step, "from": m.from, "to": m.to, "note": m.note })
+        });
+        all.insert("moves".to_string(), moves.collect());
+        all.insert("file".to_string(), task.file.text.clone().into());
+    }
+    let rows: Vec<Vec<Cell>> = moves
+        .iter()
+        .map(|m| {
+            [text(m.at).as_str(), &m.who, &m.step, &m.to, m.note.as_deref().unwrap_or("")]
+                .map(Cell::text)
+                .to_vec()
+        })
+        .collect();
+    door.answer(document, || {
+        let head = format!("{} '{}'  {}  version {}", task.id, task.file.name, task.state, task.version);
+        format!("{head}\n\n{}\n\n{}", task.file.text.trim_end(), super::table::aligned(&rows))
+    })
+}
+
+fn report(id: &str, session: &Session, door: &mut Door) -> Done {
+    let task = session.tasks()?.task(id)?;
+    let report = Report::of(&task, &session.ledger()?)?;
+    let document = serde_json::to_value(&report).map_err(|e| Problem::bug(e.to_string()))?;
+    door.answer(document, || report.table())
+}
+
+/// The tasks that are not over and use a crowd, as `id name`.
+pub fn users_of_crowd(name: &str, session: &Session) -> Result<Vec<String>, Failure> {
+    let mut users = Vec::new();
+    for task in session.tasks()?.list()? {
+        if !matches!(task.state, State::Ended | State::Cancelled) && uses(&task, name) {
+            users.push(format!("{} {}", task.id, task.file.name));
+        }
+    }
+    Ok(users)
+}
+
+fn uses(task: &Task, name: &str) -> bool {
+    let in_audience = match &task.file.audience {
+        Audience::Everyone => false,
+        Audience::Crowd(crowd) => crowd == name,
+        Audience::Selection(rule) => rule
+            .parse::<Selection>()
+            .is_ok_and(|selection| crowds_in(&selection).iter().any(|n| n.text == name)),
+    };
+    in_audience || task.file.limits.blacklist.as_deref() == Some(name)
+}
+
+/// The versions of a crowd that reports speak of.
+pub fn reported_versions(name: &str, session: &Session) -> Result<std::collections::BTreeSet<u32>, Failure> {
+    let ledger = session.ledger()?;
+    let mut kept = std::collections::BTreeSet::new();
+    for task in session.tasks()?.list()? {
+        let runs = ledger.runs_of(&task.id)?;
+        let versions =
+            runs.iter().filter_map(|run| run.crowd_version.as_deref()?.strip_prefix(name)?.strip_prefix('@'));
+        kept.extend(versions.filter_map(|no| no.parse::<u32>().ok()));
+    }
+    Ok(kept)
+}
+
+/// `quanke run --until T`: everything that falls due on the way happens, in order. The home's
+/// lock is held, so that no data changes under a run and no second clock moves.
+pub fn run_until(args: &Run, session: &mut Session, door: &mut Door) -> Done {
+    session.must_exist()?;
+    let until = session.as_of(Some(&args.until))?;
+    let writer = session.home.writer(&session.environment, session.settings.zone)?;
+    let snapshot = writer.snapshot();
+    let summary = Clock::new(session, &snapshot)?.move_to(until)?;
+    drop(writer);
+    let document = serde_json::to_value(&summary).map_err(|e| Problem::bug(e.to_string()))?;
+    door.answer(document, || text(&summary))
+}
+
+fn text(summary: &Summary) -> String {
+    let head = format!("the clock moved from {} to {}\n", summary.from, summary.to);
+    let row = |h: &Happened| [&h.at, &h.task, &h.what, &h.note].map(Cell::text).to_vec();
+    let rows: Vec<Vec<Cell>> = summary.happened.iter().map(row).collect();
+    head + &super::table::aligned(&rows)
+}
+
+/// What moves with the clock: tasks, and crowds that are made anew each day.
+struct Clock<'a> {
+    session: &'a Session<'a>,
+    snapshot: &'a Snapshot,
+    audiences: RefCell<Audiences>,
+    tasks: Tasks,
+    ledger: Ledger,
+    senders: dispatch::Senders,
+}
+
+impl<'a> Clock<'a> {
+    fn new(session: &'a Session<'a>, snapshot: &'a Snapshot) -> Result<Clock<'a>, Failure> {
+        Ok(Clock {
+            session,
+            snapshot,
+            audiences: RefCell::new(session.audiences()?),
+            tasks: session.tasks()?,
+            ledger: session.ledger()?,
+            senders: session.senders()?,
+        })
+    }
+
+    /// Moves the clock, stopping at each daily refresh on the way: what falls due at the very
+    /// instant of a refresh comes after it.
+    fn move_to(&self, until: Timestamp) -> Result<Summary, Failure> {
+        let now = self.session.environment.now;
+        let from = self.ledger.clock()?.map_or(now, |last| last.max(now));
+        let mut happened = Vec::new();
+        if self.audiences.borrow().has_daily()? {
+            for (at, day) in self.daily(from, until) {
+                happened.extend(self.engine(at.plus(-1).max(from))?.happened);
+                happened.extend(self.refresh(at, day)?);
+            }
+        }
+        let last = self.engine(until)?;
+        happened.extend(last.happened);
+        let zone = self.session.settings.zone;
+        Ok(Summary { from: zone.text(from), to: zone.text(until), happened })
+    }
+
+    fn engine(&self, until: Timestamp) -> Result<Summary, Failure> {
+        let settings = &self.session.settings;
+        let reach = Reach {
+            audiences: &self.audiences,
+            snapshot: self.snapshot,
+            pace: self.session.pace,
+            is_listed: settings.is_sync_default,
+        };
+        let engine = Engine {
+            app: &self.session.app,
+            zone: settings.zone,
+            tasks: &self.tasks,
+            ledger: &self.ledger,
+            audiences: &reach,
+            directory: &People(self.snapshot),
+            senders: &self.senders,
+            blacklist: settings.blacklist.as_deref(),
+            policy: Policy::default(),
+            patience: &RealPatience,
+            faults: &NoFaults,
+            pace: self.session.pace,
+        };
+        Ok(engine.run_until(self.session.environment.now, until)?)
+    }
+
+    /// The instants in `(from, until]` at which daily crowds are made anew, with their days.
+    fn daily(&self, from: Timestamp, until: Timestamp) -> Vec<(Timestamp, Day)> {
+        let (zone, time) = (self.session.settings.zone, self.session.settings.daily_at);
+        let (first, last) = (zone.day_of(from), zone.day_of(until));
+        let days = (first.0..=last.0).map(Day);
+        let at = days.map(|day| (zone.instant(day.date().and_time(time)), day));
+        at.filter(|(at, _)| from < *at && *at <= until).collect()
+    }
+
+    /// Makes the daily crowds of a day, as of its local midnight. A crowd that cannot be made
+    /// stays as it was and is marked stale.
+    fn refresh(&self, at: Timestamp, day: Day) -> Result<Vec<Happened>, Failure> {
+        let zone = self.session.settings.zone;
+        let job = Job { snapshot: self.snapshot, now: at, pace: self.session.pace };
+        let results = self.audiences.borrow_mut().refresh_daily(zone.start_of(day), job)?;
+        let told = results.into_iter().map(|(name, result)| {
+            let (what, note) = match result {
+                Ok(made) => (
+                    "refreshed",
+                    format!("crowd '{name}' version {}, {} users", made.version.no, made.version.size),
+                ),
+                Err(problems) => (
+                    "refresh failed",
+                    format!(
+                        "crowd '{name}' stays stale: {}",
+                        problems.0.iter().map(|p| p.what.as_str()).collect::<Vec<_>>().join("; ")
+                    ),
+                ),
+            };
+            Happened { at: zone.text(at), task: "-".to_string(), what: what.to_string(), note }
+        });
+        Ok(told.collect())
+    }
+}
