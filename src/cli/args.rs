@@ -66,6 +66,9 @@ pub enum Command {
     /// Show the plan of a selection, with guesses and true counts 计划
     #[command(after_help = EXPLAIN_EXAMPLES)]
     Explain(Explain),
+    /// Make a small, lively home from nothing and run the main job on it 演示
+    #[command(after_help = DEMO_EXAMPLES)]
+    Demo(Demo),
     /// Print a script that completes commands in a shell
     #[command(after_help = COMPLETIONS_EXAMPLES)]
     Completions {
@@ -82,6 +85,7 @@ impl Command {
             Command::Crowd(_) => "crowd",
             Command::Task(_) => "task",
             Command::Run(_) => "run",
+            Command::Demo(_) => "demo",
             Command::Estimate(_) => "estimate",
             Command::Select(_) => "select",
             Command::Explain(_) => "explain",
@@ -415,6 +419,20 @@ pub struct Run {
     #[arg(long, value_name = "T", value_parser = instant_text)]
     pub until: String,
 }
+
+#[derive(Debug, Args)]
+pub struct Demo {
+    /// Makes the same world each time
+    #[arg(long, value_name = "N", default_value_t = 42)]
+    pub seed: u64,
+}
+
+const DEMO_EXAMPLES: &str = "\
+The home is ./quanke-demo unless --home names another; only a home that a demo made is cleared.
+
+Examples:
+  quanke demo
+  quanke demo --home /tmp/wecom --seed 7";
 
 const RUN_EXAMPLES: &str = "\
 Examples:

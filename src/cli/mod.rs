@@ -8,6 +8,7 @@ pub mod args;
 mod ask;
 mod bars;
 mod crowd;
+mod demo;
 mod door;
 mod load;
 mod output;
@@ -57,6 +58,9 @@ fn refuse(error: &clap::Error, world: World) -> u8 {
 }
 
 fn finish(cli: Cli, world: World) -> u8 {
+    if let Command::Demo(what) = &cli.command {
+        return demo::run(what, &cli.common, world);
+    }
     let bars = Bars::new(world.is_terminal, world.seconds);
     let mut door = Door::new(cli.common.json, world.out, world.talk);
     let done = match &cli.command {
@@ -77,7 +81,7 @@ fn perform(command: &Command, mut session: Session, door: &mut Door) -> Done {
         Command::Estimate(what) => ask::estimate(what, &mut session, door),
         Command::Select(what) => ask::select(what, &mut session, door),
         Command::Explain(what) => ask::explain(what, &mut session, door),
-        Command::Completions { .. } => Ok(()),
+        Command::Demo(_) | Command::Completions { .. } => Ok(()),
     }
 }
 

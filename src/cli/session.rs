@@ -2,12 +2,14 @@
 
 use std::io::{Read, Write};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::args::Cli;
 use super::door::Failure;
 use super::settings::Settings;
 use crate::audience::{Audiences, Job};
 use crate::base::{Environment, Pace, Problem, Timestamp, Zone};
+use crate::dispatch::Faults;
 use crate::store::{Home, Snapshot};
 
 /// The home when neither `--home` nor `QUANKE_HOME` names one.
@@ -40,6 +42,8 @@ pub struct Outside<'a> {
     pub input: Option<Box<dyn Read + Send>>,
     /// The wall clock as it runs, for the time stamps of signatures only.
     pub clock: fn() -> Timestamp,
+    /// Where the fault hook may end the process; [`NoFaults`](crate::dispatch::NoFaults) in life.
+    pub faults: Arc<dyn Faults>,
     /// Reads an environment variable, for credentials that the settings name.
     pub variable: &'a (dyn Fn(&str) -> Option<String> + Sync),
 }
@@ -56,6 +60,8 @@ pub struct Session<'a> {
     pub input: Option<Box<dyn Read + Send>>,
     /// The wall clock as it runs, for the time stamps of signatures only.
     pub clock: fn() -> Timestamp,
+    /// Where the fault hook may end the process; [`NoFaults`](crate::dispatch::NoFaults) in life.
+    pub faults: Arc<dyn Faults>,
     /// Reads an environment variable, for credentials that the settings name.
     pub variable: &'a (dyn Fn(&str) -> Option<String> + Sync),
 }
@@ -74,8 +80,8 @@ impl<'a> Session<'a> {
             process: format!("pid {} (quanke {})", outside.process_no, cli.command.word()),
         };
         let home = Home::at(&root, &common.app).map_err(Failure::Usage)?.with_cache(settings.cache);
-        let Outside { input, clock, variable, .. } = outside;
-        Ok(Session { home, app: common.app.clone(), settings, environment, pace, input, clock, variable })
+        let Outside { input, clock, faults, variable, .. } = outside;
+        Ok(Session { home, app: common.app.clone(), settings, environment, pace, input, clock, faults, variable })
     }
 
     /// The instant that a text from the command line means in the project's zone; `now` for none.

@@ -11,7 +11,7 @@ use super::table::Cell;
 use super::wiring::{Names, People, Reach, owner_of, update_of};
 use crate::audience::{Audiences, Job, crowds_in};
 use crate::base::{Day, Problem, Timestamp};
-use crate::dispatch::{self, Engine, Happened, Ledger, NoFaults, Policy, RealPatience, Report, Summary};
+use crate::dispatch::{self, Engine, Happened, Ledger, Policy, RealPatience, Report, Summary};
 use crate::select::Selection;
 use crate::store::Snapshot;
 use crate::task::{Audience, Checked, Move, State, Task, Tasks, check};
@@ -326,7 +326,7 @@ impl<'a> Clock<'a> {
             blacklist: settings.blacklist.as_deref(),
             policy: Policy::default(),
             patience: &RealPatience,
-            faults: &NoFaults,
+            faults: &*self.session.faults,
             pace: self.session.pace,
         };
         Ok(engine.run_until(self.session.environment.now, until)?)

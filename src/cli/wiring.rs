@@ -175,7 +175,7 @@ impl Session<'_> {
             outbox: &self.home.dir().join("outbox"),
             clock: self.clock,
             secret: &|name| (self.variable)(name),
-            faults: std::sync::Arc::new(dispatch::NoFaults),
+            faults: self.faults.clone(),
         };
         crate::sender::build(&self.settings.senders, &world)
     }

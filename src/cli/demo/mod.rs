@@ -133,7 +133,7 @@ impl Story<'_> {
             line.push("--json");
         }
         let (mut out, mut talk) = (vec![], vec![]);
-        let outside = Outside { home: None, input: None, ..*self.outside };
+        let outside = Outside { home: None, input: None, faults: self.outside.faults.clone(), ..*self.outside };
         let world = World { outside, seconds: self.seconds, is_terminal: false, out: &mut out, talk: &mut talk };
         let arguments = ["quanke"].iter().chain(&line).map(OsString::from);
         let code = super::run(arguments, world);

@@ -90,7 +90,8 @@ impl World<'_> {
     fn customer(&mut self, number: usize) {
         let user = format!("wm{number:05}");
         let registered = self.now.plus(-self.random.i64(0..DAYS * 4) * DAY_MS - self.random.i64(0..DAY_MS));
-        self.users.push(self_description(self, &user, registered));
+        let row = description(self, &user, registered);
+        self.users.push(row);
         if self.chance(80) {
             self.relation(&user, registered);
         }
@@ -170,7 +171,7 @@ impl World<'_> {
 }
 
 /// The attributes of one customer; some are unknown, as in life.
-fn self_description(world: &mut World, user: &str, registered: Timestamp) -> Value {
+fn description(world: &mut World, user: &str, registered: Timestamp) -> Value {
     let (province, city) = *world.pick(CITIES);
     let name = format!("{}{}", world.pick(FAMILY), world.pick(GIVEN));
     let gender = if world.chance(62) { "女" } else { "男" };

@@ -107,6 +107,7 @@ impl Shell {
             home: Some(Path::new(&self.home()).to_path_buf()),
             input: Some(Box::new(Cursor::new(input.as_bytes().to_vec()))),
             clock: || Timestamp(0),
+            faults: std::sync::Arc::new(crate::dispatch::NoFaults),
             variable: &|_| None,
         };
         let world = World { outside, seconds: &|| 0.0, is_terminal: false, out: &mut out, talk: &mut talk };
