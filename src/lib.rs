@@ -2,12 +2,12 @@
 //!
 //! The rooms in reading order; each imports `base` and rooms on its left only.
 
-pub mod audience;
 pub mod base;
-pub mod cli;
-pub mod dispatch;
 pub mod ingest;
-pub mod select;
-pub mod sender;
 pub mod store;
+pub mod select;
+pub mod audience;
 pub mod task;
+pub mod dispatch;
+pub mod sender;
+pub mod cli;

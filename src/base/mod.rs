@@ -13,7 +13,7 @@ mod value;
 mod window;
 
 pub use name::{Name, Span};
-pub use pace::{Environment, Pace, Quiet};
+pub use pace::{Environment, Quiet, Pace};
 pub use problem::{Kind, Outcome, Problem, Problems};
 pub use share::{Share, share_of, stable_hash};
 pub use time::{Day, Moment, Timestamp, Zone};

@@ -60,7 +60,8 @@ impl Problem {
 
     /// Something that we should have made impossible.
     pub fn bug(what: impl Into<String>) -> Problem {
-        Problem::new("BUG-001", Kind::Bug, what).cure("please report this with the command that led to it")
+        Problem::new("BUG-001", Kind::Bug, what)
+            .cure("please report this with the command that led to it")
     }
 
     /// The same problem at a place.

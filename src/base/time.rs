@@ -1,9 +1,6 @@
 //! Instants, local days, and the zone that ties them together.
 
-use chrono::{
-    DateTime, Datelike, Duration, FixedOffset, MappedLocalTime, NaiveDate, NaiveDateTime, NaiveTime,
-    TimeZone, Utc,
-};
+use chrono::{DateTime, Datelike, Duration, FixedOffset, MappedLocalTime, NaiveDate, NaiveDateTime, NaiveTime, TimeZone, Utc};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
@@ -25,7 +22,9 @@ impl Day {
 
     /// The calendar date.
     pub fn date(self) -> NaiveDate {
-        NaiveDate::default().checked_add_signed(Duration::days(self.0 as i64)).unwrap_or(NaiveDate::MAX)
+        NaiveDate::default()
+            .checked_add_signed(Duration::days(self.0 as i64))
+            .unwrap_or(NaiveDate::MAX)
     }
 
     /// Reads `2026-03-01`; nothing else.
@@ -79,13 +78,7 @@ impl Moment {
         if let Some(day) = Day::parse(text) {
             return Some(Moment { day, time: None, offset: None });
         }
-        let zoned = [
-            "%Y-%m-%dT%H:%M:%S%.f%#z",
-            "%Y-%m-%d %H:%M:%S%.f%#z",
-            "%Y-%m-%dT%H:%M%#z",
-            "%Y-%m-%d %H:%M%#z",
-            "%Y-%m-%d %H:%M:%S%.f %#z",
-        ];
+        let zoned = ["%Y-%m-%dT%H:%M:%S%.f%#z", "%Y-%m-%d %H:%M:%S%.f%#z", "%Y-%m-%dT%H:%M%#z", "%Y-%m-%d %H:%M%#z", "%Y-%m-%d %H:%M:%S%.f %#z"];
         let with_offset = if text.ends_with(['Z', 'z']) {
             format!("{}+00:00", &text[..text.len() - 1])
         } else {
@@ -93,11 +86,7 @@ impl Moment {
         };
         if let Some(at) = zoned.iter().find_map(|f| DateTime::parse_from_str(&with_offset, f).ok()) {
             let local = at.naive_local();
-            return Some(Moment {
-                day: Day::of(local.date()),
-                time: Some(local.time()),
-                offset: Some(*at.offset()),
-            });
+            return Some(Moment { day: Day::of(local.date()), time: Some(local.time()), offset: Some(*at.offset()) });
         }
         let plain = ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"];
         let local = plain.iter().find_map(|f| NaiveDateTime::parse_from_str(text, f).ok())?;
@@ -164,8 +153,7 @@ impl Zone {
         let offset_before = self.0.offset_from_utc_datetime(&(local - Duration::hours(30)));
         let (mut low, mut high) = (local - Duration::hours(54), local + Duration::hours(54));
         let fixed = chrono::Offset::fix(&offset_before);
-        let is_before =
-            |utc: NaiveDateTime| chrono::Offset::fix(&self.0.offset_from_utc_datetime(&utc)) == fixed;
+        let is_before = |utc: NaiveDateTime| chrono::Offset::fix(&self.0.offset_from_utc_datetime(&utc)) == fixed;
         low = low.max(local - Duration::hours(30));
         while high - low > Duration::milliseconds(1) {
             let middle = low + (high - low) / 2;
@@ -241,16 +229,7 @@ mod tests {
     fn times_are_read_in_every_form() {
         let shanghai = "Asia/Shanghai";
         let noon = "2026-03-01T12:00:00.000+08:00";
-        for text in [
-            "2026-03-01 12:00",
-            "2026-03-01T12:00:00",
-            "2026-03-01T04:00:00Z",
-            "2026-03-01T12:00:00.000+08:00",
-            "2026-03-01T12:00+0800",
-            "1772337600",
-            "1772337600000",
-            "1772337600000000",
-        ] {
+        for text in ["2026-03-01 12:00", "2026-03-01T12:00:00", "2026-03-01T04:00:00Z", "2026-03-01T12:00:00.000+08:00", "2026-03-01T12:00+0800", "1772337600", "1772337600000", "1772337600000000"] {
             assert_eq!(at(text, shanghai), noon, "{text}");
         }
         assert_eq!(at("2026-03-01", shanghai), "2026-03-01T00:00:00.000+08:00");

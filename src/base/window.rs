@@ -79,16 +79,9 @@ impl Unit {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Window {
     /// `in last 30 days`: `(as_of − 30 × 24 h, as_of]`.
-    Last {
-        count: u32,
-        unit: Unit,
-    },
+    Last { count: u32, unit: Unit },
     /// `in last 30 calendar days [including today]`: whole local days, weeks, months or years.
-    LastCalendar {
-        count: u32,
-        unit: Unit,
-        including_today: bool,
-    },
+    LastCalendar { count: u32, unit: Unit, including_today: bool },
     Today,
     Yesterday,
     ThisWeek,
@@ -96,20 +89,13 @@ pub enum Window {
     ThisMonth,
     LastMonth,
     /// `from D to D`: bare dates are both inside; with clock times `[from, to)`.
-    Between {
-        from: Moment,
-        to: Moment,
-    },
+    Between { from: Moment, to: Moment },
     /// `before D`: `D` and later is outside.
     Before(Moment),
     /// `after D`: a bare date ends at the next midnight; a clock time is itself outside.
     After(Moment),
     /// `within 7 days of register_time`: `[X, X + 7 × 24 h)` for each user's own X.
-    Within {
-        count: u32,
-        unit: Unit,
-        of: Name,
-    },
+    Within { count: u32, unit: Unit, of: Name },
 }
 
 impl Window {
@@ -120,9 +106,7 @@ impl Window {
         let today = zone.day_of(as_of);
         let days = |from: Day, to: Day| Interval { from: zone.start_of(from), to: zone.start_of(to) };
         let asked = match self {
-            Window::Last { count, unit } => {
-                Interval { from: back(as_of, *count, *unit, zone).plus(1), ..until_now }
-            }
+            Window::Last { count, unit } => Interval { from: back(as_of, *count, *unit, zone).plus(1), ..until_now },
             Window::LastCalendar { count, unit, including_today } => {
                 let (from, to) = whole_units(today, *count, *unit, *including_today);
                 days(from, to)
@@ -226,10 +210,7 @@ mod tests {
         let moment = |text: &str| Moment::parse(text).unwrap();
         let between = |a: &str, b: &str| Window::Between { from: moment(a), to: moment(b) };
         assert_eq!(shown(between("2026-01-01", "2026-01-31")), "2026-01-01T00:00:00 2026-02-01T00:00:00");
-        assert_eq!(
-            shown(between("2026-01-01T08:00", "2026-01-31T09:00")),
-            "2026-01-01T08:00:00 2026-01-31T09:00:00"
-        );
+        assert_eq!(shown(between("2026-01-01T08:00", "2026-01-31T09:00")), "2026-01-01T08:00:00 2026-01-31T09:00:00");
         assert_eq!(shown(Window::After(moment("2026-03-01"))), format!("2026-03-02T00:00:00 {now}"));
     }
 }

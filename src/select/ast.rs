@@ -64,9 +64,7 @@ pub enum Test {
     /// A date or instant inside a window (`in last 7 days`, `before D`, `from D to D`).
     Inside(Window),
     /// `anniversary today` is 0 days ahead, `anniversary in next 7 days` is 7.
-    Anniversary {
-        days_ahead: u32,
-    },
+    Anniversary { days_ahead: u32 },
 }
 
 /// `= != < <= > >=`
