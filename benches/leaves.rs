@@ -49,7 +49,9 @@ fn combine(criterion: &mut Criterion) {
     let plan = world.plan(TWELVE);
     let mut group = criterion.benchmark_group("twelve_conditions_1m");
     group.sample_size(20);
-    group.bench_function("count_at_every_node", |bench| bench.iter(|| plan.run(&world.snapshot).unwrap().tree.count));
+    group.bench_function("count_at_every_node", |bench| {
+        bench.iter(|| plan.run(&world.snapshot).unwrap().tree.count)
+    });
     group.bench_function("users_only", |bench| bench.iter(|| plan.users(&world.snapshot).unwrap().len()));
     group.finish();
 }

@@ -23,7 +23,9 @@ fn reading(criterion: &mut Criterion) {
     group.bench_function("parse", |bench| bench.iter(|| TEXT.parse::<Selection>().unwrap()));
     let selection: Selection = TEXT.parse().unwrap();
     group.bench_function("print", |bench| bench.iter(|| selection.to_string()));
-    group.bench_function("to_json_and_back", |bench| bench.iter(|| Selection::from_json(&selection.to_json()).unwrap()));
+    group.bench_function("to_json_and_back", |bench| {
+        bench.iter(|| Selection::from_json(&selection.to_json()).unwrap())
+    });
     let world = World::open();
     let crowds: Vec<String> = world.crowds.keys().cloned().collect();
     let scope = Scope { snapshot: &world.snapshot, crowds: &crowds };

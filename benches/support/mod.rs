@@ -7,7 +7,10 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Float64Array, Int64Array, ListBuilder, RecordBatch, StringArray, StringBuilder, TimestampMillisecondArray};
+use arrow::array::{
+    ArrayRef, Float64Array, Int64Array, ListBuilder, RecordBatch, StringArray, StringBuilder,
+    TimestampMillisecondArray,
+};
 use fastrand::Rng;
 use parquet::arrow::ArrowWriter;
 use quanke::base::{Environment, Quiet, Timestamp, Zone};
@@ -82,7 +85,9 @@ fn texts(values: impl Iterator<Item = String>) -> ArrayRef {
 fn users(ids: &[String], random: &mut Rng) -> Vec<(&'static str, ArrayRef)> {
     let mut likes = ListBuilder::new(StringBuilder::new());
     for _ in ids {
-        (0..30).filter(|_| random.u8(..) < 26).for_each(|like| likes.values().append_value(format!("兴趣{like}")));
+        (0..30)
+            .filter(|_| random.u8(..) < 26)
+            .for_each(|like| likes.values().append_value(format!("兴趣{like}")));
         likes.append(true);
     }
     vec![
@@ -90,7 +95,12 @@ fn users(ids: &[String], random: &mut Rng) -> Vec<(&'static str, ArrayRef)> {
         ("gender", texts(ids.iter().map(|_| if random.bool() { "女" } else { "男" }.to_string()))),
         ("city", texts(ids.iter().map(|_| format!("城市{}", random.u32(..300))))),
         ("age", Arc::new(Int64Array::from_iter_values(ids.iter().map(|_| random.i64(16..80))))),
-        ("balance", Arc::new(Float64Array::from_iter_values(ids.iter().map(|_| random.u32(..1_000_000) as f64 / 100.0)))),
+        (
+            "balance",
+            Arc::new(Float64Array::from_iter_values(
+                ids.iter().map(|_| random.u32(..1_000_000) as f64 / 100.0),
+            )),
+        ),
         ("name", texts(ids.iter().map(|id| format!("客户{}", &id[4..])))),
         ("likes", Arc::new(likes.finish())),
     ]
@@ -103,8 +113,21 @@ fn events(ids: &[String], day: i64, random: &mut Rng) -> Vec<(&'static str, Arra
     vec![
         ("user_id", texts(rows.clone().map(|_| user(random)))),
         ("event", texts(rows.clone().map(|_| ["view", "add_to_cart", "pay"][random.usize(..3)].to_string()))),
-        ("ts", Arc::new(TimestampMillisecondArray::from_iter_values(rows.clone().map(|_| begin + random.i64(..DAY_MS))).with_timezone("UTC"))),
-        ("amount", Arc::new(Float64Array::from_iter_values(rows.clone().map(|_| random.u32(..50_000) as f64 / 100.0)))),
+        (
+            "ts",
+            Arc::new(
+                TimestampMillisecondArray::from_iter_values(
+                    rows.clone().map(|_| begin + random.i64(..DAY_MS)),
+                )
+                .with_timezone("UTC"),
+            ),
+        ),
+        (
+            "amount",
+            Arc::new(Float64Array::from_iter_values(
+                rows.clone().map(|_| random.u32(..50_000) as f64 / 100.0),
+            )),
+        ),
         ("platform", texts(rows.map(|_| ["ios", "android", "mini"][random.usize(..3)].to_string()))),
     ]
 }
@@ -114,7 +137,12 @@ fn orders(ids: &[String], random: &mut Rng) -> Vec<(&'static str, ArrayRef)> {
     vec![
         ("order_id", texts(rows.clone().map(|n| format!("o{n}")))),
         ("user_id", texts(rows.clone().map(|_| ids[random.usize(..USERS)].clone()))),
-        ("amount", Arc::new(Float64Array::from_iter_values(rows.clone().map(|_| random.u32(..50_000) as f64 / 100.0)))),
+        (
+            "amount",
+            Arc::new(Float64Array::from_iter_values(
+                rows.clone().map(|_| random.u32(..50_000) as f64 / 100.0),
+            )),
+        ),
         ("status", texts(rows.map(|_| ["paid", "refunded"][random.usize(..2)].to_string()))),
     ]
 }
@@ -139,10 +167,14 @@ fn load(home: &Home, folder: &Path) {
     let mut source = open("users.parquet", Shape::Users { key: user() });
     let columns = source.columns().to_vec();
     writer.users(&mut source, Mode::Upsert, &columns, &limits, &pace).unwrap();
-    let mut source = open("events-*.parquet", Shape::Events { user: user(), event: "event".into(), time: "ts".into(), id: None });
+    let mut source = open(
+        "events-*.parquet",
+        Shape::Events { user: user(), event: "event".into(), time: "ts".into(), id: None },
+    );
     let columns = source.columns().to_vec();
     writer.events(&mut source, &columns, &limits, &pace).unwrap();
-    let mut source = open("orders.parquet", Shape::Detail { user: user(), key: "order_id".into(), time: None });
+    let mut source =
+        open("orders.parquet", Shape::Detail { user: user(), key: "order_id".into(), time: None });
     let columns = source.columns().to_vec();
     writer.detail("orders", "order_id", None, &mut source, &columns, &limits, &pace).unwrap();
     writer.publish().unwrap();

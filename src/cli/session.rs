@@ -81,7 +81,17 @@ impl<'a> Session<'a> {
         };
         let home = Home::at(&root, &common.app).map_err(Failure::Usage)?.with_cache(settings.cache);
         let Outside { input, clock, faults, variable, .. } = outside;
-        Ok(Session { home, app: common.app.clone(), settings, environment, pace, input, clock, faults, variable })
+        Ok(Session {
+            home,
+            app: common.app.clone(),
+            settings,
+            environment,
+            pace,
+            input,
+            clock,
+            faults,
+            variable,
+        })
     }
 
     /// The instant that a text from the command line means in the project's zone; `now` for none.

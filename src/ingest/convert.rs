@@ -274,7 +274,7 @@ impl Converter<'_> {
         match to {
             Type::Text => Arc::new(texts.clone()),
             Type::Integer => self.parse_numbers(texts, to, |_, text| integer(text)),
-            Type::Date => self.parse_numbers(texts, to, |clock, text| date(clock, text)),
+            Type::Date => self.parse_numbers(texts, to, date),
             Type::Instant => self.parse_numbers(texts, to, |clock, text| clock.parse(text)),
             Type::Float => Arc::new(
                 self.parse_each(texts, to, |text| text.parse().ok().filter(|n: &f64| n.is_finite()))

@@ -161,7 +161,10 @@ impl Scanner<'_> {
             _ => {
                 let from = self.at;
                 let kind = self.skip(depth)?;
-                row.push(path, kind, |out| Ok(out.push_str(self.since(from))))
+                row.push(path, kind, |out| {
+                    out.push_str(self.since(from));
+                    Ok(())
+                })
             }
         }
     }

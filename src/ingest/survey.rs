@@ -55,7 +55,7 @@ pub struct Survey {
 pub fn survey(input: &Input, request: &Request, pace: &dyn Pace) -> Result<Survey, Problems> {
     let mut survey = match input.format {
         Format::Csv => csv_survey(input, request, pace)?,
-        Format::Ndjson => json_survey(input, pace)?,
+        Format::Ndjson => json_survey(input, request, pace)?,
         Format::Parquet | Format::Arrow => columnar_survey(input)?,
     };
     rename_only_column(&mut survey, request);
@@ -152,7 +152,7 @@ fn csv_survey(input: &Input, request: &Request, pace: &dyn Pace) -> Outcome<Surv
         csv::Step::Row => header(&rows, request),
     };
     let looked: Vec<usize> =
-        (0..survey.columns.len()).filter(|&n| is_open(&survey.columns[n], request)).collect();
+        (0..survey.columns.len()).filter(|&n| is_open(&survey.columns[n].name, request)).collect();
     let mut evidence = vec![Evidence::default(); survey.columns.len()];
     while !looked.is_empty() {
         match rows.step().map_err(|error| input.read_problem(error))? {
@@ -188,9 +188,9 @@ fn header(rows: &CsvRows, request: &Request) -> Survey {
 }
 
 /// Must the values be looked at to know the type?
-fn is_open(column: &Seen, request: &Request) -> bool {
-    let is_part = request.shape.parts().iter().any(|part| part.name == column.name);
-    let is_settled = match request.types.get(&column.name) {
+fn is_open(name: &str, request: &Request) -> bool {
+    let is_part = request.shape.parts().iter().any(|part| part.name == name);
+    let is_settled = match request.types.get(name) {
         Some(settled) => settled.is_fixed || settled.type_of != Type::Integer,
         None => false,
     };
@@ -229,11 +229,11 @@ impl Paths {
     }
 }
 
-fn json_survey(input: &Input, pace: &dyn Pace) -> Outcome<Survey> {
+fn json_survey(input: &Input, request: &Request, pace: &dyn Pace) -> Outcome<Survey> {
     let (lines, mut meter) = Meter::lines(input, pace)?;
     let mut rows = JsonLines::new(lines);
     let mut paths = Paths::default();
-    let mut evidence: Vec<Evidence> = Vec::new();
+    let mut columns: Vec<Looked> = Vec::new();
     let mut is_empty = true;
     loop {
         match rows.step().map_err(|error| input.read_problem(error))? {
@@ -241,32 +241,43 @@ fn json_survey(input: &Input, pace: &dyn Pace) -> Outcome<Survey> {
             json::Step::Spoiled(..) => {}
             json::Step::Row => {
                 is_empty = false;
-                look(&rows, &mut paths, &mut evidence).map_err(|problem| problem.at(input.name.as_str()))?;
+                look(&rows, request, &mut paths, &mut columns)
+                    .map_err(|problem| problem.at(input.name.as_str()))?;
             }
         }
         meter.row();
     }
     let all: Vec<&str> = paths.paths.iter().map(String::as_str).collect();
-    let seen = |((path, name), evidence): ((&&str, &str), &Evidence)| Seen {
+    let seen = |((path, name), looked): ((&&str, &str), &Looked)| Seen {
         path: path.to_string(),
         name: name.to_string(),
-        known: Known::Looked(*evidence),
+        known: Known::Looked(looked.evidence),
     };
-    let columns = all.iter().zip(names_of(&all)).zip(&evidence).map(seen).collect();
+    let columns = all.iter().zip(names_of(&all)).zip(&columns).map(seen).collect();
     Ok(Survey { columns, is_empty, is_headless: false })
 }
 
-fn look(rows: &JsonLines, paths: &mut Paths, evidence: &mut Vec<Evidence>) -> Outcome<()> {
+/// A path, and what its values say if they are asked.
+struct Looked {
+    evidence: Evidence,
+    is_open: bool,
+}
+
+fn look(rows: &JsonLines, request: &Request, paths: &mut Paths, columns: &mut Vec<Looked>) -> Outcome<()> {
     for (position, (path, kind, text)) in rows.row.fields().enumerate() {
         let number = match paths.find(position, path) {
             Some(number) => number,
-            None if evidence.len() >= COLUMNS_MAX => return Err(too_many()),
+            None if columns.len() >= COLUMNS_MAX => return Err(too_many()),
             None => {
-                evidence.push(Evidence::default());
+                // A path with a dot may yet get another name, so its values are always asked.
+                let is_open = path.contains('.') || is_open(path, request);
+                columns.push(Looked { evidence: Evidence::default(), is_open });
                 paths.add(path)
             }
         };
-        evidence[number].add(kind, text);
+        if let Some(column) = columns.get_mut(number).filter(|column| column.is_open) {
+            column.evidence.add(kind, text);
+        }
     }
     Ok(())
 }

@@ -5,7 +5,10 @@
 use crate::base::{Moment, Name, Share, Unit, Window};
 
 /// A question about users.
-#[expect(clippy::large_enum_variant, reason = "a selection is a handful of nodes, and leaves are most of them")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a selection is a handful of nodes, and leaves are most of them"
+)]
 #[derive(Debug, Clone, PartialEq)]
 pub enum Selection {
     /// `a and b and c`; of nothing: everyone.

@@ -82,7 +82,8 @@ impl Binder<'_> {
 
     /// `near` is a name that stands in the condition, to show the place by.
     fn unsupported<T>(&mut self, what: &str, near: Option<&Name>) -> Option<T> {
-        let mut problem = Problem::author("SEL-110", format!("{what} is part of the language but not supported yet"));
+        let mut problem =
+            Problem::author("SEL-110", format!("{what} is part of the language but not supported yet"));
         if let Some(name) = near {
             problem = problem.span(name.span);
         }
@@ -104,13 +105,21 @@ impl Binder<'_> {
     }
 
     /// A comparison on one of `columns`.
-    fn tested(&mut self, comparison: &Comparison, columns: &[Column], word: &str, code: &'static str) -> Option<Tested> {
+    fn tested(
+        &mut self,
+        comparison: &Comparison,
+        columns: &[Column],
+        word: &str,
+        code: &'static str,
+    ) -> Option<Tested> {
         let column = self.column(&comparison.name, columns, word, code)?;
         match Check::new(&column.name, column.type_of, &comparison.test, &self.zone) {
             Ok(check) => Some(Tested { column: column.name, type_of: column.type_of, check }),
             Err(problems) => {
                 let place = comparison.name.span;
-                self.problems.0.extend(problems.into_iter().map(|p| if p.span.is_some() { p } else { p.span(place) }));
+                self.problems
+                    .0
+                    .extend(problems.into_iter().map(|p| if p.span.is_some() { p } else { p.span(place) }));
                 None
             }
         }
@@ -138,18 +147,23 @@ impl Binder<'_> {
     /// A value no user has is worth a warning; in a tag closed by `catalog.toml` it is a mistake.
     fn warn_unseen(&mut self, tested: &Tested, comparison: &Comparison) {
         let asked = match &tested.check {
-            Check::Text { values, .. } | Check::AnyOf(values) | Check::AllOf(values) | Check::NoneOf(values) => values,
+            Check::Text { values, .. }
+            | Check::AnyOf(values)
+            | Check::AllOf(values)
+            | Check::NoneOf(values) => values,
             _ => return,
         };
         if let Some(closed) = self.catalog.closed.get(&tested.column) {
             let known: Vec<&str> = closed.iter().map(String::as_str).collect();
             for value in asked.iter().filter(|value| !closed.contains(value)) {
-                self.problems.push(no_value("SEL-108", &tested.column, value, &known).span(comparison.name.span));
+                self.problems
+                    .push(no_value("SEL-108", &tested.column, value, &known).span(comparison.name.span));
             }
             return;
         }
         let Ok(Some(values)) = self.scope.snapshot.values_of(&tested.column) else { return };
-        let seen: BTreeMap<&str, u64> = values.iter().map(|(value, count)| (value.as_str(), *count)).collect();
+        let seen: BTreeMap<&str, u64> =
+            values.iter().map(|(value, count)| (value.as_str(), *count)).collect();
         let known: Vec<&str> = seen.keys().copied().collect();
         for value in asked.iter().filter(|value| !seen.contains_key(value.as_str())) {
             self.warnings.push(no_value("SEL-150", &tested.column, value, &known).span(comparison.name.span));
@@ -159,7 +173,8 @@ impl Binder<'_> {
     fn behaviour(&mut self, behaviour: &Behaviour) -> Option<BoundLeaf> {
         let event = self.event(&behaviour.step);
         let properties = self.catalog.properties.clone();
-        let rows = self.rows(&behaviour.step.filter, &behaviour.measure, &behaviour.window, &properties, "property");
+        let rows =
+            self.rows(&behaviour.step.filter, &behaviour.measure, &behaviour.window, &properties, "property");
         Some(BoundLeaf::Behaviour { event: event?, rows: rows? })
     }
 
@@ -177,7 +192,14 @@ impl Binder<'_> {
         }
     }
 
-    fn rows(&mut self, filter: &Option<Filter>, measure: &Option<Measure>, window: &Option<Window>, columns: &[Column], word: &str) -> Option<RowTest> {
+    fn rows(
+        &mut self,
+        filter: &Option<Filter>,
+        measure: &Option<Measure>,
+        window: &Option<Window>,
+        columns: &[Column],
+        word: &str,
+    ) -> Option<RowTest> {
         let filter = match filter {
             Some(filter) => self.filter(filter, columns, word).map(Some),
             None => Some(None),
@@ -207,17 +229,27 @@ impl Binder<'_> {
     fn row_test(&mut self, comparison: &Comparison, columns: &[Column], word: &str) -> Option<BoundFilter> {
         let tested = self.tested(comparison, columns, word, "SEL-103")?;
         match tested.check {
-            Check::WithinOf { .. } => self.unsupported("`within … of …` inside a filter", Some(&comparison.name)),
+            Check::WithinOf { .. } => {
+                self.unsupported("`within … of …` inside a filter", Some(&comparison.name))
+            }
             _ => Some(BoundFilter::Test(tested)),
         }
     }
 
-    fn measure(&mut self, measure: &Measure, columns: &[Column], word: &str) -> Option<(BoundMetric, Compare)> {
+    fn measure(
+        &mut self,
+        measure: &Measure,
+        columns: &[Column],
+        word: &str,
+    ) -> Option<(BoundMetric, Compare)> {
         let (metric, type_of) = self.metric(&measure.metric, columns, word)?;
         match Check::new(&metric_text(&metric), type_of, &measure.test, &self.zone) {
             Ok(check) => match compare_of(&check) {
                 Some(compare) => Some((metric, compare)),
-                None => self.refuse(Problem::author("SEL-106", format!("`{}` takes a comparison with one value or `between`", metric_text(&metric)))),
+                None => self.refuse(Problem::author(
+                    "SEL-106",
+                    format!("`{}` takes a comparison with one value or `between`", metric_text(&metric)),
+                )),
             },
             Err(problems) => {
                 self.problems.0.extend(problems);
@@ -245,7 +277,8 @@ impl Binder<'_> {
             _ => column.type_of.is_number(),
         };
         if !fits {
-            let what = format!("`{}` is {}; it cannot be measured so", column.name, described(column.type_of));
+            let what =
+                format!("`{}` is {}; it cannot be measured so", column.name, described(column.type_of));
             let cure = "take a number, or ask `distinct(…)` or `count`";
             return self.refuse(Problem::author("SEL-113", what).cure(cure).span(name.span));
         }
@@ -268,14 +301,21 @@ impl Binder<'_> {
         if matches!(column.type_of, Type::Date | Type::Instant) {
             return Some(column.name);
         }
-        let what = format!("`{}` is {}; a window begins at a date or an instant", column.name, described(column.type_of));
-        self.refuse(Problem::author("SEL-106", what).cure("name a tag that holds a date or an instant").span(of.span))
+        let what = format!(
+            "`{}` is {}; a window begins at a date or an instant",
+            column.name,
+            described(column.type_of)
+        );
+        self.refuse(
+            Problem::author("SEL-106", what).cure("name a tag that holds a date or an instant").span(of.span),
+        )
     }
 
     fn detail(&mut self, detail: &Detail) -> Option<BoundLeaf> {
         let real = self.real(&detail.table.text).to_string();
         let catalog = self.catalog;
-        let found = catalog.tables.get_key_value(&detail.table.text).or_else(|| catalog.tables.get_key_value(&real));
+        let found =
+            catalog.tables.get_key_value(&detail.table.text).or_else(|| catalog.tables.get_key_value(&real));
         let Some((table, facts)) = found else {
             let known: Vec<&str> = catalog.tables.keys().map(String::as_str).collect();
             return self.unknown("SEL-104", "detail table", &detail.table, &known);
@@ -288,8 +328,12 @@ impl Binder<'_> {
         let (on, rows) = (on?, rows?);
         let needs_time = rows.window.is_some() || rows.metric == BoundMetric::Days;
         if needs_time && on.is_none() {
-            let what = format!("`{table}` was loaded without a time column, so it has no windows and no days");
-            let cure = format!("name one: `on COLUMN` before the window, or load it again with `--time`; it has {}", names(&facts.columns));
+            let what =
+                format!("`{table}` was loaded without a time column, so it has no windows and no days");
+            let cure = format!(
+                "name one: `on COLUMN` before the window, or load it again with `--time`; it has {}",
+                names(&facts.columns)
+            );
             return self.refuse(Problem::author("SEL-114", what).cure(cure).span(detail.table.span));
         }
         Some(BoundLeaf::Detail { table: table.clone(), on, rows })

@@ -61,9 +61,16 @@ impl Node {
 pub enum BoundLeaf {
     Tag(Tested),
     /// Rows of behaviour: `events` is `None` for any event.
-    Behaviour { event: Option<String>, rows: RowTest },
+    Behaviour {
+        event: Option<String>,
+        rows: RowTest,
+    },
     /// Rows of a detail table; `on` is the time column that the window looks at.
-    Detail { table: String, on: Option<String>, rows: RowTest },
+    Detail {
+        table: String,
+        on: Option<String>,
+        rows: RowTest,
+    },
     Crowd(String),
 }
 
@@ -97,7 +104,9 @@ impl BoundFilter {
     /// Calls `look` on every test.
     pub fn visit<'a>(&'a self, look: &mut impl FnMut(&'a Tested)) {
         match self {
-            BoundFilter::All(filters) | BoundFilter::Any(filters) => filters.iter().for_each(|f| f.visit(look)),
+            BoundFilter::All(filters) | BoundFilter::Any(filters) => {
+                filters.iter().for_each(|f| f.visit(look))
+            }
             BoundFilter::Not(filter) => filter.visit(look),
             BoundFilter::Test(tested) => look(tested),
         }
@@ -121,7 +130,11 @@ impl BoundMetric {
     pub fn property(&self) -> Option<&str> {
         match self {
             BoundMetric::Count | BoundMetric::Days => None,
-            BoundMetric::Sum(p) | BoundMetric::Avg(p) | BoundMetric::Min(p) | BoundMetric::Max(p) | BoundMetric::Distinct(p) => Some(p),
+            BoundMetric::Sum(p)
+            | BoundMetric::Avg(p)
+            | BoundMetric::Min(p)
+            | BoundMetric::Max(p)
+            | BoundMetric::Distinct(p) => Some(p),
         }
     }
 

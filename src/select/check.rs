@@ -15,12 +15,21 @@ pub enum Check {
     Missing,
     Known,
     /// Integers, dates (days) and instants (ms): inside one of the closed ranges, or outside all.
-    Whole { ranges: Vec<(i64, i64)>, negated: bool },
+    Whole {
+        ranges: Vec<(i64, i64)>,
+        negated: bool,
+    },
     /// Floats, likewise.
-    Real { ranges: Vec<(f64, f64)>, negated: bool },
+    Real {
+        ranges: Vec<(f64, f64)>,
+        negated: bool,
+    },
     Flag(bool),
     /// One of the texts (sorted), or another one.
-    Text { values: Vec<String>, negated: bool },
+    Text {
+        values: Vec<String>,
+        negated: bool,
+    },
     Pattern(Pattern),
     AnyOf(Vec<String>),
     AllOf(Vec<String>),
@@ -28,9 +37,15 @@ pub enum Check {
     /// A date or instant inside a window that is the same for everybody.
     Inside(Window),
     /// An instant inside `[X, X + gap)` of another attribute of the same user.
-    WithinOf { of: String, count: u32, unit: Unit },
+    WithinOf {
+        of: String,
+        count: u32,
+        unit: Unit,
+    },
     /// The day comes round within so many days: 0 is today.
-    Anniversary { days_ahead: u32 },
+    Anniversary {
+        days_ahead: u32,
+    },
     /// Resolved: month × 32 + day of the days that count.
     DayOfYear(Vec<u32>),
 }
@@ -70,8 +85,12 @@ impl Check {
             (Test::HasAny(values), Type::List) => context.texts(values).map(Check::AnyOf),
             (Test::HasAll(values), Type::List) => context.texts(values).map(Check::AllOf),
             (Test::HasNone(values), Type::List) => context.texts(values).map(Check::NoneOf),
-            (_, Type::List) => Err(vec![context.unfit(test, "ask `has any of (…)`, `has all of (…)` or `has none of (…)`")]),
-            (Test::HasAny(_) | Test::HasAll(_) | Test::HasNone(_), _) => Err(vec![context.unfit(test, "it has one value only: ask `in (…)` or `not in (…)`")]),
+            (_, Type::List) => {
+                Err(vec![context.unfit(test, "ask `has any of (…)`, `has all of (…)` or `has none of (…)`")])
+            }
+            (Test::HasAny(_) | Test::HasAll(_) | Test::HasNone(_), _) => {
+                Err(vec![context.unfit(test, "it has one value only: ask `in (…)` or `not in (…)`")])
+            }
             (_, Type::Text) => context.text(test),
             (_, Type::Bool) => context.flag(test),
             (_, Type::Float) => context.real(test),
@@ -155,7 +174,12 @@ impl Context<'_> {
             Test::StartsWith(value) => Check::Pattern(Pattern::StartsWith(one(value)?)),
             Test::EndsWith(value) => Check::Pattern(Pattern::EndsWith(one(value)?)),
             Test::Matches(value) => Check::Pattern(Pattern::Matches(regex(&one(value)?, value)?)),
-            _ => return Err(vec![self.unfit(test, "ask `=`, `!=`, `in`, `not in`, `contains`, `starts with`, `ends with` or `matches`")]),
+            _ => {
+                return Err(vec![self.unfit(
+                    test,
+                    "ask `=`, `!=`, `in`, `not in`, `contains`, `starts with`, `ends with` or `matches`",
+                )]);
+            }
         })
     }
 
@@ -269,7 +293,12 @@ impl Context<'_> {
             Written::Text(text) => Moment::parse(text),
             _ => None,
         };
-        found.ok_or_else(|| self.misfit(literal, "write a date such as 2026-03-01 or an instant such as 2026-03-01T10:00:00".into()))
+        found.ok_or_else(|| {
+            self.misfit(
+                literal,
+                "write a date such as 2026-03-01 or an instant such as 2026-03-01T10:00:00".into(),
+            )
+        })
     }
 }
 
@@ -293,7 +322,11 @@ fn regex(pattern: &str, literal: &Literal) -> Result<Regex, Vec<Problem>> {
     let built = RegexBuilder::new(pattern).size_limit(REGEX_BYTES_MAX).build();
     built.map_err(|error| {
         let what = format!("the pattern '{pattern}' cannot be used: {}", last_line(&error.to_string()));
-        vec![Problem::author("SEL-112", what).cure("mend the regular expression, or use `contains`").span(literal.span)]
+        vec![
+            Problem::author("SEL-112", what)
+                .cure("mend the regular expression, or use `contains`")
+                .span(literal.span),
+        ]
     })
 }
 
@@ -345,7 +378,12 @@ fn plain(literal: &Literal) -> String {
 
 fn first_literal(test: &Test) -> Option<&Literal> {
     match test {
-        Test::Compare(_, l) | Test::Between(l, _) | Test::Contains(l) | Test::StartsWith(l) | Test::EndsWith(l) | Test::Matches(l) => Some(l),
+        Test::Compare(_, l)
+        | Test::Between(l, _)
+        | Test::Contains(l)
+        | Test::StartsWith(l)
+        | Test::EndsWith(l)
+        | Test::Matches(l) => Some(l),
         Test::In(l) | Test::NotIn(l) | Test::HasAny(l) | Test::HasAll(l) | Test::HasNone(l) => l.first(),
         _ => None,
     }

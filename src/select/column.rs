@@ -2,7 +2,10 @@
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, ListArray, StringArray};
 use arrow::buffer::BooleanBuffer;
-use arrow::datatypes::{ArrowDictionaryKeyType, DataType, Date32Type, Float64Type, Int64Type, TimestampMillisecondType, UInt16Type, UInt32Type};
+use arrow::datatypes::{
+    ArrowDictionaryKeyType, DataType, Date32Type, Float64Type, Int64Type, TimestampMillisecondType,
+    UInt16Type, UInt32Type,
+};
 use chrono::Datelike;
 
 use super::check::{Check, day_key};
@@ -17,8 +20,12 @@ pub fn test(check: &Check, column: &ArrayRef, zone: &Zone) -> BooleanBuffer {
         Check::NoneOf(values) => !&test(&Check::AnyOf(values.clone()), column, zone),
         _ => match column.data_type() {
             DataType::Int64 => whole(check, column, column.as_primitive::<Int64Type>().values(), |v| v, zone),
-            DataType::Date32 => whole(check, column, column.as_primitive::<Date32Type>().values(), |v| v as i64, zone),
-            DataType::Timestamp(..) => whole(check, column, column.as_primitive::<TimestampMillisecondType>().values(), |v| v, zone),
+            DataType::Date32 => {
+                whole(check, column, column.as_primitive::<Date32Type>().values(), |v| v as i64, zone)
+            }
+            DataType::Timestamp(..) => {
+                whole(check, column, column.as_primitive::<TimestampMillisecondType>().values(), |v| v, zone)
+            }
             DataType::Float64 => real(check, column),
             DataType::Boolean => flag(check, column.as_boolean()),
             DataType::Utf8 => and_known(texts(check, column.as_string()), column),
@@ -49,7 +56,13 @@ fn and_known(bits: BooleanBuffer, column: &ArrayRef) -> BooleanBuffer {
     }
 }
 
-fn whole<T: Copy>(check: &Check, column: &ArrayRef, values: &[T], number: impl Fn(T) -> i64, zone: &Zone) -> BooleanBuffer {
+fn whole<T: Copy>(
+    check: &Check,
+    column: &ArrayRef,
+    values: &[T],
+    number: impl Fn(T) -> i64,
+    zone: &Zone,
+) -> BooleanBuffer {
     let len = values.len();
     let bits = match check {
         Check::Whole { ranges, negated } => match ranges.as_slice() {
@@ -141,7 +154,10 @@ fn list(check: &Check, column: &ListArray) -> BooleanBuffer {
         return BooleanBuffer::new_unset(column.len());
     };
     let offsets = column.value_offsets();
-    let has = |row: usize, value: &str| (offsets[row]..offsets[row + 1]).any(|at| words.is_valid(at as usize) && words.value(at as usize) == value);
+    let has = |row: usize, value: &str| {
+        (offsets[row]..offsets[row + 1])
+            .any(|at| words.is_valid(at as usize) && words.value(at as usize) == value)
+    };
     BooleanBuffer::collect_bool(column.len(), |row| {
         column.is_valid(row)
             && match check {

@@ -55,7 +55,9 @@ fn add(node: &PlanNode, tree: &Counted, depth: usize, lines: &mut Vec<Line>) {
     let (label, parts): (String, Vec<&PlanNode>) = match &node.form {
         PlanForm::All(parts) => ("all".into(), parts.iter().collect()),
         PlanForm::Any(parts) => ("any".into(), parts.iter().collect()),
-        PlanForm::Not(part) if matches!(part.form, PlanForm::Leaf(_)) => (format!("not {}", part.text), vec![]),
+        PlanForm::Not(part) if matches!(part.form, PlanForm::Leaf(_)) => {
+            (format!("not {}", part.text), vec![])
+        }
         PlanForm::Not(part) => ("not".into(), vec![part]),
         PlanForm::Leaf(_) => (node.text.clone(), vec![]),
     };

@@ -45,7 +45,14 @@ impl Sum {
 
 /// Users of `chunk` whose metric over their rows satisfies `compare`.
 /// Shape: one bit per user of the chunk; users without rows are judged by the metric over nothing.
-pub fn users_of(metric: &BoundMetric, compare: &Compare, parts: &[Part], chunk: u32, own: Option<&OwnWindows>, scratch: &mut Scratch) -> Register {
+pub fn users_of(
+    metric: &BoundMetric,
+    compare: &Compare,
+    parts: &[Part],
+    chunk: u32,
+    own: Option<&OwnWindows>,
+    scratch: &mut Scratch,
+) -> Register {
     let rows = Rows { parts, chunk, own };
     match metric {
         BoundMetric::Count | BoundMetric::Days if *compare == Compare::AT_LEAST_ONE => rows.did_at_all(),
@@ -53,7 +60,9 @@ pub fn users_of(metric: &BoundMetric, compare: &Compare, parts: &[Part], chunk: 
         BoundMetric::Days if parts.iter().all(|part| part.day.is_some()) => rows.days(compare, scratch),
         BoundMetric::Days | BoundMetric::Distinct(_) => rows.distinct(compare, scratch),
         BoundMetric::Sum(_) => rows.summed(scratch, |sum| compare.fits(sum.total())),
-        BoundMetric::Avg(_) => rows.summed(scratch, |sum| sum.count > 0 && compare.fits(sum.total() / sum.count as f64)),
+        BoundMetric::Avg(_) => {
+            rows.summed(scratch, |sum| sum.count > 0 && compare.fits(sum.total() / sum.count as f64))
+        }
         BoundMetric::Min(_) => rows.extreme(compare, f64::min),
         BoundMetric::Max(_) => rows.extreme(compare, f64::max),
     }

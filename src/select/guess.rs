@@ -76,7 +76,8 @@ fn tag(tested: &Tested, snapshot: &Snapshot, everyone: u64) -> Outcome<Guess> {
         _ => return Ok(open),
     };
     let Some(counts) = snapshot.values_of(&tested.column)? else { return Ok(open) };
-    let found: Vec<u64> = counts.iter().filter(|(value, _)| values.contains(value)).map(|(_, n)| *n).collect();
+    let found: Vec<u64> =
+        counts.iter().filter(|(value, _)| values.contains(value)).map(|(_, n)| *n).collect();
     let sum: u64 = found.iter().sum();
     let low = if is_any { found.iter().copied().max().unwrap_or(0) } else { sum };
     Ok(Guess { low, likely: sum.min(everyone), high: sum.min(everyone) })
@@ -95,10 +96,17 @@ fn rows(plan: &RowPlan, snapshot: &Snapshot, everyone: u64) -> Outcome<Guess> {
         (most, sum) = (most.max(users), sum + users);
     }
     let did = Guess { low: 0, likely: (most + (sum - most) / 4).min(everyone), high: sum.min(everyone) };
-    let is_plain_once = plan.filter.is_none() && plan.metric == BoundMetric::Count && plan.compare.low <= 1.0 && !includes_nothing;
+    let is_plain_once = plan.filter.is_none()
+        && plan.metric == BoundMetric::Count
+        && plan.compare.low <= 1.0
+        && !includes_nothing;
     let likely = if is_plain_once { did.likely } else { did.likely / 3 };
     let guess = Guess { likely, ..did };
-    Ok(if includes_nothing { Guess { low: everyone - did.high, likely: everyone - likely, high: everyone } } else { guess })
+    Ok(if includes_nothing {
+        Guess { low: everyone - did.high, likely: everyone - likely, high: everyone }
+    } else {
+        guess
+    })
 }
 
 fn touches(span: &TimeSpan, snapshot: &Snapshot, day: crate::base::Day) -> bool {

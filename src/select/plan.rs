@@ -64,7 +64,10 @@ pub struct RowPlan {
 pub enum Source {
     /// `None`: any event.
     Events(Option<String>),
-    Detail { table: String, on: Option<String> },
+    Detail {
+        table: String,
+        on: Option<String>,
+    },
 }
 
 /// Since when and until when.
@@ -84,7 +87,12 @@ impl Bound {
     /// The plan of this selection at `as_of`, in the shape that was asked.
     /// `crowds` holds the bitmap of every crowd named, resolved once by the caller.
     /// Errors: SEL-105 if a crowd is not among them; a snapshot that cannot be read.
-    pub fn plan(&self, snapshot: &Snapshot, crowds: &BTreeMap<String, Arc<RoaringBitmap>>, as_of: Timestamp) -> Outcome<Plan> {
+    pub fn plan(
+        &self,
+        snapshot: &Snapshot,
+        crowds: &BTreeMap<String, Arc<RoaringBitmap>>,
+        as_of: Timestamp,
+    ) -> Outcome<Plan> {
         let mut planner = Planner { snapshot, crowds, as_of, zone: self.zone, warnings: vec![] };
         let root = planner.node(&self.root)?;
         Ok(Plan { root, as_of, zone: self.zone, warnings: planner.warnings })
@@ -158,7 +166,9 @@ impl Planner<'_> {
             (_, Some(Window::Within { count, unit, of })) => {
                 TimeSpan::Own { of: of.text.clone(), count: *count, unit: *unit, until: self.as_of }
             }
-            (_, Some(window)) => TimeSpan::Fixed(window.interval(self.as_of, &self.zone).unwrap_or(Interval::ALWAYS)),
+            (_, Some(window)) => {
+                TimeSpan::Fixed(window.interval(self.as_of, &self.zone).unwrap_or(Interval::ALWAYS))
+            }
             (_, None) => TimeSpan::Until(self.as_of),
         };
         RowPlan {
@@ -184,13 +194,18 @@ impl Planner<'_> {
     fn warn_before_history(&mut self, span: &TimeSpan) {
         let TimeSpan::Fixed(interval) = span else { return };
         let first = self.snapshot.catalog().events.values().map(|facts| facts.first_at).min();
-        let Some(first) = first.filter(|first| interval.from > Interval::ALWAYS.from && interval.from < *first) else { return };
+        let Some(first) =
+            first.filter(|first| interval.from > Interval::ALWAYS.from && interval.from < *first)
+        else {
+            return;
+        };
         let what = format!(
             "a window begins at {}, before the first event loaded ({})",
             self.zone.text(interval.from),
             self.zone.text(first)
         );
-        let warning = Problem::author("SEL-151", what).cure("ingest older events, or ask for a shorter window");
+        let warning =
+            Problem::author("SEL-151", what).cure("ingest older events, or ask for a shorter window");
         if !self.warnings.contains(&warning) {
             self.warnings.push(warning);
         }

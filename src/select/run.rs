@@ -52,7 +52,9 @@ impl Plan {
 fn counted(node: &PlanNode, counts: &mut impl Iterator<Item = u64>) -> Counted {
     let count = counts.next().unwrap_or(0);
     let children = match &node.form {
-        PlanForm::All(parts) | PlanForm::Any(parts) => parts.iter().map(|part| counted(part, counts)).collect(),
+        PlanForm::All(parts) | PlanForm::Any(parts) => {
+            parts.iter().map(|part| counted(part, counts)).collect()
+        }
         PlanForm::Not(part) => vec![counted(part, counts)],
         PlanForm::Leaf(_) => vec![],
     };
@@ -62,7 +64,10 @@ fn counted(node: &PlanNode, counts: &mut impl Iterator<Item = u64>) -> Counted {
 /// A leaf with what it reads laid ready.
 enum Ready<'a> {
     Tag(&'a Tested),
-    Events { plan: &'a RowPlan, parts: Vec<Part> },
+    Events {
+        plan: &'a RowPlan,
+        parts: Vec<Part>,
+    },
     Detail(&'a RowPlan),
     /// A crowd as portable Roaring bytes, containers read in place.
     Crowd(Bitmap),
@@ -110,7 +115,15 @@ impl<'a> Engine<'a> {
             universe.fill(container);
         }
         let attributes = self.snapshot.attributes(chunk)?;
-        let mut walk = Walk { engine: self, chunk, universe: &universe, attributes: attributes.as_deref(), scratch, counts: vec![], leaf: 0 };
+        let mut walk = Walk {
+            engine: self,
+            chunk,
+            universe: &universe,
+            attributes: attributes.as_deref(),
+            scratch,
+            counts: vec![],
+            leaf: 0,
+        };
         let users = walk.node(&plan.root)?;
         let counts = walk.counts;
         Ok((*users, counts))
@@ -242,7 +255,8 @@ impl Walk<'_> {
         let Some(attributes) = self.attributes else { return Ok(Some(vec![])) };
         let Some(column) = attributes.column(of)? else { return Ok(Some(vec![])) };
         let zone = &self.engine.zone;
-        let window = |from: Timestamp| Interval { from, to: ahead(from, *count, *unit, zone).min(until.plus(1)) };
+        let window =
+            |from: Timestamp| Interval { from, to: ahead(from, *count, *unit, zone).min(until.plus(1)) };
         Ok(Some((0..column.len()).map(|row| source::instant(column, row, zone).map(window)).collect()))
     }
 }

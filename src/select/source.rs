@@ -191,10 +191,18 @@ impl<'a> Reader<'a> {
     fn times(&self, rows: &Rows, is_own_time: bool) -> Option<Vec<i64>> {
         let name = self.time_column.as_deref()?;
         if let (true, Some(times)) = (is_own_time, &rows.times) {
-            return Some((0..times.len()).map(|row| if times.is_valid(row) { times.value(row) } else { i64::MIN }).collect());
+            return Some(
+                (0..times.len())
+                    .map(|row| if times.is_valid(row) { times.value(row) } else { i64::MIN })
+                    .collect(),
+            );
         }
         let column = self.column(rows, name)?;
-        Some((0..column.len()).map(|row| instant(column, row, &self.zone).map_or(i64::MIN, |at| at.0)).collect())
+        Some(
+            (0..column.len())
+                .map(|row| instant(column, row, &self.zone).map_or(i64::MIN, |at| at.0))
+                .collect(),
+        )
     }
 
     fn column<'r>(&self, rows: &'r Rows, name: &str) -> Option<&'r ArrayRef> {
@@ -224,9 +232,9 @@ impl<'a> Reader<'a> {
         let kept: Vec<usize> = keep.set_indices().collect();
         let is_own = matches!(self.plan.span, TimeSpan::Own { .. });
         let weight = match (&self.plan.metric, measured.flatten(), &times) {
-            (BoundMetric::Days, _, Some(times)) if day.is_none() => {
-                Weight::Values(kept.iter().map(|row| self.zone.day_of(Timestamp(times[*row])).0 as f64).collect())
-            }
+            (BoundMetric::Days, _, Some(times)) if day.is_none() => Weight::Values(
+                kept.iter().map(|row| self.zone.day_of(Timestamp(times[*row])).0 as f64).collect(),
+            ),
             (_, Some(column), _) => numbers(column, &kept),
             _ => Weight::One,
         };
@@ -234,7 +242,11 @@ impl<'a> Reader<'a> {
         let part = Part {
             users: Users::Made(kept.iter().map(|row| all[*row]).collect()),
             weight,
-            times: if is_own { times.map_or(vec![], |times| kept.iter().map(|row| times[*row]).collect()) } else { vec![] },
+            times: if is_own {
+                times.map_or(vec![], |times| kept.iter().map(|row| times[*row]).collect())
+            } else {
+                vec![]
+            },
             day,
         };
         Raw { part, texts }
@@ -242,7 +254,10 @@ impl<'a> Reader<'a> {
 
     fn filtered(&self, filter: &BoundFilter, rows: &Rows, len: usize) -> BooleanBuffer {
         let join = |parts: &[BoundFilter], first: BooleanBuffer, and: bool| {
-            parts.iter().map(|part| self.filtered(part, rows, len)).fold(first, |a, b| if and { &a & &b } else { &a | &b })
+            parts
+                .iter()
+                .map(|part| self.filtered(part, rows, len))
+                .fold(first, |a, b| if and { &a & &b } else { &a | &b })
         };
         match filter {
             BoundFilter::All(parts) => join(parts, BooleanBuffer::new_set(len), true),
@@ -284,7 +299,9 @@ pub fn instant(column: &ArrayRef, row: usize, zone: &Zone) -> Option<Timestamp> 
     }
     match column.data_type() {
         DataType::Date32 => Some(zone.start_of(Day(column.as_primitive::<Date32Type>().value(row)))),
-        DataType::Timestamp(..) => Some(Timestamp(column.as_primitive::<TimestampMillisecondType>().value(row))),
+        DataType::Timestamp(..) => {
+            Some(Timestamp(column.as_primitive::<TimestampMillisecondType>().value(row)))
+        }
         _ => None,
     }
 }
@@ -299,7 +316,9 @@ fn numbers(column: &ArrayRef, kept: &[usize]) -> Weight {
         DataType::Float64 => picked(column.as_primitive::<Float64Type>().values(), kept, |v| v),
         DataType::Int64 => picked(column.as_primitive::<Int64Type>().values(), kept, |v| v as f64),
         DataType::Date32 => picked(column.as_primitive::<Date32Type>().values(), kept, |v| v as f64),
-        DataType::Timestamp(..) => picked(column.as_primitive::<TimestampMillisecondType>().values(), kept, |v| v as f64),
+        DataType::Timestamp(..) => {
+            picked(column.as_primitive::<TimestampMillisecondType>().values(), kept, |v| v as f64)
+        }
         DataType::Boolean => kept.iter().map(|row| column.as_boolean().value(*row) as u8 as f64).collect(),
         _ => vec![],
     };
@@ -312,7 +331,8 @@ fn picked<T: Copy>(values: &[T], kept: &[usize], number: impl Fn(T) -> f64) -> V
 
 fn taken(column: &ArrayRef, kept: &[usize]) -> ArrayRef {
     let rows = arrow::array::UInt32Array::from_iter_values(kept.iter().map(|row| *row as u32));
-    let plain = arrow::compute::take(column, &rows, None).and_then(|some| arrow::compute::cast(&some, &DataType::Utf8));
+    let plain = arrow::compute::take(column, &rows, None)
+        .and_then(|some| arrow::compute::cast(&some, &DataType::Utf8));
     plain.unwrap_or_else(|_| arrow::array::new_null_array(&DataType::Utf8, kept.len()))
 }
 

@@ -12,14 +12,20 @@ use crate::store::{Attributes, Register};
 
 /// Users of the chunk whose attribute satisfies the check; `None`: the chunk has no rows of users.
 /// Errors: a chunk file that cannot be read.
-pub fn users_of(tested: &Tested, attributes: Option<&Attributes>, as_of: Timestamp, zone: &Zone) -> Outcome<Register> {
+pub fn users_of(
+    tested: &Tested,
+    attributes: Option<&Attributes>,
+    as_of: Timestamp,
+    zone: &Zone,
+) -> Outcome<Register> {
     let Some(attributes) = attributes else { return Ok(without_values(&tested.check)) };
     if let Some(users) = indexed(tested, attributes)? {
         return Ok(users);
     }
     let Some(column) = attributes.column(&tested.column)? else { return Ok(without_values(&tested.check)) };
     if let Check::WithinOf { of, count, unit } = &tested.check {
-        let window = |from: Timestamp| Interval { from, to: ahead(from, *count, *unit, zone).min(as_of.plus(1)) };
+        let window =
+            |from: Timestamp| Interval { from, to: ahead(from, *count, *unit, zone).min(as_of.plus(1)) };
         return Ok(match attributes.column(of)? {
             Some(begin) => within(column, begin, window, zone),
             None => Register::new(),
@@ -34,7 +40,12 @@ pub fn users_of(tested: &Tested, attributes: Option<&Attributes>, as_of: Timesta
 }
 
 /// Users whose instant lies in a window of their own.
-fn within(column: &ArrayRef, begin: &ArrayRef, window: impl Fn(Timestamp) -> Interval, zone: &Zone) -> Register {
+fn within(
+    column: &ArrayRef,
+    begin: &ArrayRef,
+    window: impl Fn(Timestamp) -> Interval,
+    zone: &Zone,
+) -> Register {
     let fits = |row: usize| {
         let from = source::instant(begin, row, zone)?;
         Some(window(from).holds(source::instant(column, row, zone)?))

@@ -26,10 +26,27 @@ fn real_purchases_give_the_known_counts() {
     assert_eq!(place.count("did purchase sum(amount) >= 500", AS_OF), 734);
     assert_eq!(place.count("did purchase days >= 5", AS_OF), 3835);
     assert_eq!(place.count("has purchases where amount > 100 count >= 2", AS_OF), 528);
-    assert_eq!(place.count("做过 purchase count >= 3 且 非 有 purchases where amount > 100", AS_OF) + place.count("did purchase count >= 3 and has purchases where amount > 100", AS_OF), 7583);
-    let again = place.json(&["ingest", "detail", "purchases", &repository("data/cdnow/purchases.csv"), "--key", "order_id", "--time", "time"]);
+    assert_eq!(
+        place.count("做过 purchase count >= 3 且 非 有 purchases where amount > 100", AS_OF)
+            + place.count("did purchase count >= 3 and has purchases where amount > 100", AS_OF),
+        7583
+    );
+    let again = place.json(&[
+        "ingest",
+        "detail",
+        "purchases",
+        &repository("data/cdnow/purchases.csv"),
+        "--key",
+        "order_id",
+        "--time",
+        "time",
+    ]);
     assert_eq!(again["new_users"], 0);
-    assert_eq!(place.count("has purchases where amount > 100 count >= 2", AS_OF), 528, "a table loaded twice is the same table");
+    assert_eq!(
+        place.count("has purchases where amount > 100 count >= 2", AS_OF),
+        528,
+        "a table loaded twice is the same table"
+    );
 }
 
 /// From the file to one line per person, and the ids stay as they are written.
@@ -56,7 +73,8 @@ fn a_once_task_reaches_each_person_once() {
     assert!(users.iter().all(|id| id.len() == 5), "ids keep their zeros");
     let out = place.file("ids.csv", "");
     place.run(&["select", "did purchase count >= 3", "--as-of", AS_OF, "--out", &out]);
-    let chosen: BTreeSet<String> = fs::read_to_string(&out).unwrap().lines().skip(1).map(String::from).collect();
+    let chosen: BTreeSet<String> =
+        fs::read_to_string(&out).unwrap().lines().skip(1).map(String::from).collect();
     assert_eq!(chosen.len(), 7583);
     assert!(users.iter().all(|id| chosen.contains(*id)));
     place.run(&["run", "--until", "1998-07-02T00:00:00+08:00", "--now", now]);

@@ -6,7 +6,8 @@ use super::support::Place;
 
 fn small() -> Place {
     let place = Place::new();
-    let users = place.file("users.csv", "user_id,性别,age\n00001,女,30\n00002,男,20\n,女,1\n00003,女,forty\n");
+    let users =
+        place.file("users.csv", "user_id,性别,age\n00001,女,30\n00002,男,20\n,女,1\n00003,女,forty\n");
     let said = place.try_run(&["ingest", "users", &users]);
     assert_eq!(said.code, 0, "{}", said.talk);
     place
@@ -21,7 +22,10 @@ fn bad_rows_go_aside_and_too_many_change_nothing() {
     assert_eq!(said.code, 1, "{}{}", said.out, said.talk);
     assert_eq!(place.json(&["estimate", "性别 = '女'"])["universe"], 2, "nothing changed");
     let again = place.json(&["ingest", "users", &more]);
-    assert_eq!((again["read"].as_u64(), again["accepted"].as_u64(), again["rejected"].as_u64()), (Some(3), Some(1), Some(2)));
+    assert_eq!(
+        (again["read"].as_u64(), again["accepted"].as_u64(), again["rejected"].as_u64()),
+        (Some(3), Some(1), Some(2))
+    );
 }
 
 #[test]
@@ -32,7 +36,11 @@ fn a_mistake_in_a_selection_is_exit_1_with_all_of_them() {
     let problems: Value = serde_json::from_str(&said.out).unwrap();
     assert_eq!(problems["problems"].as_array().unwrap().len(), 2, "{problems}");
     let said = place.try_run(&["estimate", "性别 = 3 且 agee > 1"]);
-    assert!(said.talk.contains("SEL-107") && said.talk.contains("SEL-101") && said.talk.contains("write `age`"), "{}", said.talk);
+    assert!(
+        said.talk.contains("SEL-107") && said.talk.contains("SEL-101") && said.talk.contains("write `age`"),
+        "{}",
+        said.talk
+    );
     assert!(said.talk.contains("selection:1:6") || said.talk.contains(":1:6"), "{}", said.talk);
 }
 
@@ -52,7 +60,12 @@ fn wrong_use_is_exit_2_and_apps_do_not_see_each_other() {
 #[test]
 fn one_writer_many_readers() {
     let place = small();
-    let lock = std::fs::OpenOptions::new().write(true).create(true).truncate(false).open(place.home().join("lock")).unwrap();
+    let lock = std::fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(place.home().join("lock"))
+        .unwrap();
     lock.lock().unwrap();
     let users = place.file("again.csv", "user_id,性别\ny,女\n");
     let said = place.try_run(&["ingest", "users", &users]);

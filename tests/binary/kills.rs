@@ -16,7 +16,8 @@ const UNTIL: &str = "2026-03-01T10:20:00+08:00";
 /// A home with `count` customers and a once task at 10:00 through `sender`.
 fn ready(count: usize, sender: &str, batch: usize, url: &str) -> (Place, String) {
     let place = Place::new();
-    let rows: String = (0..count).map(|n| format!("u{n:05},客户{n},{}\n", if n % 20 == 0 { "yes" } else { "no" })).collect();
+    let rows: String =
+        (0..count).map(|n| format!("u{n:05},客户{n},{}\n", if n % 20 == 0 { "yes" } else { "no" })).collect();
     let users = place.file("users.csv", &format!("user_id,name,blocked\n{rows}"));
     place.run(&["ingest", "users", &users]);
     std::fs::write(
@@ -56,7 +57,13 @@ fn dying_at_every_step_of_the_dispatch_gives_each_user_one_line() {
     let (place, task) = ready(60, "file", 20, "http://127.0.0.1:1/");
     let mut deaths = 0;
     loop {
-        let status = place.command(&["run", "--until", UNTIL, "--now", NOW]).env("QUANKE_DIE_AT", (deaths + 1).to_string()).stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap();
+        let status = place
+            .command(&["run", "--until", UNTIL, "--now", NOW])
+            .env("QUANKE_DIE_AT", (deaths + 1).to_string())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()
+            .unwrap();
         // Each life gets one step further than the last before it dies; what was done stays done.
         if status.success() || deaths > 200 {
             assert!(status.success(), "it never came to an end");
@@ -72,7 +79,13 @@ fn dying_at_every_step_of_the_dispatch_gives_each_user_one_line() {
 fn dying_once_at_step_n_and_starting_again_gives_each_user_one_line() {
     for step in [1, 2, 3, 5, 8, 13, 21] {
         let (place, task) = ready(45, "file", 10, "http://127.0.0.1:1/");
-        let _ = place.command(&["run", "--until", UNTIL, "--now", NOW]).env("QUANKE_DIE_AT", step.to_string()).stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap();
+        let _ = place
+            .command(&["run", "--until", UNTIL, "--now", NOW])
+            .env("QUANKE_DIE_AT", step.to_string())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()
+            .unwrap();
         place.run(&["run", "--until", UNTIL, "--now", NOW]);
         assert_each_once(&place, &task);
     }
@@ -92,7 +105,12 @@ fn killed_by_signal_at_any_moment_a_deduplicating_receiver_has_everyone_once() {
     let receiver = Receiver::start(moody);
     let (place, task) = ready(3_000, "hook", 25, &receiver.url);
     for life in 0..12u64 {
-        let mut child = place.command(&["run", "--until", UNTIL, "--now", NOW]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let mut child = place
+            .command(&["run", "--until", UNTIL, "--now", NOW])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
         std::thread::sleep(Duration::from_millis(30 + 35 * life));
         let _ = child.kill();
         let _ = child.wait();
@@ -106,7 +124,11 @@ fn killed_by_signal_at_any_moment_a_deduplicating_receiver_has_everyone_once() {
     assert_eq!(users.len(), touches.len(), "one touch id a person");
     let n = |name: &str| total[name].as_u64().unwrap();
     assert_eq!(n("held"), 0, "{total}");
-    assert!(touches.len() as u64 >= n("handed") - n("unknown") - n("refused"), "handed over but never seen: {total}, seen {}", touches.len());
+    assert!(
+        touches.len() as u64 >= n("handed") - n("unknown") - n("refused"),
+        "handed over but never seen: {total}, seen {}",
+        touches.len()
+    );
     assert!(touches.len() as u64 <= n("handed"), "seen but not in the book: {total}, seen {}", touches.len());
     assert_eq!(n("due"), 3_000);
 }
@@ -119,11 +141,17 @@ fn an_ingest_killed_at_any_moment_changes_all_or_nothing() {
     let users = place.file("users.csv", "user_id,city\n00001,上海\n");
     place.run(&["ingest", "users", &users]);
     for life in 0..10u64 {
-        let mut child = place.command(&["ingest", "events", &file, "--time", "time"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let mut child = place
+            .command(&["ingest", "events", &file, "--time", "time"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
         std::thread::sleep(Duration::from_millis(20 + 60 * life));
         let _ = child.kill();
         let _ = child.wait();
-        let universe = place.json(&["estimate", "city is known or city is missing"])["universe"].as_u64().unwrap();
+        let universe =
+            place.json(&["estimate", "city is known or city is missing"])["universe"].as_u64().unwrap();
         assert!(universe == 1 || universe == 23_570, "{universe}: half a load is visible");
     }
     place.run(&["ingest", "events", &file, "--time", "time"]);

@@ -59,7 +59,12 @@ impl Drop for Receiver {
     }
 }
 
-fn serve(stream: TcpStream, mood: Mood, seen: &Mutex<BTreeMap<String, (String, usize)>>, requests: &AtomicUsize) -> std::io::Result<()> {
+fn serve(
+    stream: TcpStream,
+    mood: Mood,
+    seen: &Mutex<BTreeMap<String, (String, usize)>>,
+    requests: &AtomicUsize,
+) -> std::io::Result<()> {
     let mut reader = BufReader::new(stream.try_clone()?);
     let mut writer = stream;
     loop {

@@ -26,15 +26,21 @@ fn loaded() -> Place {
 #[test]
 fn the_queries_of_the_peers_have_the_peers_answers() {
     let place = loaded();
-    let answers: Value = serde_json::from_str(&fs::read_to_string(repository("data/worlds/tiny/answers.json")).unwrap()).unwrap();
-    let mut files: Vec<_> = fs::read_dir(repository("queries")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let answers: Value =
+        serde_json::from_str(&fs::read_to_string(repository("data/worlds/tiny/answers.json")).unwrap())
+            .unwrap();
+    let mut files: Vec<_> =
+        fs::read_dir(repository("queries")).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.retain(|path| path.file_name().unwrap().to_string_lossy().starts_with('Q'));
     files.sort();
     assert_eq!(files.len(), 12);
     for file in files {
         let query = file.file_stem().unwrap().to_string_lossy().replacen("Q0", "Q", 1);
         let found = place.json(&["estimate", "-f", &file.display().to_string(), "--as-of", AS_OF]);
-        let wanted = answers.get(&query).or_else(|| answers["answers"].get(&query)).unwrap_or_else(|| panic!("no answer for {query} in {answers}"));
+        let wanted = answers
+            .get(&query)
+            .or_else(|| answers["answers"].get(&query))
+            .unwrap_or_else(|| panic!("no answer for {query} in {answers}"));
         assert_eq!(&found["count"], wanted, "{query}");
     }
 }

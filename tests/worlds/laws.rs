@@ -25,15 +25,16 @@ fn users(stored: &Stored, selection: &Selection, world: &World) -> RoaringBitmap
 fn bitmaps_agree_with_asking_each_user() {
     let mut runner = proptest::test_runner::TestRunner::new(config());
     let asked = (worlds(), prop::collection::vec(selections(), 12));
-    runner.run(&asked, |(world, selections)| {
-        let folder = folder();
-        let stored = world.store(folder.path());
-        for selection in &selections {
-            agrees(&world, &stored, selection)?;
-        }
-        Ok(())
-    })
-    .unwrap();
+    runner
+        .run(&asked, |(world, selections)| {
+            let folder = folder();
+            let stored = world.store(folder.path());
+            for selection in &selections {
+                agrees(&world, &stored, selection)?;
+            }
+            Ok(())
+        })
+        .unwrap();
 }
 
 fn config() -> ProptestConfig {
@@ -45,21 +46,35 @@ fn agrees(world: &World, stored: &Stored, selection: &Selection) -> Result<(), T
     let plan = evaluate(stored, selection, world);
     let answer = plan.run(&stored.snapshot).unwrap();
     let ids = stored.snapshot.ids();
-    let expected: RoaringBitmap =
-        (0..world.users.len()).filter(|user| holds_for(world, *user, selection)).map(|user| ids.find(&world.users[user].id).unwrap()).collect();
-    let shown = |users: &RoaringBitmap| users.iter().map(|user| ids.text(user).to_string()).collect::<Vec<_>>();
+    let expected: RoaringBitmap = (0..world.users.len())
+        .filter(|user| holds_for(world, *user, selection))
+        .map(|user| ids.find(&world.users[user].id).unwrap())
+        .collect();
+    let shown =
+        |users: &RoaringBitmap| users.iter().map(|user| ids.text(user).to_string()).collect::<Vec<_>>();
     prop_assert_eq!(shown(&answer.users), shown(&expected), "{}", selection);
     prop_assert_eq!(answer.tree.count, expected.len());
     let rewritten = plan.rewritten();
     prop_assert_eq!(&rewritten.run(&stored.snapshot).unwrap().users, &expected, "rewritten: {}", selection);
     prop_assert_eq!(&plan.users(&stored.snapshot).unwrap(), &expected, "with the least work: {}", selection);
     let guess = plan.root.guess;
-    prop_assert!(guess.low <= expected.len() && expected.len() <= guess.high, "{:?} for {} of {}", guess, expected.len(), selection);
+    prop_assert!(
+        guess.low <= expected.len() && expected.len() <= guess.high,
+        "{:?} for {} of {}",
+        guess,
+        expected.len(),
+        selection
+    );
     set_laws(world, stored, selection, &expected)
 }
 
 /// A and not A are everyone and share nobody; joins of nothing are everyone and nobody.
-fn set_laws(world: &World, stored: &Stored, selection: &Selection, found: &RoaringBitmap) -> Result<(), TestCaseError> {
+fn set_laws(
+    world: &World,
+    stored: &Stored,
+    selection: &Selection,
+    found: &RoaringBitmap,
+) -> Result<(), TestCaseError> {
     let universe = stored.snapshot.universe();
     let rest = users(stored, &Selection::Not(Box::new(selection.clone())), world);
     prop_assert_eq!(&(found | &rest), universe);

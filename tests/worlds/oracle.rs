@@ -27,7 +27,12 @@ fn leaf_holds(world: &World, user: usize, leaf: &Leaf) -> bool {
         Leaf::Crowd(name) => world.crowds[&name.text].contains(&world.users[user].id),
         Leaf::Behaviour(asked) => {
             let of_event = |row: &&Row| asked.step.event.as_ref().is_none_or(|event| row.name == event.text);
-            let rows = world.events.iter().filter(|row| row.user == user).filter(of_event).filter(|row| row.at.is_some());
+            let rows = world
+                .events
+                .iter()
+                .filter(|row| row.user == user)
+                .filter(of_event)
+                .filter(|row| row.at.is_some());
             rows_hold(world, user, rows.collect(), &asked.step.filter, &asked.measure, &asked.window, None)
         }
         Leaf::Detail(asked) => {
@@ -39,7 +44,15 @@ fn leaf_holds(world: &World, user: usize, leaf: &Leaf) -> bool {
     }
 }
 
-fn rows_hold(world: &World, user: usize, rows: Vec<&Row>, filter: &Option<Filter>, measure: &Option<Measure>, window: &Option<Window>, on: Option<&str>) -> bool {
+fn rows_hold(
+    world: &World,
+    user: usize,
+    rows: Vec<&Row>,
+    filter: &Option<Filter>,
+    measure: &Option<Measure>,
+    window: &Option<Window>,
+    on: Option<&str>,
+) -> bool {
     let attributes = &world.users[user].values;
     let time = |row: &Row| match on {
         Some(column) => row.values.get(column).and_then(|value| instant(world, value)),
@@ -58,13 +71,19 @@ fn rows_hold(world: &World, user: usize, rows: Vec<&Row>, filter: &Option<Filter
     measured(world, &kept, measure, &time)
 }
 
-fn measured(world: &World, rows: &[&Row], measure: &Measure, time: &dyn Fn(&Row) -> Option<Timestamp>) -> bool {
+fn measured(
+    world: &World,
+    rows: &[&Row],
+    measure: &Measure,
+    time: &dyn Fn(&Row) -> Option<Timestamp>,
+) -> bool {
     let values = |name: &str| -> Vec<&Value> { rows.iter().filter_map(|row| row.values.get(name)).collect() };
     let numbers = |name: &str| -> Vec<f64> { values(name).into_iter().filter_map(number).collect() };
     let found: Option<f64> = match &measure.metric {
         Metric::Count => Some(rows.len() as f64),
         Metric::Days => {
-            let days: BTreeSet<Day> = rows.iter().filter_map(|row| time(row)).map(|at| world.zone.day_of(at)).collect();
+            let days: BTreeSet<Day> =
+                rows.iter().filter_map(|row| time(row)).map(|at| world.zone.day_of(at)).collect();
             Some(days.len() as f64)
         }
         Metric::Sum(name) => Some(exact_sum(&numbers(&name.text))),
@@ -75,7 +94,8 @@ fn measured(world: &World, rows: &[&Row], measure: &Measure, time: &dyn Fn(&Row)
         Metric::Min(name) => numbers(&name.text).into_iter().reduce(f64::min),
         Metric::Max(name) => numbers(&name.text).into_iter().reduce(f64::max),
         Metric::Distinct(name) => {
-            let seen: BTreeSet<String> = values(&name.text).iter().map(|value| format!("{value:?}")).collect();
+            let seen: BTreeSet<String> =
+                values(&name.text).iter().map(|value| format!("{value:?}")).collect();
             Some(seen.len() as f64)
         }
     };
@@ -117,10 +137,15 @@ fn passes(world: &World, values: &Values, comparison: &Comparison, attributes: &
         Test::Known => true,
         Test::Compare(op, literal) => compared(*op, order(world, value, literal)),
         Test::Between(low, high) => {
-            compared(Op::GreaterEqual, order(world, value, low)) && compared(Op::LessEqual, order(world, value, high))
+            compared(Op::GreaterEqual, order(world, value, low))
+                && compared(Op::LessEqual, order(world, value, high))
         }
-        Test::In(literals) => literals.iter().any(|literal| compared(Op::Equal, order(world, value, literal))),
-        Test::NotIn(literals) => !literals.iter().any(|literal| compared(Op::Equal, order(world, value, literal))),
+        Test::In(literals) => {
+            literals.iter().any(|literal| compared(Op::Equal, order(world, value, literal)))
+        }
+        Test::NotIn(literals) => {
+            !literals.iter().any(|literal| compared(Op::Equal, order(world, value, literal)))
+        }
         Test::HasAny(literals) => texts(literals).iter().any(|text| list(value).contains(text)),
         Test::HasAll(literals) => texts(literals).iter().all(|text| list(value).contains(text)),
         Test::HasNone(literals) => !texts(literals).iter().any(|text| list(value).contains(text)),
@@ -150,7 +175,9 @@ fn inside(world: &World, window: &Window, at: Timestamp, attributes: &Values) ->
     }
     match window {
         Window::Within { count, unit, of } => {
-            let Some(from) = attributes.get(&of.text).and_then(|value| instant(world, value)) else { return false };
+            let Some(from) = attributes.get(&of.text).and_then(|value| instant(world, value)) else {
+                return false;
+            };
             from <= at && at < ahead(from, *count, *unit, &world.zone)
         }
         window => window.interval(world.as_of, &world.zone).unwrap_or(Interval::ALWAYS).holds(at),

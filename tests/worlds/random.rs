@@ -26,40 +26,75 @@ pub fn as_of() -> Timestamp {
 pub fn worlds() -> impl Strategy<Value = World> {
     let zone = select(vec!["Asia/Shanghai", "America/New_York"]).prop_map(|name| Zone::named(name).unwrap());
     let users = prop::collection::vec(attributes(), 1..12);
-    let events = prop::collection::vec((0usize..12, select(EVENTS), times(), properties(), prop::option::of(0u8..4)), 0..40);
-    let details = prop::collection::vec((0usize..12, select(TABLES), prop::option::of(times()), properties()), 0..25);
+    let events = prop::collection::vec(
+        (0usize..12, select(EVENTS), times(), properties(), prop::option::of(0u8..4)),
+        0..40,
+    );
+    let details =
+        prop::collection::vec((0usize..12, select(TABLES), prop::option::of(times()), properties()), 0..25);
     let crowds = prop::collection::vec(prop::collection::btree_set(0usize..12, 0..8), CROWDS.len());
     (zone, users, events, details, crowds).prop_map(|(zone, users, events, details, crowds)| {
         let mut world = World::new(zone, as_of());
-        world.users = users.into_iter().enumerate().map(|(n, values)| User { id: format!("u{n}"), values }).collect();
+        world.users =
+            users.into_iter().enumerate().map(|(n, values)| User { id: format!("u{n}"), values }).collect();
         let count = world.users.len();
         for (user, event, at, values, id) in events {
             let id = id.map(|id| format!("e{id}"));
-            let row = Row { user: user % count, name: event.to_string(), at: Some(at), is_timed: true, id, values };
-            let is_seen = |other: &Row| row.id.is_some() && (other.user, other.at, &other.id) == (row.user, row.at, &row.id);
+            let row =
+                Row { user: user % count, name: event.to_string(), at: Some(at), is_timed: true, id, values };
+            let is_seen = |other: &Row| {
+                row.id.is_some() && (other.user, other.at, &other.id) == (row.user, row.at, &row.id)
+            };
             if !world.events.iter().any(is_seen) {
                 world.events.push(row);
             }
         }
         for (n, (user, (table, is_timed), at, values)) in details.into_iter().enumerate() {
             let at = at.filter(|_| is_timed);
-            world.details.push(Row { user: user % count, name: table.into(), at, is_timed, id: Some(format!("k{n}")), values });
+            world.details.push(Row {
+                user: user % count,
+                name: table.into(),
+                at,
+                is_timed,
+                id: Some(format!("k{n}")),
+                values,
+            });
         }
         // One row of each kind, so that every name that a selection may use is known.
         let everything = everything(&world);
-        world.events.extend(EVENTS.iter().map(|event| Row { name: event.to_string(), at: Some(as_of().plus(-900 * DAY_MS)), is_timed: true, values: everything.clone(), ..Row::default() }));
-        world.details.extend(TABLES.iter().map(|(table, is_timed)| Row { name: table.to_string(), at: is_timed.then(|| as_of().plus(DAY_MS)), is_timed: *is_timed, id: Some("k".into()), values: everything.clone(), ..Row::default() }));
+        world.events.extend(EVENTS.iter().map(|event| Row {
+            name: event.to_string(),
+            at: Some(as_of().plus(-900 * DAY_MS)),
+            is_timed: true,
+            values: everything.clone(),
+            ..Row::default()
+        }));
+        world.details.extend(TABLES.iter().map(|(table, is_timed)| Row {
+            name: table.to_string(),
+            at: is_timed.then(|| as_of().plus(DAY_MS)),
+            is_timed: *is_timed,
+            id: Some("k".into()),
+            values: everything.clone(),
+            ..Row::default()
+        }));
         world.users[0].values = full_user();
         world.tables = TABLES.iter().map(|(table, is_timed)| (table.to_string(), *is_timed)).collect();
-        let ids = |places: &BTreeSet<usize>| places.iter().map(|place| format!("u{}", place % count)).collect();
-        world.crowds = CROWDS.iter().zip(&crowds).map(|(name, places)| (name.to_string(), ids(places))).collect();
+        let ids =
+            |places: &BTreeSet<usize>| places.iter().map(|place| format!("u{}", place % count)).collect();
+        world.crowds =
+            CROWDS.iter().zip(&crowds).map(|(name, places)| (name.to_string(), ids(places))).collect();
         world.types = types();
         world
     })
 }
 
 fn everything(_: &World) -> Values {
-    Values::from([("amount".into(), Value::Float(1.25)), ("platform".into(), Value::Text("h5".into())), ("items".into(), Value::Integer(1)), ("paid_at".into(), Value::Instant(as_of()))])
+    Values::from([
+        ("amount".into(), Value::Float(1.25)),
+        ("platform".into(), Value::Text("h5".into())),
+        ("items".into(), Value::Integer(1)),
+        ("paid_at".into(), Value::Instant(as_of())),
+    ])
 }
 
 fn full_user() -> Values {
@@ -75,9 +110,21 @@ fn full_user() -> Values {
 }
 
 fn types() -> std::collections::BTreeMap<String, Type> {
-    [("city", Type::Text), ("age", Type::Integer), ("balance", Type::Float), ("vip", Type::Bool), ("born", Type::Date), ("joined", Type::Instant), ("likes", Type::List), ("amount", Type::Float), ("platform", Type::Text), ("items", Type::Integer), ("paid_at", Type::Instant)]
-        .map(|(name, type_of)| (name.to_string(), type_of))
-        .into()
+    [
+        ("city", Type::Text),
+        ("age", Type::Integer),
+        ("balance", Type::Float),
+        ("vip", Type::Bool),
+        ("born", Type::Date),
+        ("joined", Type::Instant),
+        ("likes", Type::List),
+        ("amount", Type::Float),
+        ("platform", Type::Text),
+        ("items", Type::Integer),
+        ("paid_at", Type::Instant),
+    ]
+    .map(|(name, type_of)| (name.to_string(), type_of))
+    .into()
 }
 
 fn maybe(value: impl Strategy<Value = Value> + 'static) -> BoxedStrategy<Option<Value>> {
@@ -89,7 +136,8 @@ fn named(values: Vec<(&'static str, Option<Value>)>) -> Values {
 }
 
 fn attributes() -> impl Strategy<Value = Values> {
-    let likes = prop::collection::btree_set(select(LIKES), 0..3).prop_map(|set| Value::List(set.into_iter().map(String::from).collect()));
+    let likes = prop::collection::btree_set(select(LIKES), 0..3)
+        .prop_map(|set| Value::List(set.into_iter().map(String::from).collect()));
     (
         maybe(select(CITIES).prop_map(|city| Value::Text(city.into()))),
         maybe((15i64..40).prop_map(Value::Integer)),
@@ -100,7 +148,15 @@ fn attributes() -> impl Strategy<Value = Values> {
         maybe(likes),
     )
         .prop_map(|(city, age, balance, vip, born, joined, likes)| {
-            named(vec![("city", city), ("age", age), ("balance", balance), ("vip", vip), ("born", born), ("joined", joined), ("likes", likes)])
+            named(vec![
+                ("city", city),
+                ("age", age),
+                ("balance", balance),
+                ("vip", vip),
+                ("born", born),
+                ("joined", joined),
+                ("likes", likes),
+            ])
         })
 }
 
@@ -111,7 +167,9 @@ fn properties() -> impl Strategy<Value = Values> {
         maybe((0i64..4).prop_map(Value::Integer)),
         maybe(times().prop_map(Value::Instant)),
     )
-        .prop_map(|(amount, platform, items, paid_at)| named(vec![("amount", amount), ("platform", platform), ("items", items), ("paid_at", paid_at)]))
+        .prop_map(|(amount, platform, items, paid_at)| {
+            named(vec![("amount", amount), ("platform", platform), ("items", items), ("paid_at", paid_at)])
+        })
 }
 
 fn quarters() -> impl Strategy<Value = f64> {
@@ -119,7 +177,15 @@ fn quarters() -> impl Strategy<Value = f64> {
 }
 
 fn days() -> impl Strategy<Value = Day> {
-    prop_oneof![Just("2000-02-29"), Just("1999-03-09"), Just("2001-03-15"), Just("1990-02-28"), Just("2026-03-09"), Just("2026-03-01")].prop_map(|text| Day::parse(text).unwrap())
+    prop_oneof![
+        Just("2000-02-29"),
+        Just("1999-03-09"),
+        Just("2001-03-15"),
+        Just("1990-02-28"),
+        Just("2026-03-09"),
+        Just("2026-03-01")
+    ]
+    .prop_map(|text| Day::parse(text).unwrap())
 }
 
 /// Often exactly on the edge of some window.
@@ -164,8 +230,15 @@ fn moment() -> impl Strategy<Value = Literal> {
 }
 
 fn moments() -> impl Strategy<Value = Moment> {
-    prop_oneof![Just("2026-03-09"), Just("2026-03-08"), Just("2026-03-01"), Just("2000-02-29"), Just("2026-03-08T10:00:00"), Just("2026-03-09T00:00:00+08:00")]
-        .prop_map(|text| Moment::parse(text).unwrap())
+    prop_oneof![
+        Just("2026-03-09"),
+        Just("2026-03-08"),
+        Just("2026-03-01"),
+        Just("2000-02-29"),
+        Just("2026-03-08T10:00:00"),
+        Just("2026-03-09T00:00:00+08:00")
+    ]
+    .prop_map(|text| Moment::parse(text).unwrap())
 }
 
 fn ops() -> impl Strategy<Value = Op> {
@@ -213,7 +286,12 @@ fn timed() -> BoxedStrategy<Test> {
 
 fn listed() -> BoxedStrategy<Test> {
     let some = prop::collection::vec(text(LIKES), 1..3);
-    prop_oneof![some.clone().prop_map(Test::HasAny), some.clone().prop_map(Test::HasAll), some.prop_map(Test::HasNone)].boxed()
+    prop_oneof![
+        some.clone().prop_map(Test::HasAny),
+        some.clone().prop_map(Test::HasAll),
+        some.prop_map(Test::HasNone)
+    ]
+    .boxed()
 }
 
 fn of(name: &'static str, test: BoxedStrategy<Test>) -> BoxedStrategy<Comparison> {
@@ -224,12 +302,29 @@ fn of(name: &'static str, test: BoxedStrategy<Test>) -> BoxedStrategy<Comparison
 
 fn tags() -> impl Strategy<Value = Comparison> {
     let flag = any::<bool>().prop_map(|flag| Test::Compare(Op::Equal, literal(Written::Bool(flag)))).boxed();
-    prop_oneof![of("city", worded(CITIES)), of("age", ordered(number())), of("balance", ordered(number())), of("vip", flag), of("born", timed()), of("joined", timed()), of("likes", listed())]
+    prop_oneof![
+        of("city", worded(CITIES)),
+        of("age", ordered(number())),
+        of("balance", ordered(number())),
+        of("vip", flag),
+        of("born", timed()),
+        of("joined", timed()),
+        of("likes", listed())
+    ]
 }
 
 fn filters() -> impl Strategy<Value = Filter> {
-    let timed = prop_oneof![(ops(), moment()).prop_map(|(op, value)| Test::Compare(op, value)), Just(Test::Inside(Window::Today))].boxed();
-    let test = prop_oneof![of("amount", ordered(number())), of("platform", worded(PLATFORMS)), of("items", ordered(number())), of("paid_at", timed)];
+    let timed = prop_oneof![
+        (ops(), moment()).prop_map(|(op, value)| Test::Compare(op, value)),
+        Just(Test::Inside(Window::Today))
+    ]
+    .boxed();
+    let test = prop_oneof![
+        of("amount", ordered(number())),
+        of("platform", worded(PLATFORMS)),
+        of("items", ordered(number())),
+        of("paid_at", timed)
+    ];
     test.prop_map(Filter::Test).prop_recursive(2, 5, 2, |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 2..3).prop_map(Filter::All),
@@ -266,27 +361,50 @@ pub fn windows() -> impl Strategy<Value = Window> {
     let calendar = || select(vec![Unit::Day, Unit::Week, Unit::Month, Unit::Year]);
     prop_oneof![
         (1u32..10, unit()).prop_map(|(count, unit)| Window::Last { count, unit }),
-        (1u32..10, calendar(), any::<bool>()).prop_map(|(count, unit, including_today)| Window::LastCalendar { count, unit, including_today }),
-        select(vec![Window::Today, Window::Yesterday, Window::ThisWeek, Window::LastWeek, Window::ThisMonth, Window::LastMonth]),
+        (1u32..10, calendar(), any::<bool>())
+            .prop_map(|(count, unit, including_today)| Window::LastCalendar { count, unit, including_today }),
+        select(vec![
+            Window::Today,
+            Window::Yesterday,
+            Window::ThisWeek,
+            Window::LastWeek,
+            Window::ThisMonth,
+            Window::LastMonth
+        ]),
         (moments(), moments()).prop_map(|(from, to)| Window::Between { from, to }),
         moments().prop_map(Window::Before),
         moments().prop_map(Window::After),
-        (1u32..9, unit(), select(vec!["joined", "born"])).prop_map(|(count, unit, of)| Window::Within { count, unit, of: Name::new(of) }),
+        (1u32..9, unit(), select(vec!["joined", "born"])).prop_map(|(count, unit, of)| Window::Within {
+            count,
+            unit,
+            of: Name::new(of)
+        }),
     ]
 }
 
 fn behaviours() -> impl Strategy<Value = Leaf> {
     let event = prop::option::weighted(0.85, select(EVENTS).prop_map(Name::new));
-    (event, prop::option::of(filters()), prop::option::of(measures()), prop::option::of(windows()))
-        .prop_map(|(event, filter, measure, window)| Leaf::Behaviour(Behaviour { step: Step { event, filter }, measure, window }))
+    (event, prop::option::of(filters()), prop::option::of(measures()), prop::option::of(windows())).prop_map(
+        |(event, filter, measure, window)| {
+            Leaf::Behaviour(Behaviour { step: Step { event, filter }, measure, window })
+        },
+    )
 }
 
 fn details() -> impl Strategy<Value = Leaf> {
     let on = prop::option::weighted(0.3, Just(Name::new("paid_at")));
-    (select(TABLES), prop::option::of(filters()), prop::option::of(measures()), on, prop::option::of(windows())).prop_map(|((table, is_timed), filter, measure, on, window)| {
-        let window = window.filter(|_| is_timed || on.is_some());
-        let on = on.filter(|_| window.is_some());
-        let measure = measure.filter(|measure| is_timed || on.is_some() || measure.metric != Metric::Days);
-        Leaf::Detail(Detail { table: Name::new(table), filter, measure, on, window })
-    })
+    (
+        select(TABLES),
+        prop::option::of(filters()),
+        prop::option::of(measures()),
+        on,
+        prop::option::of(windows()),
+    )
+        .prop_map(|((table, is_timed), filter, measure, on, window)| {
+            let window = window.filter(|_| is_timed || on.is_some());
+            let on = on.filter(|_| window.is_some());
+            let measure =
+                measure.filter(|measure| is_timed || on.is_some() || measure.metric != Metric::Days);
+            Leaf::Detail(Detail { table: Name::new(table), filter, measure, on, window })
+        })
 }

@@ -60,7 +60,11 @@ fn records(text: &str) -> Vec<Record> {
                 record.place.end = if is_blank { record.place.end } else { number + 1 };
             }
             _ if is_blank || line.starts_with(' ') => {}
-            _ => records.push(Record { head: uncommented(line).to_string(), lines: vec![], place: number..number + 1 }),
+            _ => records.push(Record {
+                head: uncommented(line).to_string(),
+                lines: vec![],
+                place: number..number + 1,
+            }),
         }
     }
     records
@@ -73,7 +77,13 @@ fn uncommented(line: &str) -> &str {
 fn check(path: &Path) -> Result<(), String> {
     let text = fs::read_to_string(path).unwrap();
     let name = path.file_name().unwrap().to_string_lossy().to_string();
-    let mut file = File { name: name.clone(), world: World::new(Zone::default(), Timestamp(0)), stored: None, asked: String::new(), folder: folder() };
+    let mut file = File {
+        name: name.clone(),
+        world: World::new(Zone::default(), Timestamp(0)),
+        stored: None,
+        asked: String::new(),
+        folder: folder(),
+    };
     let mut found: Vec<(std::ops::Range<usize>, String, String)> = vec![];
     for record in records(&text) {
         if let Some(expected) = record.head.strip_prefix("expect") {
@@ -91,7 +101,11 @@ fn check(path: &Path) -> Result<(), String> {
         fs::write(path, lines.join("\n") + "\n").unwrap();
         return Ok(());
     }
-    let wrong: Vec<String> = found.iter().filter(|(_, wanted, got)| wanted != got).map(|(_, wanted, got)| format!("{name}: wanted\n{wanted}\nfound\n{got}")).collect();
+    let wrong: Vec<String> = found
+        .iter()
+        .filter(|(_, wanted, got)| wanted != got)
+        .map(|(_, wanted, got)| format!("{name}: wanted\n{wanted}\nfound\n{got}"))
+        .collect();
     if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n")) }
 }
 
@@ -106,12 +120,17 @@ struct File {
 impl File {
     fn take(&mut self, record: &Record) {
         let words: Vec<&str> = record.head.split_whitespace().collect();
-        let lines: Vec<Vec<&str>> =
-            record.lines.iter().map(|line| uncommented(line).split_whitespace().collect()).filter(|words: &Vec<&str>| !words.is_empty()).collect();
+        let lines: Vec<Vec<&str>> = record
+            .lines
+            .iter()
+            .map(|line| uncommented(line).split_whitespace().collect())
+            .filter(|words: &Vec<&str>| !words.is_empty())
+            .collect();
         match words.as_slice() {
             ["now", date, time, zone] => {
                 self.world.zone = Zone::named(zone).unwrap();
-                self.world.as_of = Moment::parse(&format!("{date} {time}")).unwrap().instant(&self.world.zone);
+                self.world.as_of =
+                    Moment::parse(&format!("{date} {time}")).unwrap().instant(&self.world.zone);
             }
             ["users"] => self.users(&lines),
             ["behaviour"] => lines.iter().for_each(|words| self.event(words)),
@@ -191,7 +210,14 @@ impl File {
         let (_, values) = self.properties(&words[if has_time { 4 } else { 3 }..]);
         let is_timed = self.world.tables.entry(table.to_string()).or_insert(false);
         *is_timed |= has_time;
-        self.world.details.push(Row { user, name: table.into(), at, is_timed: true, id: Some(words[0].into()), values });
+        self.world.details.push(Row {
+            user,
+            name: table.into(),
+            at,
+            is_timed: true,
+            id: Some(words[0].into()),
+            values,
+        });
     }
 
     fn properties(&mut self, words: &[&str]) -> (Option<String>, Values) {
@@ -251,7 +277,10 @@ fn indented(text: &str) -> String {
 
 /// `born:date` → a name and its type.
 fn typed(column: &str) -> (&str, Option<Type>) {
-    let types: BTreeMap<&str, Type> = [Type::Text, Type::Integer, Type::Float, Type::Bool, Type::Date, Type::Instant, Type::List].map(|t| (t.word(), t)).into();
+    let types: BTreeMap<&str, Type> =
+        [Type::Text, Type::Integer, Type::Float, Type::Bool, Type::Date, Type::Instant, Type::List]
+            .map(|t| (t.word(), t))
+            .into();
     match column.split_once(':') {
         Some((name, type_of)) => (name, Some(types[type_of])),
         None => (column, None),

@@ -56,7 +56,16 @@ pub struct Stored {
 
 impl World {
     pub fn new(zone: Zone, as_of: Timestamp) -> World {
-        World { zone, as_of, users: vec![], events: vec![], details: vec![], tables: BTreeMap::new(), crowds: BTreeMap::new(), types: BTreeMap::new() }
+        World {
+            zone,
+            as_of,
+            users: vec![],
+            events: vec![],
+            details: vec![],
+            tables: BTreeMap::new(),
+            crowds: BTreeMap::new(),
+            types: BTreeMap::new(),
+        }
     }
 
     /// The place of a user, who is made if new.
@@ -72,14 +81,30 @@ impl World {
     pub fn store(&self, folder: &Path) -> Stored {
         let home = Home::at(&folder.join("home"), "default").unwrap();
         let mut writer = home.writer(&environment(), self.zone).unwrap();
-        let lines: Vec<String> = self.users.iter().map(|user| line(&user.values, &[("user_id", &user.id)])).collect();
+        let lines: Vec<String> =
+            self.users.iter().map(|user| line(&user.values, &[("user_id", &user.id)])).collect();
         self.load(&mut writer, folder, "users", &lines, Shape::Users { key: "user_id".into() });
-        let lines: Vec<String> = self.events.iter().map(|row| self.row_line(row, "event", "event_id")).collect();
-        let shape = Shape::Events { user: "user_id".into(), event: "event".into(), time: "time".into(), id: Some("event_id".into()) };
+        let lines: Vec<String> =
+            self.events.iter().map(|row| self.row_line(row, "event", "event_id")).collect();
+        let shape = Shape::Events {
+            user: "user_id".into(),
+            event: "event".into(),
+            time: "time".into(),
+            id: Some("event_id".into()),
+        };
         self.load(&mut writer, folder, "events", &lines, shape);
         for (table, is_timed) in &self.tables {
-            let lines: Vec<String> = self.details.iter().filter(|row| row.name == *table).map(|row| self.row_line(row, "table", "key")).collect();
-            let shape = Shape::Detail { user: "user_id".into(), key: "key".into(), time: is_timed.then(|| "time".into()) };
+            let lines: Vec<String> = self
+                .details
+                .iter()
+                .filter(|row| row.name == *table)
+                .map(|row| self.row_line(row, "table", "key"))
+                .collect();
+            let shape = Shape::Detail {
+                user: "user_id".into(),
+                key: "key".into(),
+                time: is_timed.then(|| "time".into()),
+            };
             self.load(&mut writer, folder, table, &lines, shape);
         }
         let snapshot = writer.publish().unwrap();
@@ -116,12 +141,27 @@ impl World {
         let mut source = ingest::open(&request, None, &Quiet).unwrap();
         let columns = source.columns().to_vec();
         let loaded: Outcome<_> = match shape {
-            Shape::Users { .. } => writer.users(&mut source, Mode::Upsert, &columns, &Limits::default(), &Quiet),
+            Shape::Users { .. } => {
+                writer.users(&mut source, Mode::Upsert, &columns, &Limits::default(), &Quiet)
+            }
             Shape::Events { .. } => writer.events(&mut source, &columns, &Limits::default(), &Quiet),
-            _ => writer.detail(name, "key", self.tables[name].then_some("time"), &mut source, &columns, &Limits::default(), &Quiet),
+            _ => writer.detail(
+                name,
+                "key",
+                self.tables[name].then_some("time"),
+                &mut source,
+                &columns,
+                &Limits::default(),
+                &Quiet,
+            ),
         };
         loaded.unwrap();
-        assert_eq!(source.counts().rejected, 0, "{}", fs::read_to_string(folder.join("rejects.ndjson")).unwrap_or_default());
+        assert_eq!(
+            source.counts().rejected,
+            0,
+            "{}",
+            fs::read_to_string(folder.join("rejects.ndjson")).unwrap_or_default()
+        );
     }
 }
 

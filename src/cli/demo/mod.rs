@@ -59,7 +59,18 @@ impl Story<'_> {
         }
         self.title(door, "One of them is kept as a crowd  人群包")?;
         let (file, _) = SELECTIONS[0];
-        self.step(&["crowd", "create", "江浙沪高价值女性", "-f", &path(&export.join(file)), "--update", "on_demand"], door)?;
+        self.step(
+            &[
+                "crowd",
+                "create",
+                "江浙沪高价值女性",
+                "-f",
+                &path(&export.join(file)),
+                "--update",
+                "on_demand",
+            ],
+            door,
+        )?;
         self.title(door, "A task sends to them once, at 10:00  任务")?;
         let task = self.task(&export, door)?;
         self.title(door, "The clock is moved past 10:00; the book balances  下发与回执")?;
@@ -85,7 +96,8 @@ impl Story<'_> {
         fs::create_dir_all(&export)?;
         fs::write(self.home.join(MARK), json!({ "seed": self.seed }).to_string())?;
         let zone = Zone::default();
-        let now = Timestamp::parse(&self.now(), &zone).ok_or_else(|| usage(self.now(), "this is no instant", "write 2026-03-30T09:00:00+08:00"))?;
+        let now = Timestamp::parse(&self.now(), &zone)
+            .ok_or_else(|| usage(self.now(), "this is no instant", "write 2026-03-30T09:00:00+08:00"))?;
         world::write(&export, self.seed, now, &zone)?;
         fs::rename(export.join("catalog.toml"), self.home.join("catalog.toml"))?;
         for (name, text) in SELECTIONS {
@@ -99,8 +111,23 @@ impl Story<'_> {
         let file = |name: &str| path(&export.join(name));
         self.step(&["ingest", "users", &file("users.ndjson")], door)?;
         self.step(&["ingest", "events", &file("events.ndjson")], door)?;
-        self.step(&["ingest", "detail", "relations", &file("relations.csv"), "--key", "relation_id", "--time", "added_at"], door)?;
-        self.step(&["ingest", "detail", "orders", &file("orders.csv"), "--key", "order_id", "--time", "ts"], door)?;
+        self.step(
+            &[
+                "ingest",
+                "detail",
+                "relations",
+                &file("relations.csv"),
+                "--key",
+                "relation_id",
+                "--time",
+                "added_at",
+            ],
+            door,
+        )?;
+        self.step(
+            &["ingest", "detail", "orders", &file("orders.csv"), "--key", "order_id", "--time", "ts"],
+            door,
+        )?;
         self.step(&["crowd", "import", "高价值", &file("crowds/高价值.csv")], door)?;
         self.step(&["crowd", "import", "黑名单", &file("crowds/黑名单.csv")], door)
     }
@@ -133,21 +160,31 @@ impl Story<'_> {
             line.push("--json");
         }
         let (mut out, mut talk) = (vec![], vec![]);
-        let outside = Outside { home: None, input: None, faults: self.outside.faults.clone(), ..*self.outside };
-        let world = World { outside, seconds: self.seconds, is_terminal: false, out: &mut out, talk: &mut talk };
+        let outside =
+            Outside { home: None, input: None, faults: self.outside.faults.clone(), ..*self.outside };
+        let world =
+            World { outside, seconds: self.seconds, is_terminal: false, out: &mut out, talk: &mut talk };
         let arguments = ["quanke"].iter().chain(&line).map(OsString::from);
         let code = super::run(arguments, world);
-        let (out, talk) = (String::from_utf8_lossy(&out).to_string(), String::from_utf8_lossy(&talk).to_string());
+        let (out, talk) =
+            (String::from_utf8_lossy(&out).to_string(), String::from_utf8_lossy(&talk).to_string());
         if door.is_json {
             let answer: Value = serde_json::from_str(&out).unwrap_or(Value::Null);
             self.steps.push(json!({ "command": words.join(" "), "answer": answer }));
         } else {
             door.data(&format!("\n$ quanke {}", shown(words)))?;
-            [talk.trim_end(), out.trim_end()].iter().filter(|text| !text.is_empty()).try_for_each(|text| door.data(text))?;
+            [talk.trim_end(), out.trim_end()]
+                .iter()
+                .filter(|text| !text.is_empty())
+                .try_for_each(|text| door.data(text))?;
         }
         match code {
             0 => Ok(out),
-            _ => Err(usage(words.join(" "), "a step of the demo failed", "please report this with what it said above")),
+            _ => Err(usage(
+                words.join(" "),
+                "a step of the demo failed",
+                "please report this with what it said above",
+            )),
         }
     }
 

@@ -15,8 +15,12 @@ pub const CUSTOMERS: usize = 5_000;
 const DAYS: i64 = 60;
 const DAY_MS: i64 = 86_400_000;
 
-const FAMILY: &[&str] = &["王", "李", "张", "刘", "陈", "杨", "赵", "黄", "周", "吴", "徐", "孙", "朱", "马", "胡"];
-const GIVEN: &[&str] = &["子涵", "欣怡", "宇航", "诗雨", "浩然", "梓萱", "佳琪", "明轩", "雨桐", "思远", "静", "磊", "芳", "洋", "敏"];
+const FAMILY: &[&str] =
+    &["王", "李", "张", "刘", "陈", "杨", "赵", "黄", "周", "吴", "徐", "孙", "朱", "马", "胡"];
+const GIVEN: &[&str] = &[
+    "子涵", "欣怡", "宇航", "诗雨", "浩然", "梓萱", "佳琪", "明轩", "雨桐", "思远", "静", "磊", "芳", "洋",
+    "敏",
+];
 const CITIES: &[(&str, &str)] = &[
     ("上海", "上海"),
     ("浙江", "杭州"),
@@ -152,7 +156,9 @@ impl World<'_> {
     fn event(&mut self, user: &str, event: &str, at: Timestamp, properties: Value) {
         let id = format!("e{:06}", self.events.len());
         let ts = self.zone.text(at);
-        self.events.push(json!({ "event_id": id, "user_id": user, "event": event, "ts": ts, "properties": properties }));
+        self.events.push(
+            json!({ "event_id": id, "user_id": user, "event": event, "ts": ts, "properties": properties }),
+        );
     }
 
     fn save(&self, folder: &Path) -> Outcome<()> {

@@ -76,7 +76,7 @@ fn ndjson_of(rows: &[Row]) -> Vec<u8> {
     let object = |row: &Row| {
         let mut fields = Map::new();
         let mut add = |name: &str, value: Value| {
-            if !value.is_null() || row.user.len() % 2 == 0 {
+            if !value.is_null() || row.user.len().is_multiple_of(2) {
                 fields.insert(name.into(), value);
             }
         };
