@@ -1,4 +1,3 @@
-<<<<<<< HEAD
 //! The wiring: the real clock, randomness, environment and streams, handed to the command line.
 
 use std::hash::{BuildHasher, RandomState};
@@ -60,6 +59,3 @@ fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
-=======
-fn main(){}
->>>>>>> ingest
