@@ -158,7 +158,7 @@ fn text(found: &Evaluated, universe: u64, seconds: f64, zone: Zone) -> String {
 }
 
 fn node(counted: &Counted) -> Node<'_> {
-    Node { text: &counted.node, count: counted.count, children: counted.children.iter().map(node).collect() }
+    Node { text: &counted.label, count: counted.count, children: counted.children.iter().map(node).collect() }
 }
 
 /// `quanke select`: the users themselves.

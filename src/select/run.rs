@@ -27,7 +27,11 @@ pub struct Answer {
 /// A node with its exact count over the whole universe.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct Counted {
+    /// The whole condition, as text.
     pub node: String,
+    /// The same in short, for a tree: `all`, `any`, `not`, or the text of a leaf.
+    #[serde(skip)]
+    pub label: String,
     pub count: u64,
     pub children: Vec<Counted>,
 }
@@ -51,14 +55,14 @@ impl Plan {
 /// Counts come in the order in which nodes are walked: a node, then its parts.
 fn counted(node: &PlanNode, counts: &mut impl Iterator<Item = u64>) -> Counted {
     let count = counts.next().unwrap_or(0);
-    let children = match &node.form {
-        PlanForm::All(parts) | PlanForm::Any(parts) => {
-            parts.iter().map(|part| counted(part, counts)).collect()
-        }
-        PlanForm::Not(part) => vec![counted(part, counts)],
-        PlanForm::Leaf(_) => vec![],
+    let (label, parts): (&str, &[PlanNode]) = match &node.form {
+        PlanForm::All(parts) => ("all", parts),
+        PlanForm::Any(parts) => ("any", parts),
+        PlanForm::Not(part) => ("not", std::slice::from_ref(part)),
+        PlanForm::Leaf(_) => (&node.text, &[]),
     };
-    Counted { node: node.text.clone(), count, children }
+    let children = parts.iter().map(|part| counted(part, counts)).collect();
+    Counted { node: node.text.clone(), label: label.to_string(), count, children }
 }
 
 /// A leaf with what it reads laid ready.

@@ -58,12 +58,12 @@ impl Story<'_> {
             self.step(&["estimate", "-f", &path(&export.join(name))], door)?;
         }
         self.title(door, "One of them is kept as a crowd  人群包")?;
-        let (file, _) = SELECTIONS[0];
+        let (file, _) = SELECTIONS[1];
         self.step(
             &[
                 "crowd",
                 "create",
-                "江浙沪高价值女性",
+                "看过未买",
                 "-f",
                 &path(&export.join(file)),
                 "--update",
@@ -198,7 +198,7 @@ impl Story<'_> {
             "\n── Done in {elapsed:.1} s. Everything lies in {home}: outbox/{task}.ndjson has one line per touch.\n\n\
              Try next, with --home {home} --now {}:\n  \
              quanke estimate \"性别 = '男' 且 做过 pay sum(amount) >= 500 in last 30 days\"\n  \
-             quanke select \"crowd '江浙沪高价值女性'\" --out women.csv --columns name,city\n  \
+             quanke select \"crowd '看过未买'\" --out women.csv --columns name,city\n  \
              quanke explain -f {home}/export/demo_repeat_buyers.sel\n  \
              quanke crowd list",
             self.now()
@@ -224,7 +224,7 @@ fn later(now: &str, minutes: i64) -> String {
 fn task_file(now: &str) -> String {
     format!(
         r#"name     = "春季新品提醒"
-crowd    = "江浙沪高价值女性"
+crowd    = "看过未买"
 start    = "{now}"
 end      = "{end}"
 
