@@ -19,7 +19,6 @@ use roaring::RoaringBitmap;
 use super::cells;
 use super::crowds::Diff;
 use crate::base::{CHUNK_USERS, Outcome, Problem, Problems, Type, UserNo};
-use crate::ingest::Column;
 use crate::store::{Snapshot, arrow_type};
 
 /// The forms that users are written in.
@@ -49,7 +48,7 @@ impl Target {
 pub struct Listing<'a> {
     users: &'a RoaringBitmap,
     snapshot: &'a Snapshot,
-    columns: Vec<Column>,
+    columns: Vec<Chosen>,
 }
 
 impl<'a> Listing<'a> {
@@ -120,7 +119,7 @@ impl<'a> Listing<'a> {
 /// missing or no attribute. Instants are RFC 3339 in the project's zone, lists are JSON.
 /// Errors: STO-002 when a file is damaged.
 pub fn fields(snapshot: &Snapshot, users: &[UserNo], names: &[String]) -> Outcome<Vec<Vec<Option<String>>>> {
-    let columns: Vec<Option<Column>> = names.iter().map(|name| attribute(snapshot, name)).collect();
+    let columns: Vec<Option<Chosen>> = names.iter().map(|name| attribute(snapshot, name)).collect();
     let mut rows = Vec::with_capacity(users.len());
     for part in users.chunk_by(|a, b| a / CHUNK_USERS == b / CHUNK_USERS) {
         let arrays = part
@@ -140,10 +139,10 @@ fn chunk_values(
     snapshot: &Snapshot,
     chunk: u32,
     users: &[UserNo],
-    columns: &[Option<Column>],
+    columns: &[Option<Chosen>],
 ) -> Outcome<Vec<Option<ArrayRef>>> {
     let attributes = snapshot.attributes(chunk)?;
-    let one = |column: &Option<Column>| {
+    let one = |column: &Option<Chosen>| {
         let Some(column) = column else { return Ok(None) };
         let stored = attributes.as_ref().map(|a| a.column(&column.name)).transpose()?.flatten();
         values(stored, users, column.type_of).map(Some).map_err(broken)
@@ -227,10 +226,16 @@ fn values(stored: Option<&ArrayRef>, users: &[UserNo], type_of: Type) -> Result<
     cast(&take(stored, &rows, None)?, &wanted)
 }
 
-fn attribute(snapshot: &Snapshot, name: &str) -> Option<Column> {
+/// An attribute to be written: its own name and type.
+struct Chosen {
+    name: String,
+    type_of: Type,
+}
+
+fn attribute(snapshot: &Snapshot, name: &str) -> Option<Chosen> {
     let catalog = snapshot.catalog();
-    let real = catalog.resolve(name);
-    catalog.attributes.iter().find(|c| c.name == name || c.name == real).cloned()
+    let known = [name, catalog.resolve(name)].into_iter().find(|name| catalog.attribute(name).is_some())?;
+    Some(Chosen { name: known.to_string(), type_of: catalog.attribute(known)? })
 }
 
 fn unknown(snapshot: &Snapshot, name: &str) -> Problem {

@@ -230,7 +230,7 @@ struct Summary {
 impl Summary {
     fn new(source: &Source, loaded: &Loaded, data_version: u64, seconds: f64) -> Summary {
         let rejects_file = source.rejects_file().map(Path::to_path_buf);
-        Summary { counts: source.counts(), loaded: loaded.clone(), rejects_file, data_version, seconds }
+        Summary { counts: source.counts(), loaded: *loaded, rejects_file, data_version, seconds }
     }
 
     fn document(&self) -> Map<String, Value> {
