@@ -70,7 +70,9 @@ fn every_code_has_a_page_and_every_page_a_code() {
 
 #[test]
 fn every_code_is_shown_by_a_test() {
-    none(codes::shown(&program(), &read(&["tests"], &["rs", "sel", "timeline", "toml", "txt"])));
+    let mut tests = read(&["tests"], &["rs", "sel", "timeline", "toml", "txt"]);
+    tests.extend(read(&["src"], &["txt"]));
+    none(codes::shown(&program(), &tests));
 }
 
 #[test]

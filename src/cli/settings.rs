@@ -4,6 +4,7 @@
 
 use std::ops::Range;
 use std::path::Path;
+use std::time::Duration;
 
 use chrono::NaiveTime;
 use toml::Spanned;
@@ -11,6 +12,8 @@ use toml::de::{DeTable, DeValue};
 
 use super::words::bytes_of;
 use crate::base::{Outcome, Problem, Problems, Zone};
+use crate::dispatch::Policy;
+use crate::task::duration_ms;
 
 /// Memory that a load may use when nothing says otherwise.
 const MEMORY_BYTES: u64 = 2 << 30;
@@ -39,6 +42,10 @@ pub struct Settings {
     pub is_sync_default: bool,
     /// Local time at which daily crowds are made anew.
     pub daily_at: NaiveTime,
+    /// Tries of one batch, the first among them.
+    pub retry_tries: u32,
+    /// The wait before the second try; it doubles each time.
+    pub retry_wait: Duration,
     /// `[senders.NAME]` as written; each channel reads its own.
     pub senders: toml::Table,
 }
@@ -52,6 +59,8 @@ impl Default for Settings {
             blacklist: None,
             is_sync_default: false,
             daily_at: DAILY_AT,
+            retry_tries: Policy::default().attempts_max,
+            retry_wait: Policy::default().wait_first,
             senders: toml::Table::new(),
         }
     }
@@ -112,8 +121,11 @@ struct Reader<'t> {
     settings: Settings,
 }
 
-const TOP_KEYS: [&str; 6] = ["zone", "memory", "cache", "blacklist", "crowds", "senders"];
+const TOP_KEYS: [&str; 7] = ["zone", "memory", "cache", "blacklist", "crowds", "retry", "senders"];
 const CROWDS_KEYS: [&str; 2] = ["sync", "daily_at"];
+const RETRY_KEYS: [&str; 2] = ["tries", "wait"];
+/// More tries than this are a loop and no patience.
+const RETRY_TRIES_MAX: u32 = 20;
 
 impl Reader<'_> {
     fn top(&mut self, table: &DeTable) {
@@ -124,6 +136,7 @@ impl Reader<'_> {
                 "cache" => self.size(value, |s| &mut s.cache),
                 "blacklist" => self.blacklist(value),
                 "crowds" => self.crowds(value),
+                "retry" => self.retry(value),
                 "senders" => self.senders(value),
                 other => self.unknown(key.span(), other, &TOP_KEYS),
             }
@@ -140,6 +153,36 @@ impl Reader<'_> {
                 "daily_at" => self.daily_at(value),
                 other => self.unknown(key.span(), other, &CROWDS_KEYS),
             }
+        }
+    }
+
+    fn retry(&mut self, value: &Spanned<DeValue>) {
+        let Some(table) = value.get_ref().as_table() else {
+            return self.wrong(value, "a table", "write `[retry]` on a line of its own");
+        };
+        for (key, value) in table.iter() {
+            match key.get_ref().as_ref() {
+                "tries" => self.tries(value),
+                "wait" => self.wait(value),
+                other => self.unknown(key.span(), other, &RETRY_KEYS),
+            }
+        }
+    }
+
+    fn tries(&mut self, value: &Spanned<DeValue>) {
+        let number =
+            value.get_ref().as_integer().and_then(|n| u32::from_str_radix(n.as_str(), n.radix()).ok());
+        match number.filter(|n| (1..=RETRY_TRIES_MAX).contains(n)) {
+            Some(tries) => self.settings.retry_tries = tries,
+            None => self.wrong(value, "a number of tries", "write `tries = 6`; 1 to 20 are possible"),
+        }
+    }
+
+    fn wait(&mut self, value: &Spanned<DeValue>) {
+        let ms = value.get_ref().as_str().and_then(duration_ms).and_then(|ms| u64::try_from(ms).ok());
+        match ms {
+            Some(ms) => self.settings.retry_wait = Duration::from_millis(ms),
+            None => self.wrong(value, "a duration", "write `wait = \"1s\"`"),
         }
     }
 
@@ -232,13 +275,14 @@ mod tests {
     #[test]
     fn everything_can_be_set() {
         let text = "zone = \"Europe/Paris\"\nmemory = \"1GiB\"\ncache = \"64MiB\"\nblacklist = \"黑名单\"\n\
-                    [crowds]\nsync = true\ndaily_at = \"03:30\"\n[senders.\"短信\"]\nkind = \"webhook\"\n";
+                    [crowds]\nsync = true\ndaily_at = \"03:30\"\n[retry]\ntries = 3\nwait = \"2s\"\n[senders.\"短信\"]\nkind = \"webhook\"\n";
         let settings = Settings::read(text).unwrap();
         assert_eq!(settings.zone.name(), "Europe/Paris");
         assert_eq!((settings.memory, settings.cache), (1 << 30, 64 << 20));
         assert_eq!(settings.blacklist.as_deref(), Some("黑名单"));
         assert!(settings.is_sync_default);
         assert_eq!(settings.daily_at, NaiveTime::from_hms_opt(3, 30, 0).unwrap());
+        assert_eq!((settings.retry_tries, settings.retry_wait), (3, Duration::from_secs(2)));
         assert_eq!(settings.senders["短信"]["kind"].as_str(), Some("webhook"));
     }
 

@@ -324,7 +324,11 @@ impl<'a> Clock<'a> {
             directory: &People(self.snapshot),
             senders: &self.senders,
             blacklist: settings.blacklist.as_deref(),
-            policy: Policy::default(),
+            policy: Policy {
+                attempts_max: settings.retry_tries,
+                wait_first: settings.retry_wait,
+                ..Policy::default()
+            },
             patience: &RealPatience,
             faults: &*self.session.faults,
             pace: self.session.pace,

@@ -13,7 +13,7 @@ fn loaded() -> Place {
     let place = Place::new();
     let world = |name: &str| repository(&format!("data/worlds/tiny/{name}"));
     place.run(&["ingest", "users", &world("users.parquet")]);
-    place.run(&["ingest", "events", &world("events")]);
+    place.run(&["ingest", "events", &world("events.parquet")]);
     place.run(&["ingest", "detail", "orders", &world("orders.parquet"), "--key", "order_id", "--time", "ts"]);
     for n in 1..=10 {
         let name = format!("c{n:02}");
@@ -66,7 +66,7 @@ fn a_crowd_is_kept_and_a_once_task_goes_out() {
     place.run(&["run", "--until", "2025-04-01T20:10:00+08:00", "--now", AS_OF]);
     let report = place.json(&["task", "report", &id]);
     assert_balanced(&report["total"]);
-    assert_balanced(&report["runs"][0]["book"]);
+    assert_balanced(&report["runs"][0]);
     assert_eq!(place.outbox(&id).len() as u64, report["total"]["handed"].as_u64().unwrap());
     let line = &place.outbox(&id)[0];
     for key in ["touch_id", "task", "run", "batch", "user_id", "channel", "due_at", "content", "fields"] {

@@ -44,12 +44,13 @@ fn in_tests(source: &Source, in_tests: bool) -> Vec<(usize, String)> {
     let literal = regex(r#"[A-Z]{3}-\d{3}"#);
     let found = literal.find_iter(&source.worded);
     let fitting =
-        found.filter(|m| source.is_test(m.start()) == in_tests && (in_tests || is_whole_string(source, m)));
+        found.filter(|m| source.is_test(m.start()) == in_tests && (in_tests || opens_string(source, m)));
     fitting.map(|m| (m.start(), m.as_str().to_string())).collect()
 }
 
-fn is_whole_string(source: &Source, found: &regex::Match) -> bool {
-    source.worded[..found.start()].ends_with('"') && source.worded[found.end()..].starts_with('"')
+/// A code that is a string of its own, or the first word of one.
+fn opens_string(source: &Source, found: &regex::Match) -> bool {
+    source.worded[..found.start()].ends_with('"') && source.worded[found.end()..].starts_with(['"', ' '])
 }
 
 fn any_code(text: &str) -> Vec<String> {
@@ -90,7 +91,7 @@ mod tests {
 
     #[test]
     fn a_code_without_a_page_and_a_page_without_a_code_are_found() {
-        let one = program("//! STO-002\nProblem::data(\"STO-001\", \"STO-003 is only a word here\");");
+        let one = program("//! STO-002\nProblem::data(\"STO-001\", \"here STO-003 is only a word\");");
         assert!(pages(&one, &page(GOOD)).is_empty());
         assert_eq!(pages(&one, &[]), ["src/store/x.rs:2: no page docs/errors/STO-001.md"]);
         assert_eq!(

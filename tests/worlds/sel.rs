@@ -12,6 +12,7 @@
 //!   u1  pay  03-30 21:40  amount=12.5
 //! detail orders                key, user, time or -, then columns
 //!   o1  u1  03-30 21:40  amount=12.5
+//! closed city 上海 北京          the only values that the tag may have
 //! crowd 高价值
 //!   u1 u2
 //! select
@@ -138,6 +139,11 @@ impl File {
             ["crowd", name] => {
                 let ids = lines.concat().into_iter().map(String::from).collect();
                 self.world.crowds.insert(name.to_string(), ids);
+            }
+            ["closed", name, values @ ..] => {
+                self.world
+                    .closed
+                    .insert(name.to_string(), values.iter().map(|value| value.to_string()).collect());
             }
             ["select", ..] => self.asked = record.lines.join("\n"),
             other => panic!("{}: what is {other:?}?", self.name),

@@ -27,6 +27,8 @@ pub struct World {
     pub crowds: BTreeMap<String, BTreeSet<String>>,
     /// Types of attributes, properties and columns; what is not here is text.
     pub types: BTreeMap<String, Type>,
+    /// Tags closed to a list of values by `catalog.toml`.
+    pub closed: BTreeMap<String, Vec<String>>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -65,6 +67,7 @@ impl World {
             tables: BTreeMap::new(),
             crowds: BTreeMap::new(),
             types: BTreeMap::new(),
+            closed: BTreeMap::new(),
         }
     }
 
@@ -80,6 +83,10 @@ impl World {
     /// Loads the world into a fresh home below `folder`.
     pub fn store(&self, folder: &Path) -> Stored {
         let home = Home::at(&folder.join("home"), "default").unwrap();
+        if !self.closed.is_empty() {
+            fs::create_dir_all(home.dir()).unwrap();
+            fs::write(home.dir().join("catalog.toml"), self.catalog()).unwrap();
+        }
         let mut writer = home.writer(&environment(), self.zone).unwrap();
         let lines: Vec<String> =
             self.users.iter().map(|user| line(&user.values, &[("user_id", &user.id)])).collect();
@@ -112,6 +119,13 @@ impl World {
         let crowd = |ids: &BTreeSet<String>| Arc::new(ids.iter().map(number).collect::<RoaringBitmap>());
         let crowds = self.crowds.iter().map(|(name, ids)| (name.clone(), crowd(ids))).collect();
         Stored { snapshot, crowds }
+    }
+
+    fn catalog(&self) -> String {
+        let closed = |(name, values): (&String, &Vec<String>)| {
+            format!("[attributes.{name}]\nvalues = {values:?}\nclosed = true\n")
+        };
+        self.closed.iter().map(closed).collect()
     }
 
     fn row_line(&self, row: &Row, name: &str, id: &str) -> String {

@@ -60,15 +60,7 @@ impl Story<'_> {
         self.title(door, "One of them is kept as a crowd  人群包")?;
         let (file, _) = SELECTIONS[1];
         self.step(
-            &[
-                "crowd",
-                "create",
-                "看过未买",
-                "-f",
-                &path(&export.join(file)),
-                "--update",
-                "on_demand",
-            ],
+            &["crowd", "create", "看过未买", "-f", &path(&export.join(file)), "--update", "on_demand"],
             door,
         )?;
         self.title(door, "A task sends to them once, at 10:00  任务")?;
