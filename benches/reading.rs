@@ -31,6 +31,7 @@ fn reading(criterion: &mut Criterion) {
     let scope = Scope { snapshot: &world.snapshot, crowds: &crowds };
     let selection: Selection = BINDS.parse().unwrap();
     group.bench_function("bind", |bench| bench.iter(|| selection.bind(&scope).unwrap()));
+    group.bench_function("parse_bind_and_plan", |bench| bench.iter(|| world.plan(BINDS)));
     group.finish();
 }
 

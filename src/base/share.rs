@@ -28,7 +28,8 @@ pub fn stable_hash(salt: &str, user_id: &str) -> u64 {
 
 /// Is this user inside the share that belongs to `salt`?
 pub fn share_of(share: Share, salt: &str, user_id: &str) -> bool {
-    (stable_hash(salt, user_id) as u128 * 1_000_000 >> 64) < share.0 as u128
+    let place = (stable_hash(salt, user_id) as u128 * 1_000_000) >> 64;
+    place < share.0 as u128
 }
 
 #[cfg(test)]

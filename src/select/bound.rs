@@ -37,6 +37,7 @@ pub struct Node {
 }
 
 /// What a node does.
+#[expect(clippy::large_enum_variant, reason = "a selection is a handful of nodes, most of them leaves")]
 #[derive(Debug, Clone)]
 pub enum Form {
     All(Vec<Node>),

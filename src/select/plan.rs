@@ -33,6 +33,7 @@ pub struct PlanNode {
 }
 
 /// What a node does.
+#[expect(clippy::large_enum_variant, reason = "a plan is a handful of nodes, most of them leaves")]
 #[derive(Debug, Clone)]
 pub enum PlanForm {
     All(Vec<PlanNode>),

@@ -1,6 +1,6 @@
 //! From plan to users: chunk by chunk, one register of 65,536 bits per node, in parallel.
 //!
-//! The rows of every condition are read once ([`super::source`]); then each chunk of users is
+//! The rows of every condition are read once (`source`); then each chunk of users is
 //! walked alone: leaves fill a register, joins are word-wise and / or / not, and what comes out is
 //! one Roaring bitmap. Beside it stands the slow and obvious twin that asks user by user
 //! (`select/twin.rs`, a test).

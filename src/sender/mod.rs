@@ -1,6 +1,6 @@
 //! How does this channel say it?
 //!
-//! Each channel is a folder with one [`Sender`](crate::dispatch::Sender): `file` appends a line a
+//! Each channel is a folder with one [`Sender`]: `file` appends a line a
 //! touch to a file, `blackhole` takes everything and keeps nothing, `webhook` posts signed JSON.
 //! [`build`] makes those that quanke.toml sets up; `file` and `blackhole` need no set-up. To add a
 //! channel: a folder here, a line in [`build`], and a line in the contract test of `tests.rs`.

@@ -81,7 +81,7 @@ pub struct Dispatch {
     pub sender: String,
     /// The road it drives on; the sender's name when left out.
     pub channel: String,
-    /// Touches in one batch, 1 to [`BATCH_MAX`].
+    /// Touches in one batch, 1 to 10,000.
     pub batch: usize,
     pub content: Content,
 }
