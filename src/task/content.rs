@@ -167,12 +167,13 @@ fn parts(text: &str) -> Vec<Part<'_>> {
 }
 
 /// The text before the first placeholder, its name without outer spaces, and the text after it.
+/// Closing braces that close nothing are passed over.
 fn next_placeholder(text: &str) -> Option<(&str, &str, &str)> {
-    let (before, _) = text.split_once("}}")?;
-    let open = before.rfind("{{")?;
-    let name = before[open + 2..].trim();
-    let after = &text[before.len() + 2..];
-    (!name.is_empty()).then_some((&text[..open], name, after))
+    text.match_indices("}}").find_map(|(close, _)| {
+        let open = text[..close].rfind("{{")?;
+        let name = text[open + 2..close].trim();
+        (!name.is_empty()).then_some((&text[..open], name, &text[close + 2..]))
+    })
 }
 
 fn collect(value: &Value, names: &mut BTreeSet<String>) {
