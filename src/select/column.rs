@@ -8,6 +8,7 @@ use arrow::datatypes::{
 };
 use chrono::Datelike;
 
+use super::bits::bits;
 use super::check::{Check, day_key};
 use crate::base::{Day, Timestamp, Zone};
 
@@ -63,27 +64,17 @@ fn whole<T: Copy>(
     number: impl Fn(T) -> i64,
     zone: &Zone,
 ) -> BooleanBuffer {
-    let len = values.len();
     let bits = match check {
-        Check::Whole { ranges, negated } => match ranges.as_slice() {
-            [(low, high)] => BooleanBuffer::collect_bool(len, |row| {
-                let value = number(values[row]);
-                ((*low <= value) & (value <= *high)) != *negated
-            }),
-            ranges => BooleanBuffer::collect_bool(len, |row| {
-                let value = number(values[row]);
-                ranges.iter().any(|(low, high)| *low <= value && value <= *high) != *negated
-            }),
-        },
+        Check::Whole { ranges, negated } => in_ranges(values, number, ranges, *negated),
         Check::DayOfYear(days) => {
             let is_date = column.data_type() == &DataType::Date32;
-            BooleanBuffer::collect_bool(len, |row| {
-                let value = number(values[row]);
+            bits(values, |value| {
+                let value = number(value);
                 let day = if is_date { Day(value as i32) } else { zone.day_of(Timestamp(value)) };
                 days.contains(&day_key(day.date().month(), day.date().day()))
             })
         }
-        _ => BooleanBuffer::new_unset(len),
+        _ => BooleanBuffer::new_unset(values.len()),
     };
     and_known(bits, column)
 }
@@ -91,18 +82,29 @@ fn whole<T: Copy>(
 fn real(check: &Check, column: &ArrayRef) -> BooleanBuffer {
     let values = column.as_primitive::<Float64Type>().values();
     let bits = match check {
-        Check::Real { ranges, negated } => match ranges.as_slice() {
-            [(low, high)] => BooleanBuffer::collect_bool(values.len(), |row| {
-                let value = values[row];
-                ((*low <= value) & (value <= *high)) != *negated
-            }),
-            ranges => BooleanBuffer::collect_bool(values.len(), |row| {
-                ranges.iter().any(|(low, high)| *low <= values[row] && values[row] <= *high) != *negated
-            }),
-        },
+        Check::Real { ranges, negated } => in_ranges(values, |value| value, ranges, *negated),
         _ => BooleanBuffer::new_unset(values.len()),
     };
     and_known(bits, column)
+}
+
+/// Values inside one of the closed ranges, or outside all of them.
+fn in_ranges<T: Copy, N: PartialOrd + Copy>(
+    values: &[T],
+    number: impl Fn(T) -> N,
+    ranges: &[(N, N)],
+    negated: bool,
+) -> BooleanBuffer {
+    let inside = |value: N, low: N, high: N| (low <= value) & (value <= high);
+    match ranges {
+        [(low, high)] => {
+            let (low, high) = (*low, *high);
+            bits(values, |value| inside(number(value), low, high) != negated)
+        }
+        ranges => bits(values, |value| {
+            ranges.iter().any(|(low, high)| inside(number(value), *low, *high)) != negated
+        }),
+    }
 }
 
 fn flag(check: &Check, column: &BooleanArray) -> BooleanBuffer {

@@ -1,5 +1,6 @@
 //! The metric over one chunk's rows, and which users its comparison lets through.
 
+use super::bits;
 use super::bound::{BoundMetric, Compare};
 use super::source::{Part, Weight, first_of};
 use crate::base::{CHUNK_USERS, Interval, Timestamp};
@@ -175,8 +176,7 @@ fn holds(own: &OwnWindows, place: usize, part: &Part, row: usize) -> bool {
 /// One bit per slot that fits.
 fn pass<T: Copy>(slots: &[T], fits: impl Fn(T) -> bool) -> Register {
     let mut register = Register::new();
-    for (word, slots) in register.words_mut().iter_mut().zip(slots.chunks_exact(64)) {
-        *word = slots.iter().enumerate().fold(0, |bits, (at, slot)| bits | (fits(*slot) as u64) << at);
-    }
+    let (chunks, _) = slots.as_chunks::<64>();
+    register.words_mut().iter_mut().zip(chunks).for_each(|(word, slots)| *word = bits::word(slots, &fits));
     register
 }

@@ -11,6 +11,7 @@
 
 pub mod ast;
 pub mod bind;
+mod bits;
 mod bound;
 mod check;
 mod column;

@@ -11,6 +11,7 @@ use arrow::buffer::{BooleanBuffer, ScalarBuffer};
 use arrow::datatypes::{DataType, Date32Type, Float64Type, Int64Type, TimestampMillisecondType};
 use rayon::prelude::*;
 
+use super::bits::bits;
 use super::bound::{BoundFilter, BoundMetric};
 use super::column;
 use super::plan::{RowPlan, Source, TimeSpan};
@@ -276,9 +277,9 @@ fn in_time(span: &TimeSpan, times: &[i64]) -> BooleanBuffer {
     match span {
         TimeSpan::Fixed(window) => {
             let window = Interval { from: window.from.max(Timestamp(i64::MIN + 1)), ..*window };
-            BooleanBuffer::collect_bool(times.len(), |row| window.holds(Timestamp(times[row])))
+            bits(times, |at| window.holds(Timestamp(at)))
         }
-        TimeSpan::Until(until) => BooleanBuffer::collect_bool(times.len(), |row| times[row] <= until.0),
+        TimeSpan::Until(until) => bits(times, |at| at <= until.0),
         TimeSpan::Own { .. } | TimeSpan::Untimed => BooleanBuffer::new_set(times.len()),
     }
 }
