@@ -73,7 +73,7 @@ fn of_bits(bits: &BooleanBuffer) -> Register {
 
 /// From the bitmaps per value; `None` where the column has none or the check needs the values.
 fn indexed(tested: &Tested, attributes: &Attributes) -> Outcome<Option<Register>> {
-    if !attributes.is_indexed(&tested.column) || tested.type_of == Type::Integer {
+    if !attributes.is_indexed(&tested.column) {
         return Ok(None);
     }
     let mut users = Register::new();
@@ -95,10 +95,31 @@ fn indexed(tested: &Tested, attributes: &Attributes) -> Outcome<Option<Register>
                 users.and(&one);
             }
         }
+        Check::Whole { ranges, negated } if tested.type_of == Type::Integer => {
+            let Some(values) = few_integers(tested, attributes, ranges, *negated)? else { return Ok(None) };
+            add(&values, tested, attributes, &mut users)?;
+        }
         Check::Flag(value) => add(&[value.to_string()], tested, attributes, &mut users)?,
         _ => return Ok(None),
     }
     Ok(Some(users))
+}
+
+/// More values than this are found faster by comparing the column.
+const INTEGERS_MAX: usize = 12;
+
+/// The indexed integers that fit, if they are few.
+fn few_integers(
+    tested: &Tested,
+    attributes: &Attributes,
+    ranges: &[(i64, i64)],
+    negated: bool,
+) -> Outcome<Option<Vec<String>>> {
+    let Some(values) = attributes.values_of(&tested.column)? else { return Ok(None) };
+    let fits = |value: i64| ranges.iter().any(|(low, high)| *low <= value && value <= *high) != negated;
+    let fitting = values.iter().filter(|(value, _)| value.parse().is_ok_and(fits));
+    let fitting: Vec<String> = fitting.map(|(value, _)| value.to_string()).collect();
+    Ok((fitting.len() <= INTEGERS_MAX).then_some(fitting))
 }
 
 fn add(values: &[String], tested: &Tested, attributes: &Attributes, users: &mut Register) -> Outcome<()> {
