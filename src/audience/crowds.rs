@@ -110,7 +110,7 @@ impl Audiences {
         }
         let old = self.registry.find(name)?;
         check_redefinition(old.as_ref(), creation)?;
-        let selection: Selection = creation.rule.parse()?;
+        let (selection, _) = self.prepare_text(creation.rule, creation.as_of, job.snapshot)?;
         let uses = uses_of(creation.rule);
         refuse_cycle(&self.registry.graph()?, name, &uses)?;
         let (draft, users, warnings) = self.compute(&selection, creation.as_of, job)?;

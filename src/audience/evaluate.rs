@@ -17,6 +17,7 @@ use crate::select::ast::Selection;
 use crate::select::bind::Scope;
 use crate::select::plan::Plan;
 use crate::select::run::Answer;
+use crate::select::text::read_partly;
 use crate::store::Snapshot;
 
 /// An audience, and what it was made from.
@@ -99,6 +100,21 @@ impl Audiences {
         let mut warnings = found.warnings;
         warnings.extend(bound.warnings().iter().chain(plan.warnings()).cloned());
         Ok(Prepared { plan, uses: found.uses, warnings })
+    }
+
+    /// Reads a selection and prepares it: mistakes of spelling and of names come together.
+    /// Errors: as [`Audiences::prepare`], and those of reading; in the order of the text.
+    pub fn prepare_text(
+        &self,
+        text: &str,
+        as_of: Timestamp,
+        snapshot: &Snapshot,
+    ) -> Result<(Selection, Prepared), Problems> {
+        let (selection, mistakes) = read_partly(text);
+        match self.prepare(&selection, as_of, snapshot) {
+            Ok(prepared) => mistakes.or((selection, prepared)),
+            Err(more) => Err(mistakes.and(more)),
+        }
     }
 
     fn find_crowds(

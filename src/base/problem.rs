@@ -113,6 +113,13 @@ impl Problems {
         self.0.push(problem);
     }
 
+    /// These and others, in the order of the text they stand in.
+    pub fn and(mut self, others: Problems) -> Problems {
+        self.0.extend(others.0);
+        self.0.sort_by_key(|problem| problem.span);
+        self
+    }
+
     /// 1 when an author or the data can mend it, 3 when something outside failed.
     pub fn exit_code(&self) -> u8 {
         let outside = |p: &Problem| matches!(p.kind, Kind::Outside | Kind::Bug);

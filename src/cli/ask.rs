@@ -12,7 +12,6 @@ use super::table::{Node, tree};
 use super::words::{grouped, percent, took};
 use crate::audience::{Evaluated, Prepared};
 use crate::base::{Outcome, Problem, Problems, Timestamp, Zone};
-use crate::select::ast::Selection;
 use crate::select::run::Counted;
 use crate::select::text::{locate, locate_all};
 use crate::store::Snapshot;
@@ -36,12 +35,6 @@ impl Text {
             }
             (None, None) => Err(Problem::bug("a command without a selection passed the arguments")),
         }
-    }
-
-    /// The selection that it says.
-    /// Errors: every mistake, each at its line and column.
-    pub fn read(&self) -> Result<Selection, Problems> {
-        self.text.parse().map_err(|problems| self.placed(problems))
     }
 
     /// The problems at their lines and columns in this text.
@@ -84,10 +77,9 @@ impl Question {
     fn new(asked: &Asked, as_of: Option<&str>, session: &mut Session) -> Result<Question, Failure> {
         let snapshot = session.snapshot()?;
         let text = Text::of(asked, session)?;
-        let selection = text.read()?;
         let as_of = session.as_of(as_of)?;
-        let prepared = session.audiences()?.prepare(&selection, as_of, &snapshot);
-        let prepared = prepared.map_err(|problems| text.placed(problems))?;
+        let prepared = session.audiences()?.prepare_text(&text.text, as_of, &snapshot);
+        let (_, prepared) = prepared.map_err(|problems| text.placed(problems))?;
         Ok(Question { text, snapshot, prepared, as_of })
     }
 

@@ -109,9 +109,13 @@ fn talk(made: &Made, door: &mut Door) {
     door.warn(&made.warnings);
     let version = &made.version;
     let change = made.change.map(|n| format!(" ({})", change(n))).unwrap_or_default();
-    let time = took(version.duration_ms as f64 / 1e3);
+    // An upload is not computed, so it has no duration.
+    let time = match version.duration_ms {
+        0 => String::new(),
+        ms => format!(" · {}", took(ms as f64 / 1e3)),
+    };
     let size = grouped(version.size);
-    door.say(&format!("crowd '{}': version {} · {size} users{change} · {time}", made.crowd, version.no));
+    door.say(&format!("crowd '{}': version {} · {size} users{change}{time}", made.crowd, version.no));
 }
 
 /// A version just made, as JSON.

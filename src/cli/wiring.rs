@@ -8,7 +8,6 @@ use super::session::Session;
 use crate::audience::{Audiences, BoundVersion, Job, Owner, fields};
 use crate::base::{Outcome, Pace, Problem, Problems, Timestamp, UserNo};
 use crate::dispatch::{self, Directory, Resolved, Senders};
-use crate::select::Selection;
 use crate::store::Snapshot;
 use crate::task::{Audience, Known, Task};
 
@@ -22,8 +21,7 @@ pub struct Names<'a> {
 
 impl Known for Names<'_> {
     fn selection(&self, text: &str) -> Result<Vec<Problem>, Problems> {
-        let selection: Selection = text.parse()?;
-        let prepared = self.audiences.prepare(&selection, self.now, self.snapshot)?;
+        let (_, prepared) = self.audiences.prepare_text(text, self.now, self.snapshot)?;
         Ok(prepared.warnings().to_vec())
     }
 

@@ -2,11 +2,15 @@
 
 use crate::base::{Timestamp, Zone};
 
+/// A bare number below this (1973) is a slip, such as a year, and no epoch time.
+const EPOCH_SECONDS_MIN: i64 = 100_000_000;
+
 /// Checks that `text` is an instant; it is kept as text because its zone is known later.
 /// Errors: words for the usage message.
 pub fn instant_text(text: &str) -> Result<String, String> {
+    let is_slip = text.trim().parse::<i64>().is_ok_and(|number| number.abs() < EPOCH_SECONDS_MIN);
     match Timestamp::parse(text, &Zone::default()) {
-        Some(at) if at.is_in_calendar() => Ok(text.to_string()),
+        Some(at) if at.is_in_calendar() && !is_slip => Ok(text.to_string()),
         _ => Err("write 2026-03-01, 2026-03-01T12:00:00 or 2026-03-01T12:00:00+08:00".to_string()),
     }
 }

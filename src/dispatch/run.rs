@@ -11,6 +11,7 @@ use crate::base::{Outcome, Problem, Timestamp};
 use crate::task::{OnRefreshFailure, State, Task};
 
 use super::agenda::is_too_late;
+use super::book::Book;
 use super::engine::{Engine, Said};
 use super::gates::Gates;
 use super::ledger::Run;
@@ -84,7 +85,15 @@ impl Engine<'_> {
         self.faults.step("done")?;
         let cause = run.cause.as_deref().filter(|_| run.is_paused);
         self.ledger.set_state(&run, RunState::Done, cause, now)?;
-        Ok(Said { what, note: "done".into() })
+        Ok(Said { what, note: self.outcome(&run)? })
+    }
+
+    /// What became of the run's touches, in one line.
+    fn outcome(&self, run: &Run) -> Outcome<String> {
+        let counts = self.ledger.counts(run)?;
+        let book = Book::of(counts.values().sum(), &counts);
+        let Book { handed, withheld, suppressed, .. } = book;
+        Ok(format!("done: {handed} handed over, {withheld} withheld, {suppressed} suppressed"))
     }
 
     fn missed(&self, run: &Run, now: Timestamp) -> Outcome<Said> {

@@ -75,7 +75,7 @@ impl Binder<'_> {
                 let first = sequence.steps.first().and_then(|step| step.event.as_ref());
                 self.unsupported("a sequence (`did A then B …`)", first)
             }
-            Leaf::Sample { .. } => self.unsupported("`sample …`", None),
+            Leaf::Sample { share, .. } => self.unsupported(&format!("`sample {share}`"), None),
             Leaf::Top { by, .. } => self.unsupported("`top … by …`", Some(by)),
         }
     }

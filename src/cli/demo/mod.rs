@@ -186,14 +186,14 @@ impl Story<'_> {
             let steps = std::mem::take(&mut self.steps);
             return door.json(&json!({ "home": home, "task": task, "steps": steps }));
         }
+        let place = format!("--home {home} --now {}", self.now());
         door.data(&format!(
             "\n── Done in {elapsed:.1} s. Everything lies in {home}: outbox/{task}.ndjson has one line per touch.\n\n\
-             Try next, with --home {home} --now {}:\n  \
-             quanke estimate \"性别 = '男' 且 做过 pay sum(amount) >= 500 in last 30 days\"\n  \
-             quanke select \"crowd '看过未买'\" --out women.csv --columns name,city\n  \
-             quanke explain -f {home}/export/demo_repeat_buyers.sel\n  \
-             quanke crowd list",
-            self.now()
+             Try next:\n  \
+             quanke estimate \"性别 = '男' 且 做过 pay sum(amount) >= 500 in last 30 days\" {place}\n  \
+             quanke select \"人群包 '看过未买'\" --columns name,city {place}\n  \
+             quanke explain -f {home}/export/demo_repeat_buyers.sel {place}\n  \
+             quanke crowd list {place}"
         ))
     }
 }

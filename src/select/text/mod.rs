@@ -48,6 +48,20 @@ pub fn read(text: &str) -> Result<Selection, Problems> {
     read_whole(text, ("a selection", "gender = '女' and did pay in last 30 days"), Parser::whole_selection)
 }
 
+/// As much of the selection as could be read, and what could not: a condition with a mistake is
+/// left out, so that the names of the others can be looked up and all mistakes told together.
+pub fn read_partly(text: &str) -> (Selection, Problems) {
+    match read(text) {
+        Ok(selection) => (selection, Problems::default()),
+        Err(problems) => {
+            let mut parser = Parser::new(text);
+            let selection = parser.whole_selection();
+            let is_sound = text.len() <= LENGTH_MAX && selection.depth() <= DEPTH_MAX;
+            (if is_sound { selection } else { Selection::All(vec![]) }, problems)
+        }
+    }
+}
+
 /// A filter alone: `amount > 100 and platform = 'ios'`.
 /// Errors: as [`read`].
 pub fn read_filter(text: &str) -> Result<Filter, Problems> {
