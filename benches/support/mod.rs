@@ -117,7 +117,7 @@ fn events(ids: &[String], day: i64, random: &mut Rng) -> Vec<(&'static str, Arra
             "ts",
             Arc::new(
                 TimestampMillisecondArray::from_iter_values(
-                    rows.clone().map(|_| begin + random.i64(..DAY_MS)),
+                    rows.clone().map(|_| begin + random.i64(0..DAY_MS)),
                 )
                 .with_timezone("UTC"),
             ),
