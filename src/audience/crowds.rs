@@ -110,9 +110,9 @@ impl Audiences {
         }
         let old = self.registry.find(name)?;
         check_redefinition(old.as_ref(), creation)?;
-        let (selection, _) = self.prepare_text(creation.rule, creation.as_of, job.snapshot)?;
         let uses = uses_of(creation.rule);
         refuse_cycle(&self.registry.graph()?, name, &uses)?;
+        let (selection, _) = self.prepare_text(creation.rule, creation.as_of, job.snapshot)?;
         let (draft, users, warnings) = self.compute(&selection, creation.as_of, job)?;
         let before = old.as_ref().map(|crowd| self.newest_of(crowd)).transpose()?.flatten();
         let version = self.registry.change(|change| {

@@ -12,6 +12,7 @@ use super::table::{Node, tree};
 use super::words::{grouped, percent, took};
 use crate::audience::{Evaluated, Prepared};
 use crate::base::{Outcome, Problem, Problems, Timestamp, Zone};
+use crate::select::Selection;
 use crate::select::run::Counted;
 use crate::select::text::{locate, locate_all};
 use crate::store::Snapshot;
@@ -69,6 +70,7 @@ fn unreadable(file: &str, why: &str) -> Problem {
 struct Question {
     text: Text,
     snapshot: Snapshot,
+    selection: Selection,
     prepared: Prepared,
     as_of: Timestamp,
 }
@@ -79,8 +81,8 @@ impl Question {
         let text = Text::of(asked, session)?;
         let as_of = session.as_of(as_of)?;
         let prepared = session.audiences()?.prepare_text(&text.text, as_of, &snapshot);
-        let (_, prepared) = prepared.map_err(|problems| text.placed(problems))?;
-        Ok(Question { text, snapshot, prepared, as_of })
+        let (selection, prepared) = prepared.map_err(|problems| text.placed(problems))?;
+        Ok(Question { text, snapshot, selection, prepared, as_of })
     }
 
     fn warn(&self, door: &mut Door) {
@@ -182,6 +184,10 @@ pub fn explain(args: &Explain, session: &mut Session, door: &mut Door) -> Done {
         })
         .collect();
     let as_of = question.snapshot.zone().text(question.as_of);
-    let document = json!({ "count": answer.users.len(), "as_of": as_of, "plan": lines });
+    let selection = question.selection.to_string();
+    let twin = question.selection.to_json();
+    let document = json!({
+        "count": answer.users.len(), "as_of": as_of, "selection": selection, "json": twin, "plan": lines
+    });
     door.answer(document, || plan.tree(&answer.tree))
 }

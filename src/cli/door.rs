@@ -14,6 +14,8 @@ pub enum Failure {
     Usage(Problem),
     /// Problems of the author, the data or the outside (exit 1 or 3).
     Found(Problems),
+    /// Such problems after the data was written: talk only, so that there is one document.
+    Told(Problems),
 }
 
 impl From<Problem> for Failure {
@@ -121,6 +123,10 @@ impl<'a> Door<'a> {
             _ if self.out.is_closed => 0,
             Ok(()) => 0,
             Err(Failure::Usage(problem)) => self.tell(&problem.into(), 2),
+            Err(Failure::Told(problems)) => {
+                self.say(&problems.to_string());
+                problems.exit_code()
+            }
             Err(Failure::Found(problems)) => {
                 let code = problems.exit_code();
                 self.tell(&problems, code)

@@ -21,6 +21,18 @@ use crate::store::{Limits, Loaded, Mode, Snapshot, Writer};
 /// The default column of event ids, which may be absent.
 const EVENT_ID: &str = "event_id";
 
+/// Bytes that a table's name may have: it becomes a folder's name, three characters a byte at worst.
+const TABLE_BYTES_MAX: usize = 80;
+
+fn check_table(name: &str) -> Done {
+    let is_odd = name.trim() != name || name.chars().any(char::is_control);
+    if name.is_empty() || name.len() > TABLE_BYTES_MAX || is_odd {
+        let cure = "a table's name has 1 to 80 bytes (26 Chinese characters), no spaces around it";
+        return Err(super::session::usage(format!("detail '{name}'"), "this is no name for a table", cure));
+    }
+    Ok(())
+}
+
 /// Runs one load.
 pub fn run(what: &Ingest, session: &mut Session, door: &mut Door) -> Done {
     match what {
@@ -53,6 +65,7 @@ pub fn run(what: &Ingest, session: &mut Session, door: &mut Door) -> Done {
             )
         }
         Ingest::Detail { name, files, user, key, time } => {
+            check_table(name)?;
             let shape = Shape::Detail { user: user.clone(), key: key.clone(), time: time.clone() };
             let job = Job::new("detail", shape, files);
             load(

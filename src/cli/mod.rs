@@ -35,8 +35,13 @@ use bars::Bars;
 /// Runs one command line and gives its exit code: 0 done, 1 a problem of selection, task or data,
 /// 2 wrong use, 3 something outside failed. `arguments` begin with the program's name.
 pub fn run(arguments: impl IntoIterator<Item = OsString>, world: World) -> u8 {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let is_json = arguments.iter().any(|argument| argument == "--json");
     match read(arguments) {
         Ok(cli) => finish(cli, world),
+        Err(error) if is_json && error.use_stderr() => {
+            Door::new(true, world.out, world.talk).close(Err(misused(&error)))
+        }
         Err(error) => refuse(&error, world),
     }
 }
@@ -44,6 +49,13 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, world: World) -> u8 {
 fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
     let matches = Cli::command().try_get_matches_from(arguments)?;
     Cli::from_arg_matches(&matches)
+}
+
+/// A mistake in the arguments as a problem, for `--json`.
+fn misused(error: &clap::Error) -> Failure {
+    let text = error.render().to_string();
+    let what = text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_string();
+    session::usage("the command line", what, "see `quanke --help`, or --help after the command")
 }
 
 /// Help and version go to stdout (exit 0), usage mistakes to stderr (exit 2).

@@ -80,6 +80,7 @@ impl<'a> Session<'a> {
             process: format!("pid {} (quanke {})", outside.process_no, cli.command.word()),
         };
         let home = Home::at(&root, &common.app).map_err(Failure::Usage)?.with_cache(settings.cache);
+        home.check_catalog()?;
         let Outside { input, clock, faults, variable, .. } = outside;
         Ok(Session {
             home,

@@ -10,7 +10,7 @@ use super::session::Session;
 use super::table::Cell;
 use super::wiring::{Names, People, Reach, owner_of, update_of};
 use crate::audience::{Audiences, Job, crowds_in};
-use crate::base::{Day, Problem, Timestamp};
+use crate::base::{Day, Problem, Problems, Timestamp};
 use crate::dispatch::{self, Engine, Happened, Ledger, Policy, RealPatience, Report, Summary};
 use crate::select::Selection;
 use crate::store::Snapshot;
@@ -122,11 +122,13 @@ fn copy(id: &str, session: &Session, door: &mut Door) -> Done {
     told(&task, door)
 }
 
-/// Makes the task's own audience, if it has a selection.
+/// Makes the task's own audience, if it has a selection that is made anew. A one-off audience is
+/// made by the run, as of its planned time (docs/decisions/004).
 fn own(task: &Task, audiences: &mut Audiences, snapshot: &Snapshot, session: &Session) -> Done {
-    if let Audience::Selection(rule) = &task.file.audience {
+    let is_listed = session.settings.is_sync_default;
+    let waits_for_run = update_of(task) == crate::audience::Update::Once && !is_listed;
+    if let (Audience::Selection(rule), false) = (&task.file.audience, waits_for_run) {
         let now = session.environment.now;
-        let is_listed = session.settings.is_sync_default;
         audiences.own(owner_of(task), rule, update_of(task), is_listed, now, session.job(snapshot))?;
     }
     Ok(())
@@ -257,7 +259,19 @@ pub fn run_until(args: &Run, session: &mut Session, door: &mut Door) -> Done {
     let summary = Clock::new(session, &snapshot)?.move_to(until)?;
     drop(writer);
     let document = serde_json::to_value(&summary).map_err(|e| Problem::bug(e.to_string()))?;
-    door.answer(document, || text(&summary))
+    door.answer(document, || text(&summary))?;
+    failures(&summary).or(()).map_err(Failure::Told)
+}
+
+/// Tasks that failed on the way: what else fell due was done all the same.
+fn failures(summary: &Summary) -> Problems {
+    let failed = summary.happened.iter().filter(|h| matches!(h.what.as_str(), "failed" | "refresh failed"));
+    let problem = |h: &Happened| {
+        Problem::outside("DSP-008", format!("{}: {}", h.what, h.note))
+            .at(format!("task {} at {}", h.task, h.at))
+            .cure(format!("mend the cause, then `quanke task start {}` and run again", h.task))
+    };
+    Problems(failed.map(problem).collect())
 }
 
 fn text(summary: &Summary) -> String {
@@ -279,6 +293,8 @@ struct Clock<'a> {
 
 impl<'a> Clock<'a> {
     fn new(session: &'a Session<'a>, snapshot: &'a Snapshot) -> Result<Clock<'a>, Failure> {
+        // A touch without its user's id must never go out.
+        snapshot.ids().ready()?;
         Ok(Clock {
             session,
             snapshot,

@@ -53,7 +53,7 @@ impl Engine<'_> {
             return self.missed(&run, now);
         }
         if run.state.is_ahead() {
-            match self.audience(task, &run) {
+            match self.audience(task, &run, now) {
                 Ok((found, blocked)) => self.freeze(task, &run, found, &blocked, now)?,
                 Err(problem) if task.state == State::Running => {
                     return self.fail(task, run.state, &problem, now);
@@ -112,12 +112,12 @@ impl Engine<'_> {
     }
 
     /// Who is in, and who of all is blocked. A refreshed run already has its users.
-    fn audience(&self, task: &Task, run: &Run) -> Outcome<(Option<Resolved>, RoaringBitmap)> {
+    fn audience(&self, task: &Task, run: &Run, now: Timestamp) -> Outcome<(Option<Resolved>, RoaringBitmap)> {
         let is_fresh = run.state == RunState::Refreshed;
         let found = if is_fresh { None } else { Some(self.audiences.resolve(task, task.once().as_of())?) };
         let mut blocked = RoaringBitmap::new();
         for crowd in self.blacklist.into_iter().chain(task.file.limits.blacklist.as_deref()) {
-            blocked |= self.audiences.crowd(crowd, task.once().at)?;
+            blocked |= self.audiences.crowd(crowd, now)?;
         }
         self.sender(task)?.check()?;
         Ok((found, blocked))

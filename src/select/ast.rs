@@ -67,7 +67,7 @@ pub enum Test {
     Matches(Literal),
     /// A date or instant inside a window (`in last 7 days`, `before D`, `from D to D`).
     Inside(Window),
-    /// `anniversary today` is 0 days ahead, `anniversary in next 7 days` is 7.
+    /// The day comes round today or within so many days: `anniversary today` is 0, `in next 7 days` is 7.
     Anniversary {
         days_ahead: u32,
     },

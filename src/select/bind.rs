@@ -6,8 +6,7 @@ use super::ast::{Behaviour, Comparison, Detail, Filter, Leaf, Measure, Metric, S
 use super::bound::{Bound, BoundFilter, BoundLeaf, BoundMetric, Compare, Form, Node, RowTest, Tested};
 use super::check::{Check, described};
 use crate::base::{Name, Problem, Problems, Type, Window, Zone};
-use crate::store::Column;
-use crate::store::{Catalog, Snapshot};
+use crate::store::{Catalog, Column, Snapshot, TableFacts};
 
 /// What a selection may speak of.
 pub struct Scope<'a> {
@@ -320,7 +319,8 @@ impl Binder<'_> {
             let known: Vec<&str> = catalog.tables.keys().map(String::as_str).collect();
             return self.unknown("SEL-104", "detail table", &detail.table, &known);
         };
-        let rows = self.rows(&detail.filter, &detail.measure, &detail.window, &facts.columns, "column");
+        let columns = named_columns(facts);
+        let rows = self.rows(&detail.filter, &detail.measure, &detail.window, &columns, "column");
         let on = match &detail.on {
             Some(name) => self.time_column(name, &facts.columns).map(Some),
             None => Some(facts.time.clone()),
@@ -356,6 +356,13 @@ impl Binder<'_> {
         let known: Vec<&str> = scope.crowds.iter().map(String::as_str).collect();
         self.unknown("SEL-105", "crowd", name, &known)
     }
+}
+
+/// The columns of a table, its key among them.
+fn named_columns(facts: &TableFacts) -> Vec<Column> {
+    let key = Column { name: facts.key.clone(), type_of: Type::Text };
+    let is_there = facts.columns.iter().any(|column| column.name == key.name);
+    facts.columns.iter().cloned().chain((!is_there).then_some(key)).collect()
 }
 
 fn names(columns: &[Column]) -> String {

@@ -108,7 +108,7 @@ impl Check {
             }
             Check::Anniversary { days_ahead } => {
                 let today = zone.day_of(as_of);
-                let days = (0..(*days_ahead).clamp(1, 366) as i32).map(|n| today.plus(n));
+                let days = (0..=(*days_ahead).min(366) as i32).map(|n| today.plus(n));
                 Check::DayOfYear(days.flat_map(anniversaries).collect())
             }
             other => other.clone(),

@@ -239,12 +239,15 @@ pub(super) fn verify_part(root: &Path, part: &Part) -> Outcome<()> {
     }
 }
 
-/// Reads a small part whole.
+/// Reads a small part whole, and checks its sum.
 pub(super) fn read_part(root: &Path, part: &Part) -> Outcome<Vec<u8>> {
     let mut file = open_part(root, part)?;
     let mut content = Vec::with_capacity(part.bytes as usize);
     file.read_to_end(&mut content).map_err(|error| trouble(&root.join(&part.name), error))?;
-    Ok(content)
+    match xxhash_rust::xxh3::xxh3_64(&content) == part.sum {
+        true => Ok(content),
+        false => Err(damaged(&root.join(&part.name), "its content has changed since it was written")),
+    }
 }
 
 #[cfg(test)]

@@ -169,6 +169,19 @@ impl Manifest {
     }
 }
 
+/// Marks a folder as a home that holds nothing yet, so that data without `CURRENT` is never taken
+/// for an empty home.
+pub(super) fn begin(disk: &Disk) -> Outcome<()> {
+    if pointer_text(&disk.root)?.is_some() {
+        return Ok(());
+    }
+    disk.write("CURRENT.tmp", format!("{NOTHING_YET:07} {NOTHING_YET:016x}\n").as_bytes())?;
+    disk.rename("CURRENT.tmp", CURRENT)
+}
+
+/// The version that `CURRENT` names in a home without data.
+const NOTHING_YET: u64 = 0;
+
 /// Where the manifest of a version lies inside the app's folder.
 pub(super) fn name_of(version: u64) -> String {
     format!("{FOLDER}/{version:07}.json")
@@ -212,18 +225,38 @@ pub(super) fn parse(path: &Path, text: &[u8]) -> Outcome<Manifest> {
     serde_json::from_slice(text).map_err(|error| damaged(path, error))
 }
 
+const LOST: &str = "it is missing, though the home has had data; nothing is read or cleaned up without it";
+
+/// What `CURRENT` says; `None` where there is no such file.
+fn pointer_text(root: &Path) -> Outcome<Option<String>> {
+    let path = root.join(CURRENT);
+    match std::fs::read_to_string(&path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(trouble(&path, error)),
+    }
+}
+
+/// Is there a manifest? A home has `CURRENT` before it has its first one ([`begin`]), so a manifest
+/// without `CURRENT` means that the file was lost.
+fn was_published(root: &Path) -> bool {
+    let entries = std::fs::read_dir(root.join(FOLDER)).into_iter().flatten().flatten();
+    let numbers =
+        entries.filter_map(|entry| entry.file_name().to_str()?.strip_suffix(".json")?.parse::<u64>().ok());
+    numbers.max().is_some_and(|number| number > 0)
+}
+
 /// Version and sum that `CURRENT` names.
 fn pointer(root: &Path) -> Outcome<Option<(u64, u64)>> {
     let path = root.join(CURRENT);
-    let text = match std::fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(trouble(&path, error)),
+    let Some(text) = pointer_text(root)? else {
+        return if was_published(root) { Err(damaged(&path, LOST)) } else { Ok(None) };
     };
     let mut words = text.split_whitespace();
     let version = words.next().and_then(|word| word.parse().ok());
     let sum = words.next().and_then(|word| u64::from_str_radix(word, 16).ok());
     match version.zip(sum) {
+        Some((NOTHING_YET, _)) => Ok(None),
         Some(found) => Ok(Some(found)),
         None => Err(damaged(&path, format!("it says {text:?} where a version and a sum were written"))),
     }
@@ -257,8 +290,10 @@ mod tests {
     #[test]
     fn a_changed_manifest_or_pointer_is_a_problem() {
         let (_folder, disk) = home();
-        Manifest::empty(Zone::default(), 1).publish(&disk).unwrap();
-        let path = disk.path(&name_of(0));
+        let mut manifest = Manifest::empty(Zone::default(), 1);
+        manifest.version = 1;
+        manifest.publish(&disk).unwrap();
+        let path = disk.path(&name_of(1));
         let text = std::fs::read_to_string(&path).unwrap();
         std::fs::write(&path, text.replace("Shanghai", "Tokyo")).unwrap();
         assert_eq!(current(&disk.root).unwrap_err().code, "STO-002");

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior};
 
 use crate::base::{Outcome, Problem};
 
@@ -23,7 +23,23 @@ pub fn open(path: &Path) -> Outcome<Connection> {
         connection.pragma_update(None, "foreign_keys", "ON")?;
         Ok(connection)
     });
+    let opened = match opened {
+        Err(_) if path.is_file() && !is_writable(path) => read_only(path),
+        other => other,
+    };
     opened.map_err(|error| database(error).at(path.display().to_string()))
+}
+
+fn is_writable(path: &Path) -> bool {
+    std::fs::OpenOptions::new().append(true).open(path).is_ok()
+        && path.parent().is_some_and(|folder| tempfile::tempfile_in(folder).is_ok())
+}
+
+/// A database in a place that nobody writes to, such as a mounted copy: what is there is read.
+fn read_only(path: &Path) -> rusqlite::Result<Connection> {
+    let escaped = path.display().to_string().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+    Connection::open_with_flags(format!("file:{escaped}?immutable=1"), flags)
 }
 
 /// Brings the tables of `name` up to date: runs the steps that were not run yet, each once, all

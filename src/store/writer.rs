@@ -18,7 +18,7 @@ use super::home::Home;
 use super::ids::Ids;
 use super::load::Load;
 use super::lock;
-use super::manifest::{Manifest, SetParts};
+use super::manifest::{self, Manifest, SetParts};
 use super::snapshot::{Sets, Snapshot};
 use super::sweep::{FOLDERS, sweep};
 
@@ -99,6 +99,7 @@ impl Home {
         let mut manifest = base.manifest().clone();
         if manifest.version == 0 {
             manifest = Manifest::empty(zone, env.seed);
+            manifest::begin(&disk)?;
         }
         sweep(&disk, &manifest)?;
         settle_zone(&mut manifest, zone)?;

@@ -76,3 +76,39 @@ fn one_writer_many_readers() {
     place.run(&["ingest", "users", &users]);
     assert_eq!(place.json(&["estimate", "性别 = '女'"])["count"], 2);
 }
+
+/// A task that fails on the way is told after the summary, and the exit code says so.
+#[test]
+fn a_run_whose_task_fails_is_exit_3() {
+    let place = small();
+    std::fs::write(
+        place.home().join("quanke.toml"),
+        "[senders.hook]\nkind = \"webhook\"\nurl = \"http://127.0.0.1:9/\"\n[retry]\ntries = 1\nwait = \"0s\"\n",
+    )
+    .unwrap();
+    let task = place.file(
+        "task.toml",
+        "name = \"x\"\nstart = \"2026-03-01T00:00:00+08:00\"\nend = \"2026-03-02T00:00:00+08:00\"\n\
+         [trigger]\nkind = \"once\"\nat = \"2026-03-01T10:00:00+08:00\"\n[dispatch]\nsender = \"hook\"\n",
+    );
+    let now = "2026-03-01T00:00:00+08:00";
+    super::support::approved(&place, &task, now);
+    let said = place.try_run(&["run", "--until", "2026-03-01T11:00:00+08:00", "--now", now, "--json"]);
+    assert_eq!(said.code, 3, "{}{}", said.out, said.talk);
+    assert!(said.talk.contains("DSP-008"), "{}", said.talk);
+    let summary: Value = serde_json::from_str(&said.out).unwrap();
+    assert!(summary["happened"].as_array().is_some_and(|steps| !steps.is_empty()), "{summary}");
+}
+
+/// `--json` means one document on stdout, for wrong use too; the JSON twin is read as text is.
+#[test]
+fn json_in_and_json_out() {
+    let place = small();
+    let said = place.try_run(&["estimate", "--json"]);
+    assert_eq!(said.code, 2);
+    let problems: Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!(problems["problems"][0]["code"], "CLI-001");
+    let explained = place.json(&["explain", "性别 = '女' 且 age > 20"]);
+    let twin = explained["json"].to_string();
+    assert_eq!(place.json(&["estimate", &twin])["count"], 1);
+}

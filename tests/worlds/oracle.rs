@@ -161,7 +161,7 @@ fn passes(world: &World, values: &Values, comparison: &Comparison, attributes: &
 fn comes_round(world: &World, value: &Value, days_ahead: u32) -> bool {
     let born = world.zone.local(instant(world, value).unwrap()).date();
     let today = world.zone.day_of(world.as_of);
-    (0..days_ahead.max(1)).any(|n| {
+    (0..=days_ahead).any(|n| {
         let day = today.plus(n as i32).date();
         let moved = !day.leap_year() && (born.month(), born.day()) == (2, 29);
         let (month, date) = if moved { (2, 28) } else { (born.month(), born.day()) };

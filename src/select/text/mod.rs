@@ -30,7 +30,7 @@ mod words;
 use std::str::FromStr;
 
 use super::ast::{Filter, Selection, Step};
-use crate::base::{Problems, Span, Unit};
+use crate::base::{Problem, Problems, Span, Unit};
 pub(super) use depth::Depth;
 pub(super) use lexer::moment_in_text;
 pub(super) use parse_leaf::read_share;
@@ -51,13 +51,25 @@ pub fn read(text: &str) -> Result<Selection, Problems> {
 /// As much of the selection as could be read, and what could not: a condition with a mistake is
 /// left out, so that the names of the others can be looked up and all mistakes told together.
 pub fn read_partly(text: &str) -> (Selection, Problems) {
-    match read(text) {
+    match text.parse() {
         Ok(selection) => (selection, Problems::default()),
         Err(problems) => {
             let mut parser = Parser::new(text);
             let selection = parser.whole_selection();
             let is_sound = text.len() <= LENGTH_MAX && selection.depth() <= DEPTH_MAX;
             (if is_sound { selection } else { Selection::All(vec![]) }, problems)
+        }
+    }
+}
+
+/// Errors: SEL-052 for what is no JSON, and those of [`Selection::from_json`].
+fn from_json_text(text: &str) -> Result<Selection, Problems> {
+    match serde_json::from_str(text) {
+        Ok(value) => Selection::from_json(&value),
+        Err(error) => {
+            let at = format!("line {}, column {}", error.line(), error.column());
+            let cure = "mend the JSON, or write the selection as text";
+            Err(Problem::author("SEL-052", format!("this is no JSON: {error}")).at(at).cure(cure).into())
         }
     }
 }
@@ -84,8 +96,9 @@ pub(super) fn read_duration(text: &str) -> Option<(u32, Unit)> {
 impl FromStr for Selection {
     type Err = Problems;
 
+    /// Reads either spelling, or the JSON twin when the text begins with `{`.
     fn from_str(text: &str) -> Result<Selection, Problems> {
-        read(text)
+        if text.trim_start().starts_with('{') { from_json_text(text) } else { read(text) }
     }
 }
 

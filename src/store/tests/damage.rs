@@ -38,6 +38,25 @@ fn read(folder: &Path) -> Outcome<Vec<String>> {
     dump(&snapshot)
 }
 
+/// Data without `CURRENT` is a damaged home, never an empty one that a load may sweep.
+#[test]
+fn a_lost_current_is_told_and_nothing_is_swept() {
+    let place = tempfile::tempdir().unwrap();
+    let folder = place.path();
+    world(folder);
+    std::fs::remove_file(folder.join("CURRENT")).unwrap();
+    let before = super::crash::files(folder).len();
+    let home = home(folder);
+    assert_eq!(home.snapshot().err().map(|p| p.code), Some("STO-002"));
+    let environment =
+        crate::base::Environment { now: crate::base::Timestamp(0), seed: 1, process: "x".into() };
+    assert_eq!(
+        home.writer(&environment, crate::base::Zone::default()).err().map(|p| p.code),
+        Some("STO-002")
+    );
+    assert_eq!(super::crash::files(folder).len(), before);
+}
+
 #[test]
 fn a_file_cut_short_is_named() {
     let folder = tempfile::tempdir().unwrap();
