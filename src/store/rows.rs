@@ -18,7 +18,7 @@ use quick_cache::sync::Cache;
 
 use crate::base::Outcome;
 
-use super::columns::{TIME, USER};
+use super::columns::{EVENT_ID, KEY, TIME, USER};
 use super::disk::{Part, damaged, open_part};
 use super::mapped::guarded;
 
@@ -72,6 +72,16 @@ pub(super) struct RowFile<'a> {
     pub cache: Option<&'a RowCache>,
 }
 
+/// Texts as codes into a dictionary, where 16 bits are enough for the different ones: a filter then
+/// looks at each text once, and a row takes two bytes.
+fn coded(column: ArrayRef) -> ArrayRef {
+    if column.data_type() != &DataType::Utf8 {
+        return column;
+    }
+    let dictionary = DataType::Dictionary(Box::new(DataType::UInt16), Box::new(DataType::Utf8));
+    cast(&column, &dictionary).unwrap_or(column)
+}
+
 impl RowFile<'_> {
     /// The rows with the columns asked for by their names in the file; a column whose type is
     /// narrower than asked is widened.
@@ -102,6 +112,9 @@ impl RowFile<'_> {
     ) -> Outcome<Option<ArrayRef>> {
         let Some(column) = self.column(footer, name)? else { return Ok(None) };
         match as_type {
+            Some(DataType::Utf8) if matches!(column.data_type(), DataType::Dictionary(..)) => {
+                Ok(Some(column))
+            }
             Some(wanted) if wanted != column.data_type() => {
                 cast(&column, wanted).map(Some).map_err(|error| damaged(&self.path(), error))
             }
@@ -117,14 +130,24 @@ impl RowFile<'_> {
         if let [piece] = pieces.as_slice() {
             return Ok(Some(piece.clone()));
         }
-        let pieces: Vec<&dyn Array> = pieces.iter().map(AsRef::as_ref).collect();
-        concat(&pieces).map(Some).map_err(|error| damaged(&self.path(), error))
+        let together = |pieces: &[ArrayRef]| concat(&pieces.iter().map(AsRef::as_ref).collect::<Vec<_>>());
+        // Several dictionaries may have too many texts together: then the column is plain.
+        let joined = together(&pieces).or_else(|_| {
+            let plain =
+                pieces.iter().map(|piece| cast(piece, &DataType::Utf8)).collect::<Result<Vec<_>, _>>()?;
+            together(&plain)
+        });
+        joined.map(Some).map_err(|error| damaged(&self.path(), error))
     }
 
     fn group_column(&self, footer: &ArrowReaderMetadata, group: u32, index: u32) -> Outcome<ArrayRef> {
         let decode = || self.decode(footer, group, index);
         match self.cache {
-            Some(cache) => cache.columns.get_or_insert_with(&(self.part.sum, group, index), decode),
+            Some(cache) => {
+                let is_id = [EVENT_ID, KEY].contains(&footer.schema().field(index as usize).name().as_str());
+                let kept = || decode().map(|column| if is_id { column } else { coded(column) });
+                cache.columns.get_or_insert_with(&(self.part.sum, group, index), kept)
+            }
             None => decode(),
         }
     }
@@ -164,3 +187,21 @@ impl RowFile<'_> {
 
 /// A shared cache is what a home hands out.
 pub(super) type SharedCache = Arc<RowCache>;
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::StringArray;
+
+    use super::*;
+
+    #[test]
+    fn texts_are_coded_while_16_bits_are_enough() {
+        let texts = |n: usize| -> ArrayRef {
+            Arc::new(StringArray::from_iter_values((0..n).map(|k| format!("值{k}"))))
+        };
+        assert_eq!(coded(texts(70_000)).data_type(), &DataType::Utf8);
+        let few = coded(texts(300));
+        assert!(matches!(few.data_type(), DataType::Dictionary(..)));
+        assert_eq!(&cast(&few, &DataType::Utf8).unwrap(), &texts(300));
+    }
+}
