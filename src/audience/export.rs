@@ -59,6 +59,8 @@ impl<'a> Listing<'a> {
         snapshot: &'a Snapshot,
         names: &[String],
     ) -> Result<Listing<'a>, Problems> {
+        // A damaged id file is a problem, never an export of empty ids.
+        snapshot.ids().ready()?;
         let mut problems = Problems::default();
         let mut columns = Vec::new();
         for name in names {

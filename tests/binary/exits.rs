@@ -112,3 +112,21 @@ fn json_in_and_json_out() {
     let twin = explained["json"].to_string();
     assert_eq!(place.json(&["estimate", &twin])["count"], 1);
 }
+
+/// A damaged file of ids is told (STO-002, exit 3): nobody gets a list with empty ids.
+#[test]
+fn damaged_ids_are_never_exported() {
+    let place = small();
+    let folder = place.home().join("ids");
+    let keys = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let keys: Vec<_> =
+        keys.filter(|path| path.file_name().unwrap().to_string_lossy().starts_with("keys")).collect();
+    assert!(!keys.is_empty());
+    for path in keys {
+        let bytes = std::fs::read(&path).unwrap();
+        std::fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
+    }
+    let said = place.try_run(&["select", "性别 = '女'"]);
+    assert_eq!((said.code, said.out.as_str()), (3, ""), "{}", said.talk);
+    assert!(said.talk.contains("STO-002"), "{}", said.talk);
+}

@@ -117,7 +117,8 @@ fn killed_by_signal_at_any_moment_a_deduplicating_receiver_has_everyone_once() {
     }
     // A channel that gave no answer three times in a row stops the task (异常); an operator starts it again.
     for _ in 0..10 {
-        place.run(&["run", "--until", UNTIL, "--now", NOW]);
+        let said = place.try_run(&["run", "--until", UNTIL, "--now", NOW]);
+        assert!(said.code == 0 || (said.code == 3 && said.talk.contains("DSP-008")), "{}", said.talk);
         if place.json(&["task", "report", &task])["state"] == "failed" {
             place.run(&["task", "start", &task, "--now", UNTIL]);
         }
