@@ -16,7 +16,7 @@ use crate::base::{Name, Outcome, Problem, Problems, Timestamp};
 use crate::select::ast::Selection;
 use crate::select::bind::Scope;
 use crate::select::plan::Plan;
-use crate::select::run::Answer;
+use crate::select::run::{Answer, Counted};
 use crate::select::text::read_partly;
 use crate::store::Snapshot;
 
@@ -50,9 +50,9 @@ impl Prepared {
         &self.warnings
     }
 
-    /// Runs the plan as asked, for a count at every node.
-    pub fn counted(&self, snapshot: &Snapshot) -> Outcome<Evaluated> {
-        self.run(&self.plan, snapshot)
+    /// The exact count at every node of the plan as asked; the root's is the audience's size.
+    pub fn count(&self, snapshot: &Snapshot) -> Outcome<Counted> {
+        self.plan.count(snapshot)
     }
 
     /// Runs the plan with less work, for the users alone.

@@ -10,8 +10,8 @@ use super::output::Writing;
 use super::session::Session;
 use super::table::{Node, tree};
 use super::words::{grouped, percent, took};
-use crate::audience::{Evaluated, Prepared};
-use crate::base::{Outcome, Problem, Problems, Timestamp, Zone};
+use crate::audience::Prepared;
+use crate::base::{Outcome, Problem, Problems, Timestamp};
 use crate::select::Selection;
 use crate::select::run::Counted;
 use crate::select::text::{locate, locate_all};
@@ -98,20 +98,20 @@ pub fn estimate(args: &Estimate, session: &mut Session, door: &mut Door) -> Done
     let seconds = runs.last().copied().unwrap_or_default();
     let universe = question.snapshot.universe().len();
     let zone = question.snapshot.zone();
-    let mut document = document(&found, universe, seconds, zone);
+    let mut document = document(&found, universe, seconds, zone.text(question.as_of));
     if args.repeat.is_some() {
         let runs: Vec<f64> = runs.iter().map(|s| millis(*s)).collect();
         document.insert("runs_ms".to_string(), json!(runs));
     }
-    door.answer(Value::Object(document), || text(&found, universe, seconds, zone))
+    door.answer(Value::Object(document), || text(&found, universe, seconds, &zone.text(question.as_of)))
 }
 
 /// Evaluates several times; each run starts from the loaded data, no run from another's result.
-fn repeated(question: &Question, times: u32, session: &Session) -> Result<(Evaluated, Vec<f64>), Failure> {
+fn repeated(question: &Question, times: u32, session: &Session) -> Result<(Counted, Vec<f64>), Failure> {
     let mut runs = Vec::new();
     loop {
         let began = session.pace.seconds();
-        let found = question.prepared.counted(&question.snapshot)?;
+        let found = question.prepared.count(&question.snapshot)?;
         runs.push(session.pace.seconds() - began);
         if runs.len() >= times as usize {
             return Ok((found, runs));
@@ -119,14 +119,14 @@ fn repeated(question: &Question, times: u32, session: &Session) -> Result<(Evalu
     }
 }
 
-fn document(found: &Evaluated, universe: u64, seconds: f64, zone: Zone) -> Map<String, Value> {
+fn document(found: &Counted, universe: u64, seconds: f64, as_of: String) -> Map<String, Value> {
     let document = json!({
-        "count": found.answer.users.len(),
+        "count": found.count,
         "universe": universe,
-        "as_of": zone.text(found.as_of),
+        "as_of": as_of,
         "exact": true,
         "elapsed_ms": millis(seconds),
-        "tree": found.answer.tree,
+        "tree": found,
     });
     match document {
         Value::Object(map) => map,
@@ -139,16 +139,15 @@ fn millis(seconds: f64) -> f64 {
     (seconds * 1e6).round() / 1e3
 }
 
-fn text(found: &Evaluated, universe: u64, seconds: f64, zone: Zone) -> String {
-    let count = found.answer.users.len();
+fn text(found: &Counted, universe: u64, seconds: f64, as_of: &str) -> String {
+    let count = found.count;
     let (count_text, share) = (grouped(count), percent(count, universe));
     let head = format!(
-        "{count_text} of {} users ({share})  as of {}  in {}",
+        "{count_text} of {} users ({share})  as of {as_of}  in {}",
         grouped(universe),
-        zone.text(found.as_of),
         took(seconds)
     );
-    format!("{head}\n\n{}", tree(&node(&found.answer.tree)))
+    format!("{head}\n\n{}", tree(&node(found)))
 }
 
 fn node(counted: &Counted) -> Node<'_> {

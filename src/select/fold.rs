@@ -1,182 +1,299 @@
 //! The metric over one chunk's rows, and which users its comparison lets through.
 
-use super::bits;
+use super::bits::{Fold, each_set, in_range, word};
 use super::bound::{BoundMetric, Compare};
-use super::source::{Part, Weight, first_of};
-use crate::base::{CHUNK_USERS, Interval, Timestamp};
-use crate::store::Register;
+use super::hundredths;
+use super::source::{Part, PartRows, Scanned};
+use crate::base::{CHUNK_USERS, Day, Interval, Timestamp, Zone};
+use crate::store::{Register, Rollup};
+
+const USERS: usize = CHUNK_USERS as usize;
+/// Below so many entries in a chunk, bits are set one by one instead of over all users.
+const FEW_ENTRIES: usize = 2_048;
 
 /// The windows of a chunk's users, where each has one of their own.
 pub type OwnWindows = Vec<Option<Interval>>;
 
-/// Scratch space of one thread: one slot per user of a chunk.
+/// Scratch space of one thread: slots for the users of a chunk, and words for the rows of a part.
+#[derive(Default)]
 pub struct Scratch {
-    counts: Vec<u32>,
-    days: Vec<i32>,
+    small: Vec<u8>,
+    large: Vec<u32>,
+    whole: Vec<i64>,
     sums: Vec<Sum>,
+    words: Vec<u64>,
 }
 
-impl Default for Scratch {
-    fn default() -> Scratch {
-        Scratch { counts: vec![0; CHUNK_USERS as usize], days: vec![], sums: vec![] }
-    }
-}
-
-/// A sum of floats with its rounding error carried along, so that the order of rows does not show.
+/// The sum of a user: whole hundredths exactly, other floats with their rounding error carried
+/// along, so that neither the order of rows nor the form of a column shows.
 #[derive(Debug, Clone, Copy, Default)]
 struct Sum {
+    whole: i64,
     high: f64,
     low: f64,
     count: u32,
 }
 
 impl Sum {
-    fn add(&mut self, value: f64) {
-        let sum = self.high + value;
-        let part = sum - self.high;
-        self.low += (self.high - (sum - part)) + (value - part);
-        self.high = sum;
+    fn add(&mut self, value: Result<i64, f64>) {
         self.count += 1;
+        match value {
+            Ok(whole) => self.whole += whole,
+            Err(value) => {
+                let sum = self.high + value;
+                let part = sum - self.high;
+                self.low += (self.high - (sum - part)) + (value - part);
+                self.high = sum;
+            }
+        }
     }
 
     fn total(&self) -> f64 {
-        self.high + self.low
+        hundredths::float(self.whole) + (self.high + self.low)
     }
 }
 
-/// Users of `chunk` whose metric over their rows satisfies `compare`.
-/// Shape: one bit per user of the chunk; users without rows are judged by the metric over nothing.
-pub fn users_of(
-    metric: &BoundMetric,
-    compare: &Compare,
-    parts: &[Part],
-    chunk: u32,
-    own: Option<&OwnWindows>,
-    scratch: &mut Scratch,
-) -> Register {
-    let rows = Rows { parts, chunk, own };
-    match metric {
-        BoundMetric::Count | BoundMetric::Days if *compare == Compare::AT_LEAST_ONE => rows.did_at_all(),
-        BoundMetric::Count => rows.counted(compare, scratch),
-        BoundMetric::Days if parts.iter().all(|part| part.day.is_some()) => rows.days(compare, scratch),
-        BoundMetric::Days | BoundMetric::Distinct(_) => rows.distinct(compare, scratch),
-        BoundMetric::Sum(_) => rows.summed(scratch, |sum| compare.fits(sum.total())),
-        BoundMetric::Avg(_) => {
-            rows.summed(scratch, |sum| sum.count > 0 && compare.fits(sum.total() / sum.count as f64))
-        }
-        BoundMetric::Min(_) => rows.extreme(compare, f64::min),
-        BoundMetric::Max(_) => rows.extreme(compare, f64::max),
-    }
-}
-
-struct Rows<'a> {
-    parts: &'a [Part],
-    chunk: u32,
-    own: Option<&'a OwnWindows>,
+/// One condition's rows in one chunk.
+pub struct Rows<'a> {
+    pub parts: &'a [Part],
+    pub chunk: u32,
+    pub own: Option<&'a OwnWindows>,
+    pub zone: &'a Zone,
 }
 
 impl Rows<'_> {
-    /// Calls `look` with (part, row, user's position in the chunk) for every row in its window.
-    fn each(&self, mut look: impl FnMut(&Part, usize, usize)) {
-        let first = first_of(self.chunk);
-        for part in self.parts {
-            for row in part.range(self.chunk) {
-                let place = (part.users[row] - first) as usize;
-                if self.own.is_none_or(|own| holds(own, place, part, row)) {
-                    look(part, row, place);
-                }
+    /// Writes the users of the chunk whose metric over their rows satisfies `compare`.
+    /// Shape: one bit per user; users without rows are judged by the metric over nothing.
+    pub fn users(&self, metric: &BoundMetric, compare: &Compare, scratch: &mut Scratch, out: &mut Register) {
+        match metric {
+            BoundMetric::Count if *compare == Compare::AT_LEAST_ONE && self.are_few() => self.did(scratch, out),
+            BoundMetric::Count => self.counted(compare, scratch, out, false),
+            BoundMetric::Days if self.has_a_part_per_day() => self.counted(compare, scratch, out, true),
+            BoundMetric::Days => self.distinct(compare, scratch, out, |day, part, row| {
+                day.map_or_else(|| self.day(part, row), |day| day.0 as u32 as u64)
+            }),
+            BoundMetric::Distinct(_) => self.distinct(compare, scratch, out, |_, part, row| {
+                let value = part.measured.float(row);
+                if value == 0.0 { 0 } else { value.to_bits() }
+            }),
+            BoundMetric::Sum(_) if self.are_whole() => self.summed_whole(compare, scratch, out),
+            BoundMetric::Sum(_) => self.summed(scratch, out, |sum| compare.fits(sum.total())),
+            BoundMetric::Avg(_) => {
+                self.summed(scratch, out, |sum| sum.count > 0 && compare.fits(sum.total() / sum.count as f64));
+            }
+            BoundMetric::Min(_) => self.extreme(compare, scratch, out, f64::min),
+            BoundMetric::Max(_) => self.extreme(compare, scratch, out, f64::max),
+        }
+    }
+
+    fn scanned(&self) -> impl Iterator<Item = &Scanned> {
+        self.parts.iter().filter_map(|part| match &part.rows {
+            PartRows::Scanned(scanned) => Some(scanned),
+            PartRows::Counted(_) => None,
+        })
+    }
+
+    fn counted_before(&self) -> impl Iterator<Item = &Rollup> {
+        self.parts.iter().filter_map(|part| match &part.rows {
+            PartRows::Counted(rollup) => Some(rollup),
+            PartRows::Scanned(_) => None,
+        })
+    }
+
+    fn are_few(&self) -> bool {
+        let counted = self.counted_before().map(|rollup| rollup.of_chunk(self.chunk).0.len());
+        let scanned = self.scanned().map(|part| part.strip.users.range(self.chunk).len());
+        counted.chain(scanned).sum::<usize>() < FEW_ENTRIES
+    }
+
+    fn are_whole(&self) -> bool {
+        self.scanned().all(|part| part.measured.is_whole())
+    }
+
+    fn has_a_part_per_day(&self) -> bool {
+        self.parts.windows(2).all(|pair| pair[0].day.is_some() && pair[0].day != pair[1].day)
+            && self.parts.iter().all(|part| part.day.is_some())
+    }
+
+    /// The local day of a detail row; rows without a time have been left out.
+    fn day(&self, part: &Scanned, row: usize) -> u64 {
+        self.zone.day_of(Timestamp(part.times.at(row, self.zone))).0 as u32 as u64
+    }
+
+    /// Calls `look` with (row, place) for every row of a part that passes and lies in its window.
+    #[inline(always)]
+    fn each(&self, part: &Scanned, words: &mut Vec<u64>, mut look: impl FnMut(usize, usize)) {
+        let range = part.strip.users.range(self.chunk);
+        let places = &part.strip.users.places;
+        let mut look = |row: usize| {
+            let place = places[row] as usize;
+            if self.own.is_none_or(|own| holds(own, place, part.times.at(row, self.zone))) {
+                look(row, place);
+            }
+        };
+        match &part.mask {
+            None => range.for_each(look),
+            Some(mask) => {
+                let first = range.start;
+                mask.fill(range, words);
+                each_set(words, |at| look(first + at));
             }
         }
     }
 
-    fn did_at_all(&self) -> Register {
-        let mut register = Register::new();
-        self.each(|_, _, place| register.set(place as u16));
-        register
+    fn did(&self, scratch: &mut Scratch, out: &mut Register) {
+        out.clear();
+        for rollup in self.counted_before() {
+            rollup.of_chunk(self.chunk).0.iter().for_each(|place| out.set(*place));
+        }
+        for part in self.scanned() {
+            self.each(part, &mut scratch.words, |_, place| out.set(place as u16));
+        }
     }
 
-    fn counted(&self, compare: &Compare, scratch: &mut Scratch) -> Register {
-        let counts = &mut scratch.counts;
-        counts.fill(0);
-        self.each(|part, row, place| {
-            let rows = match &part.weight {
-                Weight::Counts(counts) => counts[row],
-                _ => 1,
-            };
-            counts[place] = counts[place].saturating_add(rows);
-        });
-        pass(counts, |count| compare.fits(count as f64))
+    /// Rows per user, or days where `once` per part: in small slots if the comparison allows.
+    fn counted(&self, compare: &Compare, scratch: &mut Scratch, out: &mut Register, once: bool) {
+        let (low, high) = (compare.low.ceil().max(0.0), compare.high.floor());
+        let is_small = low <= u8::MAX as f64 && (high < u8::MAX as f64 || high >= u32::MAX as f64);
+        if high < 0.0 || low > u32::MAX as f64 {
+            return fill(compare.negated, out);
+        }
+        let Scratch { small, large, words, .. } = scratch;
+        if is_small {
+            self.add_up(small, words, once);
+            in_range(small, low as u8, high as u8, compare.negated, Fold::Set, out.words_mut());
+        } else {
+            self.add_up(large, words, once);
+            in_range(large, low as u32, high as u32, compare.negated, Fold::Set, out.words_mut());
+        }
     }
 
-    /// Parts come day by day, so a day is new when it differs from the user's last.
-    fn days(&self, compare: &Compare, scratch: &mut Scratch) -> Register {
-        scratch.counts.fill(0);
-        scratch.days.clear();
-        scratch.days.resize(CHUNK_USERS as usize, i32::MIN);
-        let (counts, last) = (&mut scratch.counts, &mut scratch.days);
-        self.each(|part, _, place| {
-            let day = part.day.map_or(0, |day| day.0);
-            if last[place] != day {
-                last[place] = day;
-                counts[place] += 1;
+    fn add_up<T: Slot>(&self, slots: &mut Vec<T>, words: &mut Vec<u64>, once: bool) {
+        slots.clear();
+        slots.resize(USERS, T::default());
+        for rollup in self.counted_before() {
+            let (places, counts) = rollup.of_chunk(self.chunk);
+            match once {
+                true => add_once(slots, places.iter().map(|place| *place as usize)),
+                false => places.iter().zip(counts).for_each(|(place, n)| slots[*place as usize].add(*n)),
             }
-        });
-        pass(counts, |count| compare.fits(count as f64))
+        }
+        for part in self.scanned() {
+            // Rows of a user stand together, so a new one differs from the last.
+            let mut last = usize::MAX;
+            self.each(part, words, |_, place| {
+                if !once || place != last {
+                    slots[place].add(1);
+                    last = place;
+                }
+            });
+        }
     }
 
-    fn distinct(&self, compare: &Compare, scratch: &mut Scratch) -> Register {
+    fn distinct(
+        &self,
+        compare: &Compare,
+        scratch: &mut Scratch,
+        out: &mut Register,
+        value: impl Fn(Option<Day>, &Scanned, usize) -> u64,
+    ) {
         let mut pairs: Vec<(u16, u64)> = vec![];
-        self.each(|part, row, place| {
-            if let Some(value) = value(part, row) {
-                pairs.push((place as u16, if value == 0.0 { 0 } else { value.to_bits() }));
+        for part in self.parts {
+            match &part.rows {
+                PartRows::Scanned(scanned) => self.each(scanned, &mut scratch.words, |row, place| {
+                    pairs.push((place as u16, value(part.day, scanned, row)));
+                }),
+                PartRows::Counted(rollup) => {
+                    let day = part.day.map_or(0, |day| day.0 as u32 as u64);
+                    pairs.extend(rollup.of_chunk(self.chunk).0.iter().map(|place| (*place, day)));
+                }
             }
-        });
+        }
         pairs.sort_unstable();
         pairs.dedup();
-        scratch.counts.fill(0);
-        pairs.iter().for_each(|(place, _)| scratch.counts[*place as usize] += 1);
-        pass(&scratch.counts, |count| compare.fits(count as f64))
+        let slots = &mut scratch.large;
+        slots.clear();
+        slots.resize(USERS, 0);
+        pairs.iter().for_each(|(place, _)| slots[*place as usize] += 1);
+        pass(slots, out, |count| compare.fits(count as f64));
     }
 
-    fn summed(&self, scratch: &mut Scratch, fits: impl Fn(&Sum) -> bool) -> Register {
-        scratch.sums.clear();
-        scratch.sums.resize(CHUNK_USERS as usize, Sum::default());
-        let sums = &mut scratch.sums;
-        self.each(|part, row, place| {
-            if let Some(value) = value(part, row) {
-                sums[place].add(value);
-            }
-        });
-        pass(sums, |sum| fits(&sum))
+    /// Money: every value is whole hundredths, and so is the sum.
+    fn summed_whole(&self, compare: &Compare, scratch: &mut Scratch, out: &mut Register) {
+        let Scratch { whole, words, .. } = scratch;
+        whole.clear();
+        whole.resize(USERS, 0);
+        for part in self.scanned() {
+            self.each(part, words, |row, place| {
+                // Without its error case: the types that come here have none.
+                whole[place] += part.measured.exact(row).unwrap_or(0);
+            });
+        }
+        let (low, high) = hundredths::range(compare.low, compare.high);
+        in_range(whole, low, high, compare.negated, Fold::Set, out.words_mut());
     }
 
-    fn extreme(&self, compare: &Compare, best: fn(f64, f64) -> f64) -> Register {
-        let mut found: Vec<f64> = vec![f64::NAN; CHUNK_USERS as usize];
-        self.each(|part, row, place| {
-            if let Some(value) = value(part, row) {
-                found[place] = best(found[place], value);
-            }
-        });
-        pass(&found, |value| !value.is_nan() && compare.fits(value))
+    fn summed(&self, scratch: &mut Scratch, out: &mut Register, fits: impl Fn(&Sum) -> bool) {
+        let Scratch { sums, words, .. } = scratch;
+        sums.clear();
+        sums.resize(USERS, Sum::default());
+        for part in self.scanned() {
+            self.each(part, words, |row, place| sums[place].add(part.measured.exact(row)));
+        }
+        pass(sums, out, |sum| fits(&sum));
+    }
+
+    fn extreme(&self, compare: &Compare, scratch: &mut Scratch, out: &mut Register, best: fn(f64, f64) -> f64) {
+        let mut found: Vec<f64> = vec![f64::NAN; USERS];
+        for part in self.scanned() {
+            self.each(part, &mut scratch.words, |row, place| {
+                found[place] = best(found[place], part.measured.float(row));
+            });
+        }
+        pass(&found, out, |value| !value.is_nan() && compare.fits(value));
     }
 }
 
-fn value(part: &Part, row: usize) -> Option<f64> {
-    match &part.weight {
-        Weight::Values(values) => values.get(row).copied(),
-        _ => None,
+/// A counter that stays at its greatest value.
+trait Slot: Copy + Default {
+    fn add(&mut self, rows: u8);
+}
+
+impl Slot for u8 {
+    #[inline(always)]
+    fn add(&mut self, rows: u8) {
+        *self = self.saturating_add(rows);
     }
 }
 
-fn holds(own: &OwnWindows, place: usize, part: &Part, row: usize) -> bool {
-    let time = part.times.get(row).copied().unwrap_or(i64::MIN);
+impl Slot for u32 {
+    #[inline(always)]
+    fn add(&mut self, rows: u8) {
+        *self = self.saturating_add(rows as u32);
+    }
+}
+
+/// One for each different place; equal places stand together.
+fn add_once<T: Slot>(slots: &mut [T], places: impl Iterator<Item = usize>) {
+    let mut last = usize::MAX;
+    for place in places {
+        if place != last {
+            slots[place].add(1);
+        }
+        last = place;
+    }
+}
+
+fn fill(everybody: bool, out: &mut Register) {
+    out.words_mut().fill(if everybody { u64::MAX } else { 0 });
+}
+
+fn holds(own: &OwnWindows, place: usize, time: i64) -> bool {
     own.get(place).copied().flatten().is_some_and(|window| window.holds(Timestamp(time)))
 }
 
 /// One bit per slot that fits.
-fn pass<T: Copy>(slots: &[T], fits: impl Fn(T) -> bool) -> Register {
-    let mut register = Register::new();
+fn pass<T: Copy>(slots: &[T], out: &mut Register, fits: impl Fn(T) -> bool) {
     let (chunks, _) = slots.as_chunks::<64>();
-    register.words_mut().iter_mut().zip(chunks).for_each(|(word, slots)| *word = bits::word(slots, &fits));
-    register
+    out.words_mut().iter_mut().zip(chunks).for_each(|(out, slots)| *out = word(slots, &fits));
 }

@@ -62,7 +62,7 @@ fn any(parts: &[PlanNode], everyone: u64) -> Guess {
 fn leaf_guess(leaf: &PlanLeaf, snapshot: &Snapshot, everyone: u64) -> Outcome<Guess> {
     match leaf {
         PlanLeaf::Tag(tested) => tag(tested, snapshot, everyone),
-        PlanLeaf::Crowd(users) => Ok(Guess::exact(users.intersection_len(snapshot.universe()))),
+        PlanLeaf::Crowd(users) => Ok(Guess::exact(users.count())),
         PlanLeaf::Rows(rows) => self::rows(rows, snapshot, everyone),
     }
 }
@@ -89,10 +89,9 @@ fn rows(plan: &RowPlan, snapshot: &Snapshot, everyone: u64) -> Outcome<Guess> {
     let Source::Events(event) = &plan.source else {
         return Ok(Guess { low: 0, likely: everyone / 4, high: everyone });
     };
-    let Some(event) = event else { return Ok(Guess { low: 0, likely: everyone / 2, high: everyone }) };
     let (mut most, mut sum) = (0, 0);
     for day in snapshot.days().iter().filter(|day| touches(&plan.span, snapshot, **day)) {
-        let users = snapshot.rollup(*day, event)?.map_or(0, |rollup| rollup.users.len() as u64);
+        let users = snapshot.rollup(*day, event.as_deref())?.map_or(0, |rollup| rollup.len() as u64);
         (most, sum) = (most.max(users), sum + users);
     }
     let did = Guess { low: 0, likely: (most + (sum - most) / 4).min(everyone), high: sum.min(everyone) };

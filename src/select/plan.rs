@@ -13,7 +13,7 @@ use super::bound::{Bound, BoundFilter, BoundLeaf, BoundMetric, Compare, Form, No
 use super::guess::Guess;
 use super::rules;
 use crate::base::{Interval, Outcome, Problem, Timestamp, Unit, Window, Zone};
-use crate::store::Snapshot;
+use crate::store::{Bitmap, Snapshot};
 
 /// A selection ready to run at one instant over one snapshot.
 #[derive(Debug, Clone)]
@@ -47,7 +47,8 @@ pub enum PlanForm {
 pub enum PlanLeaf {
     Tag(Tested),
     Rows(RowPlan),
-    Crowd(Arc<RoaringBitmap>),
+    /// Its users in the universe.
+    Crowd(Bitmap),
 }
 
 /// A condition over rows, resolved.
@@ -152,9 +153,10 @@ impl Planner<'_> {
         })
     }
 
-    fn crowd(&self, name: &str) -> Outcome<Arc<RoaringBitmap>> {
+    fn crowd(&self, name: &str) -> Outcome<Bitmap> {
         let missing = || Problem::author("SEL-105", format!("crowd `{name}` has no complete version"));
-        self.crowds.get(name).cloned().ok_or_else(missing)
+        let users = self.crowds.get(name).ok_or_else(missing)?;
+        Ok(Bitmap::of(&(&**users & self.snapshot.universe())))
     }
 
     fn at(&self, tested: &Tested) -> Tested {

@@ -6,10 +6,10 @@
 //! (`select/twin.rs`, a test).
 
 use rayon::prelude::*;
-use roaring::RoaringBitmap;
+use roaring::{MultiOps, RoaringBitmap};
 
-use super::bound::{BoundMetric, Compare, Tested};
-use super::fold::{OwnWindows, Scratch, users_of};
+use super::bound::Tested;
+use super::fold::{OwnWindows, Rows, Scratch};
 use super::plan::{Plan, PlanForm, PlanLeaf, PlanNode, RowPlan, Source, TimeSpan};
 use super::source::{self, Part};
 use super::tag;
@@ -40,16 +40,45 @@ impl Plan {
     /// Users who fit, with the exact count of every node, read from one `snapshot`.
     /// Errors: a file of the snapshot that cannot be read.
     pub fn run(&self, snapshot: &Snapshot) -> Outcome<Answer> {
-        let (users, counts) = Engine::new(self, snapshot, true)?.run(self)?;
-        let tree = counted(&self.root, &mut counts.into_iter());
-        Ok(Answer { users, tree })
+        let engine = Engine::new(self, snapshot, true)?;
+        let chunks = engine.chunks(|chunk, scratch| {
+            let (users, counts) = engine.chunk(self, chunk, scratch)?;
+            Ok((bitmap(&users, chunk), counts))
+        })?;
+        let tree = self.tree_of(chunks.iter().map(|(_, counts)| counts));
+        Ok(Answer { users: chunks.into_iter().map(|(users, _)| users).union(), tree })
+    }
+
+    /// The exact count of every node; no bitmap is made of the users.
+    /// Errors: a file of the snapshot that cannot be read.
+    pub fn count(&self, snapshot: &Snapshot) -> Outcome<Counted> {
+        let engine = Engine::new(self, snapshot, true)?;
+        let chunks = engine.chunks(|chunk, scratch| Ok(engine.chunk(self, chunk, scratch)?.1))?;
+        Ok(self.tree_of(chunks.iter()))
     }
 
     /// Users who fit, with the least work: the plan is rewritten and stops where a chunk is empty.
+    /// Errors: a file of the snapshot that cannot be read.
     pub fn users(&self, snapshot: &Snapshot) -> Outcome<RoaringBitmap> {
         let plan = self.rewritten();
-        Ok(Engine::new(&plan, snapshot, false)?.run(&plan)?.0)
+        let engine = Engine::new(&plan, snapshot, false)?;
+        let chunks = engine.chunks(|chunk, scratch| {
+            Ok(bitmap(&engine.chunk(&plan, chunk, scratch)?.0, chunk))
+        })?;
+        Ok(chunks.union())
     }
+
+    fn tree_of<'c>(&self, chunks: impl Iterator<Item = &'c Vec<u64>>) -> Counted {
+        let mut totals = vec![0; nodes(&self.root)];
+        for counts in chunks {
+            totals.iter_mut().zip(counts).for_each(|(total, count)| *total += count);
+        }
+        counted(&self.root, &mut totals.into_iter())
+    }
+}
+
+fn bitmap(users: &Register, chunk: u32) -> RoaringBitmap {
+    if users.is_empty() { RoaringBitmap::new() } else { users.to_bitmap(chunk) }
 }
 
 /// Counts come in the order in which nodes are walked: a node, then its parts.
@@ -73,13 +102,12 @@ enum Ready<'a> {
         parts: Vec<Part>,
     },
     Detail(&'a RowPlan),
-    /// A crowd as portable Roaring bytes, containers read in place.
-    Crowd(Bitmap),
+    Crowd(&'a Bitmap),
 }
 
 struct Engine<'a> {
     snapshot: &'a Snapshot,
-    universe: Bitmap,
+    universe: &'a Bitmap,
     leaves: Vec<Ready<'a>>,
     /// Every node is evaluated and counted; otherwise a join stops when nothing is left.
     counts_all: bool,
@@ -92,28 +120,18 @@ impl<'a> Engine<'a> {
         let mut leaves = vec![];
         collect(&plan.root, &mut leaves);
         let leaves = leaves.into_par_iter().map(|leaf| ready(leaf, snapshot)).collect::<Outcome<_>>()?;
-        let universe = Bitmap::of(snapshot.universe());
+        let universe = snapshot.universe_bitmap();
         Ok(Engine { snapshot, universe, leaves, counts_all, zone: plan.zone, as_of: plan.as_of })
     }
 
-    fn run(&self, plan: &Plan) -> Outcome<(RoaringBitmap, Vec<u64>)> {
-        let chunks: Vec<(Register, Vec<u64>)> = (0..self.snapshot.chunk_count())
-            .into_par_iter()
-            .map_init(Scratch::default, |scratch, chunk| self.chunk(plan, chunk, scratch))
-            .collect::<Outcome<_>>()?;
-        let mut totals = vec![0; nodes(&plan.root)];
-        let mut users = RoaringBitmap::new();
-        for (chunk, (register, counts)) in chunks.iter().enumerate() {
-            totals.iter_mut().zip(counts).for_each(|(total, count)| *total += count);
-            if !register.is_empty() {
-                users |= register.to_bitmap(chunk as u32);
-            }
-        }
-        users.optimize();
-        Ok((users, totals))
+    /// What `each` gives for every chunk, in parallel.
+    fn chunks<T: Send>(&self, each: impl Fn(u32, &mut Scratch) -> Outcome<T> + Sync) -> Outcome<Vec<T>> {
+        let chunks = (0..self.snapshot.chunk_count()).into_par_iter();
+        chunks.map_init(Scratch::default, |scratch, chunk| each(chunk, scratch)).collect()
     }
 
-    fn chunk(&self, plan: &Plan, chunk: u32, scratch: &mut Scratch) -> Outcome<(Register, Vec<u64>)> {
+    /// The users of one chunk, and how many at every node.
+    fn chunk(&self, plan: &Plan, chunk: u32, scratch: &mut Scratch) -> Outcome<(Box<Register>, Vec<u64>)> {
         let mut universe = Register::new();
         if let Some(container) = self.universe.container(chunk) {
             universe.fill(container);
@@ -125,12 +143,13 @@ impl<'a> Engine<'a> {
             universe: &universe,
             attributes: attributes.as_deref(),
             scratch,
+            spare: vec![],
             counts: vec![],
             leaf: 0,
         };
-        let users = walk.node(&plan.root)?;
-        let counts = walk.counts;
-        Ok((*users, counts))
+        let mut users = Box::new(Register::new());
+        walk.node(&plan.root, &mut users)?;
+        Ok((users, walk.counts))
     }
 }
 
@@ -159,7 +178,7 @@ fn leaves(node: &PlanNode) -> usize {
 fn ready<'a>(leaf: &'a PlanLeaf, snapshot: &Snapshot) -> Outcome<Ready<'a>> {
     Ok(match leaf {
         PlanLeaf::Tag(tested) => Ready::Tag(tested),
-        PlanLeaf::Crowd(users) => Ready::Crowd(Bitmap::of(users)),
+        PlanLeaf::Crowd(users) => Ready::Crowd(users),
         PlanLeaf::Rows(plan) => match &plan.source {
             Source::Events(_) => Ready::Events { plan, parts: source::event_parts(plan, snapshot)? },
             Source::Detail { .. } => Ready::Detail(plan),
@@ -174,6 +193,8 @@ struct Walk<'a> {
     universe: &'a Register,
     attributes: Option<&'a Attributes>,
     scratch: &'a mut Scratch,
+    /// Registers that nobody uses at the moment.
+    spare: Vec<Box<Register>>,
     /// Users per node so far, in the order of [`counted`].
     counts: Vec<u64>,
     /// The next leaf, in the order of [`collect`].
@@ -181,76 +202,76 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    fn node(&mut self, node: &PlanNode) -> Outcome<Box<Register>> {
+    /// Writes the users of a node.
+    fn node(&mut self, node: &PlanNode, out: &mut Register) -> Outcome<()> {
         let at = self.counts.len();
         self.counts.push(0);
-        let register = match &node.form {
-            PlanForm::All(parts) => self.all(parts)?,
-            PlanForm::Any(parts) => self.any(parts)?,
+        match &node.form {
+            PlanForm::All(parts) => self.join(parts, out, true)?,
+            PlanForm::Any(parts) => self.join(parts, out, false)?,
             PlanForm::Not(part) => {
-                let inner = self.node(part)?;
-                let mut rest = Box::new(self.universe.clone());
-                rest.and_not(&inner);
-                rest
+                self.node(part, out)?;
+                out.complement();
+                out.and(self.universe);
             }
-            PlanForm::Leaf(_) => self.leaf()?,
-        };
-        self.counts[at] = register.count() as u64;
-        Ok(register)
+            PlanForm::Leaf(_) => self.leaf(out)?,
+        }
+        if self.engine.counts_all {
+            self.counts[at] = out.count() as u64;
+        }
+        Ok(())
     }
 
-    fn all(&mut self, parts: &[PlanNode]) -> Outcome<Box<Register>> {
-        let mut users = Box::new(self.universe.clone());
-        for part in parts {
-            if !self.engine.counts_all && users.is_empty() {
+    fn join(&mut self, parts: &[PlanNode], out: &mut Register, is_all: bool) -> Outcome<()> {
+        let Some((first, rest)) = parts.split_first() else {
+            if is_all { out.clone_from(self.universe) } else { out.clear() }
+            return Ok(());
+        };
+        self.node(first, out)?;
+        for part in rest {
+            if !self.engine.counts_all && is_all && out.is_empty() {
                 self.leaf += leaves(part);
                 continue;
             }
-            users.and(&*self.node(part)?);
+            let mut next = self.spare.pop().unwrap_or_default();
+            self.node(part, &mut next)?;
+            if is_all { out.and(&next) } else { out.or(&next) }
+            self.spare.push(next);
         }
-        Ok(users)
+        Ok(())
     }
 
-    fn any(&mut self, parts: &[PlanNode]) -> Outcome<Box<Register>> {
-        let mut users = Box::new(Register::new());
-        for part in parts {
-            users.or(&*self.node(part)?);
-        }
-        Ok(users)
-    }
-
-    fn leaf(&mut self) -> Outcome<Box<Register>> {
+    fn leaf(&mut self, out: &mut Register) -> Outcome<()> {
         let engine = self.engine;
-        let mut users = match engine.leaves.get(self.leaf) {
-            Some(Ready::Tag(tested)) => tag::users_of(tested, self.attributes, engine.as_of, &engine.zone)?,
-            Some(Ready::Events { plan, parts }) => self.rows(plan, parts)?,
+        match engine.leaves.get(self.leaf) {
+            Some(Ready::Tag(tested)) => {
+                tag::users_of(tested, self.attributes, engine.as_of, &engine.zone, out)?;
+            }
+            Some(Ready::Events { plan, parts }) => self.rows(plan, parts, out)?,
             Some(Ready::Detail(plan)) => {
                 let parts = source::detail_parts(plan, engine.snapshot, self.chunk)?;
-                self.rows(plan, &parts)?
+                self.rows(plan, &parts, out)?;
             }
-            Some(Ready::Crowd(crowd)) => self.crowd(crowd),
-            None => Register::new(),
-        };
+            Some(Ready::Crowd(crowd)) => self.crowd(crowd, out),
+            None => out.clear(),
+        }
         self.leaf += 1;
-        users.and(self.universe);
-        Ok(Box::new(users))
+        out.and(self.universe);
+        Ok(())
     }
 
-    fn crowd(&self, crowd: &Bitmap) -> Register {
-        let mut users = Register::new();
+    fn crowd(&self, crowd: &Bitmap, out: &mut Register) {
+        out.clear();
         if let Some(container) = crowd.container(self.chunk) {
-            users.fill(container);
+            out.fill(container);
         }
-        users
     }
 
-    fn rows(&mut self, plan: &RowPlan, parts: &[Part]) -> Outcome<Register> {
+    fn rows(&mut self, plan: &RowPlan, parts: &[Part], out: &mut Register) -> Outcome<()> {
         let own = self.own_windows(plan)?;
-        let did_nothing_matters = plan.metric != BoundMetric::Count || plan.compare != Compare::AT_LEAST_ONE;
-        if parts.is_empty() && !did_nothing_matters {
-            return Ok(Register::new());
-        }
-        Ok(users_of(&plan.metric, &plan.compare, parts, self.chunk, own.as_ref(), self.scratch))
+        let rows = Rows { parts, chunk: self.chunk, own: own.as_ref(), zone: &self.engine.zone };
+        rows.users(&plan.metric, &plan.compare, self.scratch, out);
+        Ok(())
     }
 
     /// `[X, X + gap)` per user of the chunk, where the plan asks for it.

@@ -1,0 +1,134 @@
+//! The filter of a condition on the rows of one strip, ready to be asked for any range of rows.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::bits::{Fold, in_range};
+use super::bound::BoundFilter;
+use super::lane::Lane;
+use crate::base::Zone;
+use crate::store::{Strip, Times};
+
+/// Which rows pass.
+pub enum Mask {
+    All(Vec<Mask>),
+    Any(Vec<Mask>),
+    Not(Box<Mask>),
+    Lane(Lane),
+    /// Rows with a time in `[from, to)`; rows without one do not pass.
+    Window { times: Arc<Times>, from: i64, to: i64 },
+}
+
+impl Mask {
+    /// `filter` on the rows of a strip whose columns are called `names`.
+    pub fn of(filter: &BoundFilter, strip: &Strip, names: &[String], zone: &Zone) -> Mask {
+        let several = |parts: &[BoundFilter]| {
+            parts.iter().map(|part| Mask::of(part, strip, names, zone)).collect::<Vec<_>>()
+        };
+        match filter {
+            BoundFilter::All(parts) => Mask::All(several(parts)),
+            BoundFilter::Any(parts) => Mask::Any(several(parts)),
+            BoundFilter::Not(part) => Mask::Not(Box::new(Mask::of(part, strip, names, zone))),
+            BoundFilter::Test(tested) => {
+                let at = names.iter().position(|name| *name == tested.column);
+                let column = at.and_then(|at| strip.columns.get(at)?.as_ref());
+                Mask::Lane(Lane::new(&tested.check, column, strip.len(), zone))
+            }
+        }
+    }
+
+    /// One bit per row of `range`, in a word per 64 rows; bits beyond the range are clear.
+    pub fn fill(&self, range: Range<usize>, out: &mut Vec<u64>) {
+        out.clear();
+        out.resize(range.len().div_ceil(64), 0);
+        self.write(range, out);
+    }
+
+    fn write(&self, range: Range<usize>, out: &mut [u64]) {
+        match self {
+            Mask::All(parts) => join(parts, range, out, true),
+            Mask::Any(parts) => join(parts, range, out, false),
+            Mask::Not(part) => {
+                part.write(range.clone(), out);
+                out.iter_mut().for_each(|word| *word = !*word);
+                trim(range.len(), out);
+            }
+            Mask::Lane(lane) => lane.fill(range, out),
+            Mask::Window { times, from, to } => within(times, range, *from, *to, out),
+        }
+    }
+}
+
+fn join(parts: &[Mask], range: Range<usize>, out: &mut [u64], is_all: bool) {
+    let Some((first, rest)) = parts.split_first() else {
+        out.fill(if is_all { u64::MAX } else { 0 });
+        trim(range.len(), out);
+        return;
+    };
+    first.write(range.clone(), out);
+    if rest.is_empty() {
+        return;
+    }
+    let mut next = vec![0; out.len()];
+    for part in rest {
+        part.write(range.clone(), &mut next);
+        let words = out.iter_mut().zip(&next);
+        words.for_each(|(word, next)| if is_all { *word &= next } else { *word |= next });
+    }
+}
+
+/// Clears the bits beyond `len`.
+fn trim(len: usize, out: &mut [u64]) {
+    if let (Some(last), true) = (out.last_mut(), !len.is_multiple_of(64)) {
+        *last &= (1 << (len % 64)) - 1;
+    }
+}
+
+fn within(times: &Times, range: Range<usize>, from: i64, to: i64, out: &mut [u64]) {
+    let last = to.saturating_sub(1);
+    match times {
+        Times::After { base, after } => {
+            // Beyond the ends of what is stored, an end of the window says nothing more.
+            let near = |time: i64| time.saturating_sub(*base).clamp(-1, u32::MAX as i64 + 1);
+            let (low, high) = (near(from).max(0), near(last).min(u32::MAX as i64));
+            match low <= high && low <= u32::MAX as i64 {
+                true => in_range(&after[range], low as u32, high as u32, false, Fold::Set, out),
+                false => out.fill(0),
+            }
+        }
+        Times::Plain(times) => {
+            in_range(&times[range], from.max(i64::MIN + 1), last, false, Fold::Set, out);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_window_holds_the_times_inside(
+            times in prop::collection::vec(-500i64..500, 1..100), far in prop::option::of(any::<i64>()),
+            from in prop_oneof![-600i64..600, any::<i64>()], to in prop_oneof![-600i64..600, any::<i64>()], skip in 0usize..100,
+        ) {
+            let all: Vec<i64> = times.into_iter().chain(far).collect();
+            let skip = skip.min(all.len());
+            let kept = if far.is_some() {
+                Times::Plain(all.clone())
+            } else {
+                let base = all.iter().min().copied().unwrap_or(0);
+                Times::After { base, after: all.iter().map(|time| (time - base) as u32).collect() }
+            };
+            let mask = Mask::Window { times: Arc::new(kept), from, to };
+            let mut words = vec![];
+            mask.fill(skip..all.len(), &mut words);
+            for (at, time) in all[skip..].iter().enumerate() {
+                let expected = *time != i64::MIN && from <= *time && *time < to;
+                prop_assert_eq!(words[at / 64] >> (at % 64) & 1 == 1, expected, "{}", time);
+            }
+        }
+    }
+}
