@@ -1,9 +1,7 @@
 //! Comparisons to bits: 64 values become one word without a branch, so that the compiler can use
-//! the machine's wide registers. Each kernel is compiled for several generations of processors;
-//! the right one is chosen when the program runs.
+//! the machine's wide registers.
 
 use arrow::buffer::{BooleanBuffer, Buffer};
-use multiversion::multiversion;
 
 /// How new bits meet those that are there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,32 +11,9 @@ pub enum Fold {
     Or,
 }
 
-/// One bit per value in the closed range (outside it if `negated`); `out` has a word per 64 values.
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2", "x86_64+sse4.2"))]
-pub fn in_range<T: Copy + PartialOrd>(
-    values: &[T],
-    low: T,
-    high: T,
-    negated: bool,
-    fold: Fold,
-    out: &mut [u64],
-) {
-    let (whole, rest) = values.as_chunks::<64>();
-    let tail = rest.len();
-    for (out, chunk) in out.iter_mut().zip(whole) {
-        let found = word(chunk, |value| ((low <= value) & (value <= high)) != negated);
-        *out = folded(*out, found, fold);
-    }
-    if let (Some(out), true) = (out.get_mut(whole.len()), tail > 0) {
-        let found = rest.iter().enumerate().fold(0, |bits, (at, value)| {
-            bits | ((((low <= *value) & (*value <= high)) != negated) as u64) << at
-        });
-        *out = folded(*out, found, fold);
-    }
-}
-
+/// How a word of new bits meets the old one.
 #[inline(always)]
-fn folded(old: u64, new: u64, fold: Fold) -> u64 {
+pub fn folded(old: u64, new: u64, fold: Fold) -> u64 {
     match fold {
         Fold::Set => new,
         Fold::And => old & new,
@@ -98,8 +73,7 @@ mod tests {
             let found = bits(&values, |value| value >= low);
             let asked: Vec<bool> = values.iter().map(|value| *value >= low).collect();
             prop_assert_eq!(found.iter().collect::<Vec<_>>(), asked.clone());
-            let mut words = vec![0; values.len().div_ceil(64)];
-            in_range(&values, low, i64::MAX, false, Fold::Set, &mut words);
+            let words: Vec<u64> = found.bit_chunks().iter_padded().collect();
             let mut set = vec![];
             each_set(&words, |at| set.push(at));
             prop_assert_eq!(set, (0..asked.len()).filter(|at| asked[*at]).collect::<Vec<_>>());

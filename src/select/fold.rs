@@ -1,9 +1,10 @@
 //! The metric over one chunk's rows, and which users its comparison lets through.
 
-use super::bits::{Fold, each_set, in_range, word};
+use super::bits::{Fold, each_set, word};
 use super::bound::{BoundMetric, Compare};
 use super::hundredths;
-use super::source::{Part, PartRows, Scanned};
+use super::ranges::in_range;
+use super::source::{Measured, Part, PartRows, Scanned};
 use crate::base::{CHUNK_USERS, Day, Interval, Timestamp, Zone};
 use crate::store::{Register, Rollup};
 
@@ -17,11 +18,28 @@ pub type OwnWindows = Vec<Option<Interval>>;
 /// Scratch space of one thread: slots for the users of a chunk, and words for the rows of a part.
 #[derive(Default)]
 pub struct Scratch {
-    small: Vec<u8>,
-    large: Vec<u32>,
-    whole: Vec<i64>,
-    sums: Vec<Sum>,
+    small: Slots<u8>,
+    large: Slots<u32>,
+    whole: Slots<i64>,
+    sums: Slots<Sum>,
     words: Vec<u64>,
+}
+
+/// One slot per user of a chunk, made when first needed; a position always has its slot.
+#[derive(Default)]
+struct Slots<T>(Option<Box<[T; USERS]>>);
+
+impl<T: Copy + Default> Slots<T> {
+    /// The slots, each with nothing in it.
+    fn cleared(&mut self) -> &mut [T; USERS] {
+        let slots = self.0.get_or_insert_with(|| {
+            // By way of a vector: an array of this size would not fit every stack.
+            let fresh = vec![T::default(); USERS].into_boxed_slice();
+            fresh.try_into().unwrap_or_else(|_| Box::new([T::default(); USERS]))
+        });
+        slots.fill(T::default());
+        slots
+    }
 }
 
 /// The sum of a user: whole hundredths exactly, other floats with their rounding error carried
@@ -122,21 +140,26 @@ impl Rows<'_> {
 
     /// Calls `look` with (row, place) for every row of a part that passes and lies in its window.
     #[inline(always)]
-    fn each(&self, part: &Scanned, words: &mut Vec<u64>, mut look: impl FnMut(usize, usize)) {
+    fn each(&self, part: &Scanned, words: &mut Vec<u64>, mut look: impl FnMut(usize, u16)) {
+        match self.own {
+            None => self.each_passing(part, words, look),
+            Some(own) => self.each_passing(part, words, |row, place| {
+                if holds(own, place, part.times.at(row, self.zone)) {
+                    look(row, place);
+                }
+            }),
+        }
+    }
+
+    #[inline(always)]
+    fn each_passing(&self, part: &Scanned, words: &mut Vec<u64>, mut look: impl FnMut(usize, u16)) {
         let range = part.strip.users.range(self.chunk);
-        let places = &part.strip.users.places;
-        let mut look = |row: usize| {
-            let place = places[row] as usize;
-            if self.own.is_none_or(|own| holds(own, place, part.times.at(row, self.zone))) {
-                look(row, place);
-            }
-        };
+        let (first, places) = (range.start, &part.strip.users.places[range.clone()]);
         match &part.mask {
-            None => range.for_each(look),
+            None => places.iter().enumerate().for_each(|(at, place)| look(first + at, *place)),
             Some(mask) => {
-                let first = range.start;
                 mask.fill(range, words);
-                each_set(words, |at| look(first + at));
+                each_set(words, |at| look(first + at, places[at]));
             }
         }
     }
@@ -147,7 +170,7 @@ impl Rows<'_> {
             rollup.of_chunk(self.chunk).0.iter().for_each(|place| out.set(*place));
         }
         for part in self.scanned() {
-            self.each(part, &mut scratch.words, |_, place| out.set(place as u16));
+            self.each(part, &mut scratch.words, |_, place| out.set(place));
         }
     }
 
@@ -160,31 +183,41 @@ impl Rows<'_> {
         }
         let Scratch { small, large, words, .. } = scratch;
         if is_small {
-            self.add_up(small, words, once);
-            in_range(small, low as u8, high as u8, compare.negated, Fold::Set, out.words_mut());
+            let slots = small.cleared();
+            if *compare == Compare::AT_LEAST_ONE { self.mark(slots, words) } else { self.add_up(slots, words, once) }
+            in_range(slots, low as u8, high as u8, compare.negated, Fold::Set, out.words_mut());
         } else {
-            self.add_up(large, words, once);
-            in_range(large, low as u32, high as u32, compare.negated, Fold::Set, out.words_mut());
+            let slots = large.cleared();
+            self.add_up(slots, words, once);
+            in_range(slots, low as u32, high as u32, compare.negated, Fold::Set, out.words_mut());
         }
     }
 
-    fn add_up<T: Slot>(&self, slots: &mut Vec<T>, words: &mut Vec<u64>, once: bool) {
-        slots.clear();
-        slots.resize(USERS, T::default());
+    /// One for everybody who has a row.
+    fn mark(&self, slots: &mut [u8; USERS], words: &mut Vec<u64>) {
+        for rollup in self.counted_before() {
+            rollup.of_chunk(self.chunk).0.iter().for_each(|place| slots[*place as usize] = 1);
+        }
+        for part in self.scanned() {
+            self.each(part, words, |_, place| slots[place as usize] = 1);
+        }
+    }
+
+    fn add_up<T: Slot>(&self, slots: &mut [T; USERS], words: &mut Vec<u64>, once: bool) {
         for rollup in self.counted_before() {
             let (places, counts) = rollup.of_chunk(self.chunk);
             match once {
-                true => add_once(slots, places.iter().map(|place| *place as usize)),
+                true => add_once(slots, places),
                 false => places.iter().zip(counts).for_each(|(place, n)| slots[*place as usize].add(*n)),
             }
         }
         for part in self.scanned() {
             // Rows of a user stand together, so a new one differs from the last.
-            let mut last = usize::MAX;
+            let mut last = None;
             self.each(part, words, |_, place| {
-                if !once || place != last {
-                    slots[place].add(1);
-                    last = place;
+                if !once || last != Some(place) {
+                    slots[place as usize].add(1);
+                    last = Some(place);
                 }
             });
         }
@@ -201,7 +234,7 @@ impl Rows<'_> {
         for part in self.parts {
             match &part.rows {
                 PartRows::Scanned(scanned) => self.each(scanned, &mut scratch.words, |row, place| {
-                    pairs.push((place as u16, value(part.day, scanned, row)));
+                    pairs.push((place, value(part.day, scanned, row)));
                 }),
                 PartRows::Counted(rollup) => {
                     let day = part.day.map_or(0, |day| day.0 as u32 as u64);
@@ -211,9 +244,7 @@ impl Rows<'_> {
         }
         pairs.sort_unstable();
         pairs.dedup();
-        let slots = &mut scratch.large;
-        slots.clear();
-        slots.resize(USERS, 0);
+        let slots = scratch.large.cleared();
         pairs.iter().for_each(|(place, _)| slots[*place as usize] += 1);
         pass(slots, out, |count| compare.fits(count as f64));
     }
@@ -221,24 +252,27 @@ impl Rows<'_> {
     /// Money: every value is whole hundredths, and so is the sum.
     fn summed_whole(&self, compare: &Compare, scratch: &mut Scratch, out: &mut Register) {
         let Scratch { whole, words, .. } = scratch;
-        whole.clear();
-        whole.resize(USERS, 0);
+        let sums = whole.cleared();
         for part in self.scanned() {
-            self.each(part, words, |row, place| {
-                // Without its error case: the types that come here have none.
-                whole[place] += part.measured.exact(row).unwrap_or(0);
-            });
+            match &part.measured {
+                Measured::Hundredths(values) => {
+                    self.each(part, words, |row, place| sums[place as usize] += values[row] as i64);
+                }
+                // The types that come here are all whole.
+                other => self.each(part, words, |row, place| {
+                    sums[place as usize] += other.exact(row).unwrap_or(0);
+                }),
+            }
         }
         let (low, high) = hundredths::range(compare.low, compare.high);
-        in_range(whole, low, high, compare.negated, Fold::Set, out.words_mut());
+        in_range(sums, low, high, compare.negated, Fold::Set, out.words_mut());
     }
 
     fn summed(&self, scratch: &mut Scratch, out: &mut Register, fits: impl Fn(&Sum) -> bool) {
         let Scratch { sums, words, .. } = scratch;
-        sums.clear();
-        sums.resize(USERS, Sum::default());
+        let sums = sums.cleared();
         for part in self.scanned() {
-            self.each(part, words, |row, place| sums[place].add(part.measured.exact(row)));
+            self.each(part, words, |row, place| sums[place as usize].add(part.measured.exact(row)));
         }
         pass(sums, out, |sum| fits(&sum));
     }
@@ -247,7 +281,8 @@ impl Rows<'_> {
         let mut found: Vec<f64> = vec![f64::NAN; USERS];
         for part in self.scanned() {
             self.each(part, &mut scratch.words, |row, place| {
-                found[place] = best(found[place], part.measured.float(row));
+                let best_of = &mut found[place as usize];
+                *best_of = best(*best_of, part.measured.float(row));
             });
         }
         pass(&found, out, |value| !value.is_nan() && compare.fits(value));
@@ -274,13 +309,13 @@ impl Slot for u32 {
 }
 
 /// One for each different place; equal places stand together.
-fn add_once<T: Slot>(slots: &mut [T], places: impl Iterator<Item = usize>) {
-    let mut last = usize::MAX;
+fn add_once<T: Slot>(slots: &mut [T; USERS], places: &[u16]) {
+    let mut last = None;
     for place in places {
-        if place != last {
-            slots[place].add(1);
+        if last != Some(*place) {
+            slots[*place as usize].add(1);
         }
-        last = place;
+        last = Some(*place);
     }
 }
 
@@ -288,8 +323,8 @@ fn fill(everybody: bool, out: &mut Register) {
     out.words_mut().fill(if everybody { u64::MAX } else { 0 });
 }
 
-fn holds(own: &OwnWindows, place: usize, time: i64) -> bool {
-    own.get(place).copied().flatten().is_some_and(|window| window.holds(Timestamp(time)))
+fn holds(own: &OwnWindows, place: u16, time: i64) -> bool {
+    own.get(place as usize).copied().flatten().is_some_and(|window| window.holds(Timestamp(time)))
 }
 
 /// One bit per slot that fits.

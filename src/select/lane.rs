@@ -12,7 +12,8 @@ use arrow::datatypes::{
     Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, TimestampMillisecondType, UInt8Type, UInt16Type,
 };
 
-use super::bits::{Fold, and_bits, in_range};
+use super::bits::{Fold, and_bits};
+use super::ranges::{Wide, in_range};
 use super::check::Check;
 use super::column;
 use super::hundredths;
@@ -38,7 +39,10 @@ impl Lane {
     pub fn new(check: &Check, column: Option<&ArrayRef>, len: usize, zone: &Zone) -> Lane {
         let Some(column) = column else { return Lane::bits(absent(check, len)) };
         match ranged(check, column) {
-            Some(values) => Lane { values, known: column.nulls().map(|nulls| nulls.inner().clone()) },
+            Some(values) => {
+                let nulls = column.nulls().filter(|nulls| nulls.null_count() > 0);
+                Lane { values, known: nulls.map(|nulls| nulls.inner().clone()) }
+            }
             None => Lane::bits(column::test(check, column, zone)),
         }
     }
@@ -71,7 +75,7 @@ struct Ranges<T: ArrowNativeType> {
     negated: bool,
 }
 
-impl<T: ArrowNativeType + PartialOrd + Send + Sync> Fill for Ranges<T> {
+impl<T: ArrowNativeType + Wide + Send + Sync> Fill for Ranges<T> {
     fn fill(&self, range: Range<usize>, out: &mut [u64]) {
         let values = &self.values[range];
         let (first, rest) = match self.ranges.split_first() {
@@ -135,13 +139,16 @@ fn of_ranges<T: ArrowPrimitiveType>(
     column: &ArrayRef,
     ranges: Vec<(T::Native, T::Native)>,
     negated: bool,
-) -> Box<dyn Fill> {
+) -> Box<dyn Fill>
+where
+    T::Native: Wide,
+{
     Box::new(Ranges { values: column.as_primitive::<T>().values().clone(), ranges, negated })
 }
 
 fn whole<T: ArrowPrimitiveType>(column: &ArrayRef, ranges: &[(i64, i64)], negated: bool) -> Box<dyn Fill>
 where
-    T::Native: TryFrom<i64> + Bound,
+    T::Native: TryFrom<i64> + Bound + Wide,
 {
     of_ranges::<T>(column, cut(ranges), negated)
 }
@@ -173,7 +180,7 @@ fn cut<T: TryFrom<i64> + Bound + Copy>(ranges: &[(i64, i64)]) -> Vec<(T, T)> {
 /// Each distinct text is looked at once; the codes that pass become ranges, if those are few.
 fn coded<K: ArrowDictionaryKeyType>(check: &Check, column: &ArrayRef) -> Option<Box<dyn Fill>>
 where
-    K::Native: TryFrom<usize> + PartialOrd,
+    K::Native: TryFrom<usize> + Wide,
 {
     let all = column.as_dictionary::<K>();
     let words = all.values().as_string_opt::<i32>()?;

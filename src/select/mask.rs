@@ -3,9 +3,10 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::bits::{Fold, in_range};
+use super::bits::Fold;
 use super::bound::BoundFilter;
 use super::lane::Lane;
+use super::ranges::in_range;
 use crate::base::Zone;
 use crate::store::{Strip, Times};
 
@@ -87,7 +88,7 @@ fn trim(len: usize, out: &mut [u64]) {
 fn within(times: &Times, range: Range<usize>, from: i64, to: i64, out: &mut [u64]) {
     let last = to.saturating_sub(1);
     match times {
-        Times::After { base, after } => {
+        Times::After { base, after, .. } => {
             // Beyond the ends of what is stored, an end of the window says nothing more.
             let near = |time: i64| time.saturating_sub(*base).clamp(-1, u32::MAX as i64 + 1);
             let (low, high) = (near(from).max(0), near(last).min(u32::MAX as i64));
@@ -120,7 +121,8 @@ mod tests {
                 Times::Plain(all.clone())
             } else {
                 let base = all.iter().min().copied().unwrap_or(0);
-                Times::After { base, after: all.iter().map(|time| (time - base) as u32).collect() }
+                let last = all.iter().max().copied().unwrap_or(0);
+                Times::After { base, last, after: all.iter().map(|time| (time - base) as u32).collect() }
             };
             let mask = Mask::Window { times: Arc::new(kept), from, to };
             let mut words = vec![];

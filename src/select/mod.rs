@@ -23,6 +23,7 @@ pub mod json;
 mod lane;
 mod mask;
 pub mod plan;
+mod ranges;
 pub mod rules;
 pub mod run;
 mod source;

@@ -295,11 +295,12 @@ impl<'a> Reader<'a> {
     fn in_window(&self, times: &RowTimes, len: usize) -> Option<Mask> {
         let counts_days = self.plan.metric == BoundMetric::Days;
         let mask = match (&self.plan.span, times) {
+            (TimeSpan::Fixed(window), RowTimes::Own(own)) if own.are_all_in(*window) => return None,
             (TimeSpan::Fixed(window), _) => self.between(times, *window, len),
             // Rows without a time count where no window asks for one; on no day, though.
             (TimeSpan::Until(until), RowTimes::Own(own)) => {
                 let window = Interval { from: Timestamp(i64::MIN), to: until.plus(1) };
-                match own.all_in(window) {
+                match own.are_all_in(window) {
                     true => return None,
                     false if counts_days => self.between(times, window, len),
                     false => self.not_after(times, *until, len),

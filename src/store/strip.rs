@@ -44,8 +44,8 @@ pub struct Users {
 /// Instants of rows, epoch milliseconds.
 #[derive(Debug)]
 pub enum Times {
-    /// Milliseconds after `base`.
-    After { base: i64, after: Vec<u32> },
+    /// Milliseconds after `base`, the first instant; the last one is known too.
+    After { base: i64, last: i64, after: Vec<u32> },
     /// As they are; `i64::MIN` where missing.
     Plain(Vec<i64>),
 }
@@ -101,7 +101,10 @@ impl Times {
         let after = |time: i64| u32::try_from(time.checked_sub(base)?).ok();
         let short: Option<Vec<u32>> = times.iter().map(|time| after(time?)).collect();
         match short {
-            Some(after) => Times::After { base, after },
+            Some(after) => {
+                let last = base + after.iter().max().map_or(0, |after| *after as i64);
+                Times::After { base, last, after }
+            }
             None => Times::Plain(times.iter().map(|time| time.unwrap_or(i64::MIN)).collect()),
         }
     }
@@ -109,22 +112,14 @@ impl Times {
     /// The instant of a row; `i64::MIN` where it is missing.
     pub fn at(&self, row: usize) -> i64 {
         match self {
-            Times::After { base, after } => base + after[row] as i64,
+            Times::After { base, after, .. } => base + after[row] as i64,
             Times::Plain(times) => times[row],
         }
     }
 
-    /// Do all rows have a time, inside `window`?
-    pub fn all_in(&self, window: Interval) -> bool {
-        match self {
-            Times::After { base, after } => {
-                let last = after.iter().max().map_or(*base, |after| base + *after as i64);
-                window.from.0 <= *base && last < window.to.0
-            }
-            Times::Plain(times) => {
-                times.iter().all(|time| (window.from.0.max(i64::MIN + 1)..window.to.0).contains(time))
-            }
-        }
+    /// Is it known at once that all rows have a time, and that it lies inside `window`?
+    pub fn are_all_in(&self, window: Interval) -> bool {
+        matches!(self, Times::After { base, last, .. } if window.from.0 <= *base && *last < window.to.0)
     }
 
     fn bytes(&self) -> usize {
