@@ -1,16 +1,19 @@
 //! The metric over one chunk's rows, and which users its comparison lets through.
 
+use arrow::buffer::BooleanBuffer;
+
 use super::bits::{Fold, each_set, word};
 use super::bound::{BoundMetric, Compare};
 use super::hundredths;
 use super::ranges::in_range;
 use super::source::{Measured, Part, PartRows, Scanned};
+use super::tally;
 use crate::base::{CHUNK_USERS, Day, Interval, Timestamp, Zone};
 use crate::store::{Register, Rollup};
 
 const USERS: usize = CHUNK_USERS as usize;
-/// Below so many entries in a chunk, bits are set one by one instead of over all users.
-const FEW_ENTRIES: usize = 2_048;
+/// Below so many rows in a chunk, bits are set one by one instead of over all users.
+const FEW_ROWS: usize = 2_048;
 
 /// The windows of a chunk's users, where each has one of their own.
 pub type OwnWindows = Vec<Option<Interval>>;
@@ -84,9 +87,9 @@ impl Rows<'_> {
     /// Shape: one bit per user; users without rows are judged by the metric over nothing.
     pub fn users(&self, metric: &BoundMetric, compare: &Compare, scratch: &mut Scratch, out: &mut Register) {
         match metric {
-            BoundMetric::Count if *compare == Compare::AT_LEAST_ONE && self.are_few() => self.did(scratch, out),
-            BoundMetric::Count => self.counted(compare, scratch, out, false),
-            BoundMetric::Days if self.has_a_part_per_day() => self.counted(compare, scratch, out, true),
+            BoundMetric::Count if *compare == Compare::AT_LEAST_ONE => self.did(scratch, out),
+            BoundMetric::Count => self.counted(compare, scratch, out),
+            BoundMetric::Days if self.has_a_part_per_day() => self.days(compare, scratch, out),
             BoundMetric::Days => self.distinct(compare, scratch, out, |day, part, row| {
                 day.map_or_else(|| self.day(part, row), |day| day.0 as u32 as u64)
             }),
@@ -107,21 +110,15 @@ impl Rows<'_> {
     fn scanned(&self) -> impl Iterator<Item = &Scanned> {
         self.parts.iter().filter_map(|part| match &part.rows {
             PartRows::Scanned(scanned) => Some(scanned),
-            PartRows::Counted(_) => None,
+            _ => None,
         })
     }
 
     fn counted_before(&self) -> impl Iterator<Item = &Rollup> {
         self.parts.iter().filter_map(|part| match &part.rows {
             PartRows::Counted(rollup) => Some(rollup),
-            PartRows::Scanned(_) => None,
+            _ => None,
         })
-    }
-
-    fn are_few(&self) -> bool {
-        let counted = self.counted_before().map(|rollup| rollup.of_chunk(self.chunk).0.len());
-        let scanned = self.scanned().map(|part| part.strip.users.range(self.chunk).len());
-        counted.chain(scanned).sum::<usize>() < FEW_ENTRIES
     }
 
     fn are_whole(&self) -> bool {
@@ -129,8 +126,9 @@ impl Rows<'_> {
     }
 
     fn has_a_part_per_day(&self) -> bool {
-        self.parts.windows(2).all(|pair| pair[0].day.is_some() && pair[0].day != pair[1].day)
+        self.parts.windows(2).all(|pair| pair[0].day != pair[1].day)
             && self.parts.iter().all(|part| part.day.is_some())
+            && self.parts.len() <= tally::MOST
     }
 
     /// The local day of a detail row; rows without a time have been left out.
@@ -164,18 +162,53 @@ impl Rows<'_> {
         }
     }
 
+    /// Everybody who has a row.
     fn did(&self, scratch: &mut Scratch, out: &mut Register) {
         out.clear();
-        for rollup in self.counted_before() {
-            rollup.of_chunk(self.chunk).0.iter().for_each(|place| out.set(*place));
-        }
-        for part in self.scanned() {
-            self.each(part, &mut scratch.words, |_, place| out.set(place));
+        self.parts.iter().for_each(|part| self.add_users(part, scratch, out));
+    }
+
+    /// Adds everybody who has a row in a part.
+    fn add_users(&self, part: &Part, scratch: &mut Scratch, out: &mut Register) {
+        match &part.rows {
+            PartRows::Did(bits) => bits.add_to(self.chunk, out),
+            PartRows::Counted(rollup) => {
+                rollup.of_chunk(self.chunk).0.iter().for_each(|place| out.set(*place));
+            }
+            PartRows::Scanned(scanned) => self.add_scanned(scanned, scratch, out),
         }
     }
 
-    /// Rows per user, or days where `once` per part: in small slots if the comparison allows.
-    fn counted(&self, compare: &Compare, scratch: &mut Scratch, out: &mut Register, once: bool) {
+    fn add_scanned(&self, part: &Scanned, scratch: &mut Scratch, out: &mut Register) {
+        let Scratch { small, words, .. } = scratch;
+        let users = &part.strip.users;
+        let range = users.range(self.chunk);
+        if range.len() < FEW_ROWS {
+            return self.each(part, words, |_, place| out.set(place));
+        }
+        let slots = small.cleared();
+        match (&part.mask, self.own) {
+            (_, Some(_)) => self.each(part, words, |_, place| slots[place as usize] = 1),
+            (mask, None) => {
+                // One bit is left per user, on the last row.
+                let (first, lasts) = (range.start, users.lasts.slice(range.start, range.len()));
+                match mask {
+                    Some(mask) => mask.fill(range, words),
+                    None => {
+                        words.clear();
+                        words.resize(range.len().div_ceil(64), u64::MAX);
+                    }
+                }
+                to_last(words, &lasts);
+                let places = &users.places[first..];
+                each_set(words, |at| slots[places[at] as usize] = 1);
+            }
+        }
+        in_range(slots, 1, 1, false, Fold::Or, out.words_mut());
+    }
+
+    /// Rows per user, in small slots if the comparison allows.
+    fn counted(&self, compare: &Compare, scratch: &mut Scratch, out: &mut Register) {
         let (low, high) = (compare.low.ceil().max(0.0), compare.high.floor());
         let is_small = low <= u8::MAX as f64 && (high < u8::MAX as f64 || high >= u32::MAX as f64);
         if high < 0.0 || low > u32::MAX as f64 {
@@ -184,42 +217,44 @@ impl Rows<'_> {
         let Scratch { small, large, words, .. } = scratch;
         if is_small {
             let slots = small.cleared();
-            if *compare == Compare::AT_LEAST_ONE { self.mark(slots, words) } else { self.add_up(slots, words, once) }
+            self.add_up(slots, words);
             in_range(slots, low as u8, high as u8, compare.negated, Fold::Set, out.words_mut());
         } else {
             let slots = large.cleared();
-            self.add_up(slots, words, once);
+            self.add_up(slots, words);
             in_range(slots, low as u32, high as u32, compare.negated, Fold::Set, out.words_mut());
         }
     }
 
-    /// One for everybody who has a row.
-    fn mark(&self, slots: &mut [u8; USERS], words: &mut Vec<u64>) {
-        for rollup in self.counted_before() {
-            rollup.of_chunk(self.chunk).0.iter().for_each(|place| slots[*place as usize] = 1);
+    /// Days per user: the bits of each day are added to counters of one bit per plane.
+    fn days(&self, compare: &Compare, scratch: &mut Scratch, out: &mut Register) {
+        let mut made: Vec<Box<Register>> = vec![];
+        for part in &self.parts[..] {
+            if self.kept_bits(part).is_none() {
+                let mut users = Box::new(Register::new());
+                self.add_users(part, scratch, &mut users);
+                made.push(users);
+            }
         }
-        for part in self.scanned() {
-            self.each(part, words, |_, place| slots[place as usize] = 1);
+        let kept = self.parts.iter().filter_map(|part| self.kept_bits(part));
+        let days: Vec<&Register> = kept.chain(made.iter().map(|users| &**users)).collect();
+        tally::days(&days, compare, out);
+    }
+
+    fn kept_bits<'p>(&self, part: &'p Part) -> Option<&'p Register> {
+        match &part.rows {
+            PartRows::Did(bits) => bits.of_chunk(self.chunk),
+            _ => None,
         }
     }
 
-    fn add_up<T: Slot>(&self, slots: &mut [T; USERS], words: &mut Vec<u64>, once: bool) {
+    fn add_up<T: Slot>(&self, slots: &mut [T; USERS], words: &mut Vec<u64>) {
         for rollup in self.counted_before() {
             let (places, counts) = rollup.of_chunk(self.chunk);
-            match once {
-                true => add_once(slots, places),
-                false => places.iter().zip(counts).for_each(|(place, n)| slots[*place as usize].add(*n)),
-            }
+            places.iter().zip(counts).for_each(|(place, n)| slots[*place as usize].add(*n));
         }
         for part in self.scanned() {
-            // Rows of a user stand together, so a new one differs from the last.
-            let mut last = None;
-            self.each(part, words, |_, place| {
-                if !once || last != Some(place) {
-                    slots[place as usize].add(1);
-                    last = Some(place);
-                }
-            });
+            self.each(part, words, |_, place| slots[place as usize].add(1));
         }
     }
 
@@ -236,9 +271,12 @@ impl Rows<'_> {
                 PartRows::Scanned(scanned) => self.each(scanned, &mut scratch.words, |row, place| {
                     pairs.push((place, value(part.day, scanned, row)));
                 }),
-                PartRows::Counted(rollup) => {
+                // Days are asked for: who is in the part has done it on its day.
+                _ => {
                     let day = part.day.map_or(0, |day| day.0 as u32 as u64);
-                    pairs.extend(rollup.of_chunk(self.chunk).0.iter().map(|place| (*place, day)));
+                    let mut users = Register::new();
+                    self.add_users(part, scratch, &mut users);
+                    pairs.extend(users.iter().map(|place| (place, day)));
                 }
             }
         }
@@ -308,14 +346,15 @@ impl Slot for u32 {
     }
 }
 
-/// One for each different place; equal places stand together.
-fn add_once<T: Slot>(slots: &mut [T; USERS], places: &[u16]) {
-    let mut last = None;
-    for place in places {
-        if last != Some(*place) {
-            slots[*place as usize].add(1);
-        }
-        last = Some(*place);
+/// Moves the bits of each user's rows to the user's last row. Adding a bit to the ones below the
+/// last row carries it there, and no further; what is carried out of a word goes into the next.
+fn to_last(words: &mut [u64], lasts: &BooleanBuffer) {
+    let mut carry = false;
+    for (word, last) in words.iter_mut().zip(lasts.bit_chunks().iter_padded()) {
+        let (sum, over) = (*word & !last).overflowing_add(!last);
+        let (sum, over_too) = sum.overflowing_add(carry as u64);
+        carry = over | over_too;
+        *word = (sum | *word) & last;
     }
 }
 
@@ -331,4 +370,29 @@ fn holds(own: &OwnWindows, place: u16, time: i64) -> bool {
 fn pass<T: Copy>(slots: &[T], out: &mut Register, fits: impl Fn(T) -> bool) {
     let (chunks, _) = slots.as_chunks::<64>();
     out.words_mut().iter_mut().zip(chunks).for_each(|(out, slots)| *out = word(slots, &fits));
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn bits_move_to_the_last_row_of_their_user(users in prop::collection::vec((1usize..90, any::<u8>()), 0..60)) {
+            let lasts: Vec<bool> = users.iter().flat_map(|(rows, _)| (1..=*rows).map(move |row| row == *rows)).collect();
+            let passing: Vec<bool> = users.iter().flat_map(|(rows, seed)| (0..*rows).map(move |row| (row * 7 + *seed as usize) % 11 == 0)).collect();
+            let mut words: Vec<u64> = BooleanBuffer::from(passing.clone()).bit_chunks().iter_padded().collect();
+            to_last(&mut words, &BooleanBuffer::from(lasts));
+            let mut row = 0;
+            for (rows, _) in &users {
+                let any = passing[row..row + rows].iter().any(|bit| *bit);
+                for at in row..row + rows {
+                    prop_assert_eq!(words[at / 64] >> (at % 64) & 1 == 1, any && at == row + rows - 1);
+                }
+                row += rows;
+            }
+        }
+    }
 }

@@ -28,6 +28,7 @@ pub mod rules;
 pub mod run;
 mod source;
 mod tag;
+mod tally;
 pub mod text;
 
 pub use ast::Selection;

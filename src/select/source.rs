@@ -14,7 +14,7 @@ use arrow::datatypes::{
 };
 use rayon::prelude::*;
 
-use super::bound::BoundMetric;
+use super::bound::{BoundMetric, Compare};
 use super::check::{Check, range_of};
 use super::column;
 use super::hundredths;
@@ -22,7 +22,7 @@ use super::lane::Lane;
 use super::mask::Mask;
 use super::plan::{RowPlan, Source, TimeSpan};
 use crate::base::{Day, Interval, Outcome, Timestamp, Type, Zone};
-use crate::store::{Rollup, Snapshot, Strip, Times, as_hundredths};
+use crate::store::{DidBits, Rollup, Snapshot, Strip, Times, as_hundredths};
 
 /// Rows that may count: those of one day of an event, or of one chunk of a detail table.
 pub struct Part {
@@ -35,6 +35,8 @@ pub struct Part {
 pub enum PartRows {
     /// A whole day, counted beforehand.
     Counted(Rollup),
+    /// A whole day of which only matters who is in it.
+    Did(Arc<DidBits>),
     Scanned(Scanned),
 }
 
@@ -246,10 +248,18 @@ impl<'a> Reader<'a> {
         self.plan.filter.is_none() && matches!(self.plan.metric, BoundMetric::Count | BoundMetric::Days)
     }
 
+    /// Does it not matter how often somebody did it on a day?
+    fn counts_users(&self) -> bool {
+        self.plan.metric == BoundMetric::Days || self.plan.compare == Compare::AT_LEAST_ONE
+    }
+
     fn read_day(&self, day: Day, event: Option<&str>, cover: Cover) -> Outcome<Option<Part>> {
         if cover == Cover::Whole && self.counts_rows() {
-            let rollup = self.snapshot.rollup(day, event)?;
-            return Ok(rollup.map(|rollup| Part { day: Some(day), rows: PartRows::Counted(rollup.clone()) }));
+            let rows = match self.counts_users() {
+                true => self.snapshot.did_bits(day, event)?.map(PartRows::Did),
+                false => self.snapshot.rollup(day, event)?.map(|rollup| PartRows::Counted(rollup.clone())),
+            };
+            return Ok(rows.map(|rows| Part { day: Some(day), rows }));
         }
         let Some(event) = event else { return Ok(None) };
         let is_edge = cover == Cover::Edge;

@@ -73,7 +73,7 @@ pub use ids::Ids;
 pub use meta::{database, migrate, open as open_database};
 pub use narrow::{HUNDREDTHS, as_hundredths};
 pub use register::Register;
-pub use rollup::Rollup;
+pub use rollup::{DidBits, Rollup};
 pub use rows::Rows;
 pub use snapshot::{Snapshot, Verified};
 pub use strip::{Strip, Times, Users};

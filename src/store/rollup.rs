@@ -16,6 +16,7 @@ use crate::base::{CHUNK_USERS, Outcome};
 use super::columns::schema_of;
 use super::disk::Part;
 use super::mapped::{ArrowFile, batch_of};
+use super::register::Register;
 
 /// Who did an event on a day, and how often; zero-copy, cheap to clone.
 #[derive(Debug, Clone)]
@@ -59,6 +60,49 @@ impl Rollup {
         let places = places.values().as_primitive_opt::<UInt16Type>()?.values().clone();
         let counts = counts.values().as_primitive_opt::<UInt8Type>()?.values().clone();
         (fits && places.len() == counts.len()).then_some(Rollup { chunks, offsets, places, counts })
+    }
+}
+
+/// Who did an event on a day, one bit per user: made from a roll-up when first asked for, then kept.
+#[derive(Debug)]
+pub struct DidBits {
+    /// By chunk; chunks with few users have none, their positions are quicker.
+    chunks: Vec<Option<Box<Register>>>,
+    rollup: Rollup,
+}
+
+/// Users of a chunk from which bits are kept: fewer are added one by one in less time.
+const BITS_FROM: usize = 256;
+
+impl DidBits {
+    pub(super) fn of(rollup: &Rollup) -> DidBits {
+        let end = rollup.chunks.last().map_or(0, |last| last + 1);
+        let bits = |chunk: u32| {
+            let (places, _) = rollup.of_chunk(chunk);
+            (places.len() >= BITS_FROM).then(|| {
+                let mut users = Box::new(Register::new());
+                places.iter().for_each(|place| users.set(*place));
+                users
+            })
+        };
+        DidBits { chunks: (0..end).map(bits).collect(), rollup: rollup.clone() }
+    }
+
+    /// Adds the users of a chunk.
+    pub fn add_to(&self, chunk: u32, users: &mut Register) {
+        match self.chunks.get(chunk as usize).and_then(Option::as_ref) {
+            Some(bits) => users.or(bits),
+            None => self.rollup.of_chunk(chunk).0.iter().for_each(|place| users.set(*place)),
+        }
+    }
+
+    /// The users of a chunk, where they are kept as bits.
+    pub fn of_chunk(&self, chunk: u32) -> Option<&Register> {
+        self.chunks.get(chunk as usize).and_then(Option::as_deref)
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.chunks.iter().map(|bits| 8 + bits.as_ref().map_or(0, |_| size_of::<Register>())).sum()
     }
 }
 
@@ -137,7 +181,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_rollup_gives_back_what_it_was_made_of(users in proptest::collection::btree_map(0u32..400_000, 1u32..900, 0..60)) {
+        fn a_rollup_gives_back_what_it_was_made_of(users in prop_oneof![proptest::collection::btree_map(0u32..400_000, 1u32..900, 0..60), proptest::collection::btree_map(0u32..70_000, 1u32..3, 250..600)]) {
             let rollup = Rollup::of(&batch(users.iter().map(|(u, n)| (*u, *n))).unwrap()).unwrap();
             let mut found: BTreeMap<u32, u32> = BTreeMap::new();
             for chunk in 0..8 {
@@ -146,6 +190,14 @@ mod tests {
                 for (place, count) in places.iter().zip(counts) {
                     *found.entry(chunk * CHUNK_USERS + *place as u32).or_default() += *count as u32;
                 }
+            }
+            let did = DidBits::of(&rollup);
+            for chunk in 0..8 {
+                let mut bits = Register::new();
+                did.add_to(chunk, &mut bits);
+                let expected: Vec<u16> = users.keys().filter(|u| *u / CHUNK_USERS == chunk).map(|u| *u as u16).collect();
+                prop_assert_eq!(bits.iter().collect::<Vec<_>>(), expected);
+                prop_assert!(did.of_chunk(chunk).is_none_or(|kept| *kept == bits));
             }
             prop_assert_eq!(found, users);
         }

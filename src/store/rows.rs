@@ -21,6 +21,7 @@ use crate::base::Outcome;
 use super::columns::{EVENT_ID, KEY, TIME, USER};
 use super::disk::{Part, damaged, open_part};
 use super::mapped::guarded;
+use super::rollup::DidBits;
 use super::strip::Piece;
 
 /// Parquet footers kept; each is some tens of KiB.
@@ -70,6 +71,19 @@ impl RowCache {
             columns: Cache::with_weighter(items, bytes / 4, ColumnBytes),
             pieces: Cache::with_weighter(items * 4, bytes - bytes / 4, ColumnBytes),
             footers: Cache::new(FOOTERS_KEPT),
+        }
+    }
+}
+
+impl RowCache {
+    /// The bits of the roll-up `index` in the file with this sum.
+    pub fn did_bits(&self, sum: u64, index: u32, make: impl Fn() -> DidBits) -> Arc<DidBits> {
+        let kept = self.pieces.get_or_insert_with(&(sum, index, 0), || {
+            Ok::<_, std::convert::Infallible>(Piece::Did(Arc::new(make())))
+        });
+        match kept {
+            Ok(Piece::Did(bits)) => bits,
+            _ => Arc::new(make()),
         }
     }
 }

@@ -19,7 +19,7 @@ use super::container::Bitmap;
 use super::disk::{read_part, verify_part};
 use super::ids::Ids;
 use super::manifest::{DayParts, DetailPart, EventPart, Manifest, SetParts, TableParts};
-use super::rollup::{DayRollups, Rollup};
+use super::rollup::{DayRollups, DidBits, Rollup};
 use super::rows::{RowFile, Rows, SharedCache};
 use super::strip::Strip;
 
@@ -174,6 +174,16 @@ impl Snapshot {
             None => Some(parts.events.len()),
         };
         index.map(|index| self.day_rollups(day, parts)?.get(index)).transpose()
+    }
+
+    /// Who did an event (`None`: any event) on a day, one bit per user; made once, then kept.
+    /// Errors: STO-002 when a file is damaged.
+    pub fn did_bits(&self, day: Day, event: Option<&str>) -> Outcome<Option<Arc<DidBits>>> {
+        let Some(rollup) = self.rollup(day, event)? else { return Ok(None) };
+        let Some(parts) = self.0.manifest.days.get(&day) else { return Ok(None) };
+        let index = event.and_then(|event| self.event_on(day, event)).map_or(u32::MAX, |(_, index, _)| index as u32);
+        let bits = self.0.cache.did_bits(parts.rollup.sum, index, || DidBits::of(rollup));
+        Ok(Some(bits))
     }
 
     /// The rows of an event on a day, sorted by (user, time, event id, arrival); decoded once,

@@ -8,6 +8,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, Int64Array, UInt32Array};
+use arrow::buffer::BooleanBuffer;
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Int64Type, UInt32Type};
 
@@ -16,6 +17,7 @@ use crate::base::{CHUNK_USERS, Interval, Outcome};
 use super::columns::{TIME, USER};
 use super::disk::damaged;
 use super::narrow::narrow;
+use super::rollup::DidBits;
 use super::rows::RowFile;
 
 /// Rows ready to be scanned; cheap to clone.
@@ -39,6 +41,8 @@ pub struct Users {
     starts: Vec<u32>,
     /// Ascending inside a chunk.
     pub places: Vec<u16>,
+    /// One bit per row: is it the last one of its user?
+    pub lasts: BooleanBuffer,
 }
 
 /// Instants of rows, epoch milliseconds.
@@ -56,6 +60,7 @@ pub(super) enum Piece {
     Users(Arc<Users>),
     Times(Option<Arc<Times>>),
     Column(Option<ArrayRef>),
+    Did(Arc<DidBits>),
 }
 
 impl Strip {
@@ -78,7 +83,9 @@ impl Users {
         let begins = |chunk: u32| users.partition_point(|user| user / CHUNK_USERS < chunk) as u32;
         let mut starts: Vec<u32> = (first_chunk..=last_chunk).map(begins).collect();
         starts.push(users.len() as u32);
-        Users { first_chunk, starts, places: users.iter().map(|user| (user % CHUNK_USERS) as u16).collect() }
+        let places = users.iter().map(|user| (user % CHUNK_USERS) as u16).collect();
+        let lasts = BooleanBuffer::collect_bool(users.len(), |row| users.get(row + 1) != Some(&users[row]));
+        Users { first_chunk, starts, places, lasts }
     }
 
     /// The rows of a chunk.
@@ -91,7 +98,7 @@ impl Users {
     }
 
     fn bytes(&self) -> usize {
-        self.places.len() * 2 + self.starts.len() * 4
+        self.places.len() * 2 + self.places.len() / 8 + self.starts.len() * 4
     }
 }
 
@@ -136,6 +143,7 @@ impl Piece {
         let bytes = match self {
             Piece::Users(users) => users.bytes(),
             Piece::Times(times) => times.as_ref().map_or(0, |times| times.bytes()),
+            Piece::Did(bits) => bits.bytes(),
             Piece::Column(column) => column.as_ref().map_or(0, |column| column.get_array_memory_size()),
         };
         bytes as u64 + 64
