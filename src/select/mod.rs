@@ -11,18 +11,24 @@
 
 pub mod ast;
 pub mod bind;
+mod bind_forms;
 mod bits;
 mod bound;
 mod check;
 mod column;
+mod edge;
 mod explain;
+mod filter;
 mod fold;
 mod guess;
 pub mod json;
 pub mod plan;
 pub mod rules;
 pub mod run;
+mod sequence;
+mod share;
 mod source;
+mod steps;
 mod tag;
 pub mod text;
 

@@ -1,0 +1,64 @@
+//! `first E W`, `last E W`: in whose window lies the first (last) row of all history?
+//!
+//! A window that is the same for everybody needs no times: somebody's first row lies in it when one
+//! of their rows does and none lies before it. Only where each user has a window of their own is the
+//! time of the first row looked for.
+
+use super::bound::{BoundMetric, Compare};
+use super::fold::{self, OwnWindows, Scratch};
+use super::plan::EdgePlan;
+use super::source::{self, Part, first_of};
+use crate::base::{CHUNK_USERS, Outcome, Timestamp};
+use crate::store::{Register, Snapshot};
+
+/// The rows of a plan, read once before the chunks are walked.
+pub struct Edges<'a> {
+    pub plan: &'a EdgePlan,
+    inside: Vec<Part>,
+    outside: Vec<Part>,
+}
+
+impl<'a> Edges<'a> {
+    /// Errors: a file that cannot be read.
+    pub fn read(plan: &'a EdgePlan, snapshot: &Snapshot) -> Outcome<Edges<'a>> {
+        let inside = source::event_parts(&plan.inside, snapshot)?;
+        let outside = plan.outside.as_ref().map_or(Ok(vec![]), |rows| source::event_parts(rows, snapshot))?;
+        Ok(Edges { plan, inside, outside })
+    }
+
+    /// The users of a chunk who fit; `own` are their windows where each has one.
+    pub fn users_of(&self, chunk: u32, own: Option<&OwnWindows>, scratch: &mut Scratch) -> Register {
+        if let Some(own) = own {
+            return own_edges(self.plan.is_first, &self.inside, chunk, own);
+        }
+        let mut did = |parts: &[Part]| {
+            fold::users_of(&BoundMetric::Count, &Compare::AT_LEAST_ONE, parts, chunk, None, scratch)
+        };
+        let mut users = did(&self.inside);
+        if !users.is_empty() {
+            users.and_not(&did(&self.outside));
+        }
+        users
+    }
+}
+
+fn own_edges(is_first: bool, parts: &[Part], chunk: u32, own: &OwnWindows) -> Register {
+    let mut edges: Vec<Option<i64>> = vec![None; CHUNK_USERS as usize];
+    for part in parts {
+        for row in part.range(chunk) {
+            let (Some(user), Some(at)) = (part.users.get(row), part.times.get(row)) else { continue };
+            let edge = &mut edges[(user - first_of(chunk)) as usize];
+            let beyond = |old: i64| if is_first { old.min(*at) } else { old.max(*at) };
+            *edge = Some(edge.map_or(*at, beyond));
+        }
+    }
+    let mut users = Register::new();
+    for (place, (window, edge)) in own.iter().zip(edges).enumerate() {
+        if let (Some(window), Some(at)) = (window, edge)
+            && window.holds(Timestamp(at))
+        {
+            users.set(place as u16);
+        }
+    }
+    users
+}
