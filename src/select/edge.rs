@@ -6,7 +6,7 @@
 
 use super::bound::{BoundMetric, Compare};
 use super::fold::{self, OwnWindows, Scratch};
-use super::plan::EdgePlan;
+use super::plan::{EdgePlan, TimeSpan};
 use super::source::{self, Part, first_of};
 use crate::base::{CHUNK_USERS, Outcome, Timestamp};
 use crate::store::{Register, Snapshot};
@@ -29,7 +29,7 @@ impl<'a> Edges<'a> {
     /// The users of a chunk who fit; `own` are their windows where each has one.
     pub fn users_of(&self, chunk: u32, own: Option<&OwnWindows>, scratch: &mut Scratch) -> Register {
         if let Some(own) = own {
-            return own_edges(self.plan.is_first, &self.inside, chunk, own);
+            return own_edges(self.plan, &self.inside, chunk, own);
         }
         let mut did = |parts: &[Part]| {
             fold::users_of(&BoundMetric::Count, &Compare::AT_LEAST_ONE, parts, chunk, None, scratch)
@@ -42,13 +42,22 @@ impl<'a> Edges<'a> {
     }
 }
 
-fn own_edges(is_first: bool, parts: &[Part], chunk: u32, own: &OwnWindows) -> Register {
+fn own_edges(plan: &EdgePlan, parts: &[Part], chunk: u32, own: &OwnWindows) -> Register {
+    // Of rows kept with their times those later than as-of are not cut off: an own window does that
+    // for a row that counts, but not for one that would come last.
+    let until = match plan.inside.span {
+        TimeSpan::Own { until, .. } => until.0,
+        _ => i64::MAX,
+    };
     let mut edges: Vec<Option<i64>> = vec![None; CHUNK_USERS as usize];
     for part in parts {
         for row in part.range(chunk) {
             let (Some(user), Some(at)) = (part.users.get(row), part.times.get(row)) else { continue };
+            if *at > until {
+                continue;
+            }
             let edge = &mut edges[(user - first_of(chunk)) as usize];
-            let beyond = |old: i64| if is_first { old.min(*at) } else { old.max(*at) };
+            let beyond = |old: i64| if plan.is_first { old.min(*at) } else { old.max(*at) };
             *edge = Some(edge.map_or(*at, beyond));
         }
     }
