@@ -8,7 +8,7 @@ use super::bound::{BoundMetric, Compare};
 use super::fold::{self, OwnWindows, Scratch};
 use super::plan::{EdgePlan, TimeSpan};
 use super::source::{self, Part, first_of};
-use crate::base::{CHUNK_USERS, Outcome, Timestamp};
+use crate::base::{CHUNK_USERS, Interval, Outcome, Timestamp};
 use crate::store::{Register, Snapshot};
 
 /// The rows of a plan, read once before the chunks are walked.
@@ -49,23 +49,21 @@ fn own_edges(plan: &EdgePlan, parts: &[Part], chunk: u32, own: &OwnWindows) -> R
         TimeSpan::Own { until, .. } => until.0,
         _ => i64::MAX,
     };
-    let mut edges: Vec<Option<i64>> = vec![None; CHUNK_USERS as usize];
+    let nothing = if plan.is_first { i64::MAX } else { i64::MIN };
+    let mut edges = vec![nothing; CHUNK_USERS as usize];
     for part in parts {
         for row in part.range(chunk) {
             let (Some(user), Some(at)) = (part.users.get(row), part.times.get(row)) else { continue };
-            if *at > until {
-                continue;
-            }
             let edge = &mut edges[(user - first_of(chunk)) as usize];
-            let beyond = |old: i64| if plan.is_first { old.min(*at) } else { old.max(*at) };
-            *edge = Some(edge.map_or(*at, beyond));
+            if *at <= until {
+                *edge = if plan.is_first { *at.min(edge) } else { *at.max(edge) };
+            }
         }
     }
     let mut users = Register::new();
     for (place, (window, edge)) in own.iter().zip(edges).enumerate() {
-        if let (Some(window), Some(at)) = (window, edge)
-            && window.holds(Timestamp(at))
-        {
+        let fits = |window: &Interval| edge != nothing && window.holds(Timestamp(edge));
+        if window.as_ref().is_some_and(fits) {
             users.set(place as u16);
         }
     }

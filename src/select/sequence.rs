@@ -213,7 +213,8 @@ impl<'a> Sequences<'a> {
     }
 }
 
-/// The hits of the users asked for, user by user; shape: `ends[i]` is the end of those of user i.
+/// The hits of the users asked for, user by user; shape: `ends[i]` is the end of those of user i of
+/// the chunk, if asked for.
 fn gathered(
     chunk: u32,
     ranges: &[(&StepPart, std::ops::Range<usize>)],
@@ -234,9 +235,9 @@ fn gathered(
     let mut ends = vec![0; CHUNK_USERS as usize];
     each(&mut |place, _, _| ends[place] += 1);
     let mut total = 0;
-    for end in &mut ends {
+    for place in asked.iter() {
         // From counts to where each user's hits begin; putting the hits there makes them ends.
-        total += std::mem::replace(end, total);
+        total += std::mem::replace(&mut ends[place as usize], total);
     }
     let mut hits = vec![Hit::default(); total];
     each(&mut |place, part, row| {

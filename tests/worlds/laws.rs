@@ -23,7 +23,7 @@ use super::world::{Stored, World, folder};
 const WORLDS: u64 = 170;
 const ASKED: usize = 600;
 /// Of so many questions one is asked the laws of sets too.
-const LAWS_EVERY: usize = 12;
+const LAWS_EVERY: usize = 19;
 /// How many simpler forms of a failing selection, and then of its world, are tried.
 const SIMPLER_SELECTIONS: usize = 400;
 const SIMPLER_WORLDS: usize = 150;
@@ -44,9 +44,10 @@ pub fn number(name: &str, otherwise: u64) -> u64 {
 
 /// Chance that is the same for the same case.
 pub fn runner(case: u64) -> TestRunner {
-    let mut seed = [7; 32];
-    seed[..8].copy_from_slice(&case.to_le_bytes());
-    TestRunner::new_with_rng(Config::default(), TestRng::from_seed(RngAlgorithm::ChaCha, &seed))
+    // The quick generator: a seed is drawn for every part of a selection.
+    let mut seed = [7; 16];
+    seed[..8].copy_from_slice(&(case + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes());
+    TestRunner::new_with_rng(Config::default(), TestRng::from_seed(RngAlgorithm::XorShift, &seed))
 }
 
 fn check_world(runner: &mut TestRunner, case: u64) {
@@ -73,10 +74,10 @@ fn check_world(runner: &mut TestRunner, case: u64) {
 
 /// Most questions are asked now, some of the past.
 fn as_of(latest: Timestamp, asked: usize) -> Timestamp {
-    match asked % 8 {
-        5 => latest.plus(-2 * HOUR_MS),
-        6 => latest.plus(-24 * HOUR_MS),
-        7 => latest.plus(-24 * 7 * HOUR_MS + 1),
+    match asked % 9 {
+        6 => latest.plus(-2 * HOUR_MS),
+        7 => latest.plus(-24 * HOUR_MS),
+        8 => latest.plus(-24 * 7 * HOUR_MS + 1),
         _ => latest,
     }
 }
@@ -150,11 +151,14 @@ fn agrees(
         guess,
         expected.len()
     );
-    prop_assert_eq!(&plan.users(&stored.snapshot).unwrap(), &expected, "with the least work");
-    for (name, rule) in RULES {
-        let mut alone = plan.clone();
-        alone.root = rule(alone.root);
-        prop_assert_eq!(&alone.run(&stored.snapshot).unwrap().users, &expected, "after {}", name);
+    // All rewrites and each alone, in turn: every one is asked of all kinds of plans.
+    match RULES.get(asked % 8) {
+        Some((name, rule)) => {
+            let mut alone = plan.clone();
+            alone.root = rule(alone.root);
+            prop_assert_eq!(&alone.run(&stored.snapshot).unwrap().users, &expected, "after {}", name);
+        }
+        None => prop_assert_eq!(&plan.users(&stored.snapshot).unwrap(), &expected, "with the least work"),
     }
     if asked.is_multiple_of(LAWS_EVERY) { set_laws(world, stored, selection, &expected) } else { Ok(()) }
 }

@@ -206,13 +206,15 @@ fn close() -> impl Strategy<Value = Timestamp> {
 
 /// Selections of every form of the language.
 pub fn selections() -> impl Strategy<Value = Selection> {
-    leaves().prop_map(Selection::Leaf).prop_recursive(3, 12, 3, |inner| {
+    let leaf = leaves().prop_map(Selection::Leaf);
+    let tree = leaf.clone().prop_recursive(3, 12, 3, |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..4).prop_map(Selection::All),
             prop::collection::vec(inner.clone(), 0..4).prop_map(Selection::Any),
             inner.prop_map(|part| Selection::Not(Box::new(part))),
         ]
-    })
+    });
+    prop_oneof![2 => leaf, 1 => tree]
 }
 
 fn leaves() -> BoxedStrategy<Leaf> {
