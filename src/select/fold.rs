@@ -107,6 +107,13 @@ impl Rows<'_> {
         }
     }
 
+    /// Calls `look` with the user's position and the instant (ms) of every row that passes.
+    pub fn each_time(&self, scratch: &mut Scratch, mut look: impl FnMut(u16, i64)) {
+        for part in self.scanned() {
+            self.each(part, &mut scratch.words, |row, place| look(place, part.times.at(row, self.zone)));
+        }
+    }
+
     fn scanned(&self) -> impl Iterator<Item = &Scanned> {
         self.parts.iter().filter_map(|part| match &part.rows {
             PartRows::Scanned(scanned) => Some(scanned),

@@ -1,14 +1,65 @@
 //! The filter of a condition on the rows of one strip, ready to be asked for any range of rows.
+//!
+//! A filter may ask for an instant of the user who did the row (`paid_at within 7 days of joined`):
+//! [`Begins`] lays the columns of those tags ready, chunk by chunk, before rows are looked at.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
+use arrow::array::ArrayRef;
+use arrow::buffer::BooleanBuffer;
+
 use super::bits::Fold;
-use super::bound::BoundFilter;
+use super::bound::{Begin, BoundFilter, RowWithin};
 use super::lane::Lane;
 use super::ranges::in_range;
-use crate::base::Zone;
-use crate::store::{Strip, Times};
+use super::source;
+use crate::base::{Interval, Outcome, Timestamp, Zone, ahead};
+use crate::store::{Snapshot, Strip, Times};
+
+/// A strip with the names that its columns were asked for by.
+pub struct Named<'a> {
+    pub strip: &'a Strip,
+    pub names: &'a [String],
+}
+
+impl<'a> Named<'a> {
+    /// A column; `None` where the file has no such column: all its values are missing.
+    pub fn column(&self, name: &str) -> Option<&'a ArrayRef> {
+        let at = self.names.iter().position(|one| one == name)?;
+        self.strip.columns.get(at)?.as_ref()
+    }
+}
+
+/// The tags that a filter reads of the users who did the rows: tag → chunk → its column.
+#[derive(Default)]
+pub struct Begins(BTreeMap<String, BTreeMap<u32, ArrayRef>>);
+
+impl Begins {
+    /// The tags of `filter` for the users of `chunks`; nothing is read for a filter without any.
+    /// Errors: STO-002 when a file of attributes is damaged.
+    pub fn read(filter: Option<&BoundFilter>, snapshot: &Snapshot, chunks: Range<u32>) -> Outcome<Begins> {
+        let mut tags = BTreeMap::new();
+        if let Some(filter) = filter {
+            filter.tags(&mut |tag| drop(tags.insert(tag.to_string(), BTreeMap::new())));
+        }
+        for (tag, columns) in &mut tags {
+            for chunk in chunks.clone() {
+                let Some(attributes) = snapshot.attributes(chunk)? else { continue };
+                if let Some(column) = attributes.column(tag)? {
+                    columns.insert(chunk, column.clone());
+                }
+            }
+        }
+        Ok(Begins(tags))
+    }
+
+    /// The instant in `tag` of the user at a position of a chunk.
+    pub fn of(&self, tag: &str, chunk: u32, place: u16, zone: &Zone) -> Option<Timestamp> {
+        source::instant(self.0.get(tag)?.get(&chunk)?, place as usize, zone)
+    }
+}
 
 /// Which rows pass.
 pub enum Mask {
@@ -21,19 +72,19 @@ pub enum Mask {
 }
 
 impl Mask {
-    /// `filter` on the rows of a strip whose columns are called `names`.
-    pub fn of(filter: &BoundFilter, strip: &Strip, names: &[String], zone: &Zone) -> Mask {
+    /// `filter` on the rows of a strip; `begins` are the tags that it asks of the users.
+    pub fn of(filter: &BoundFilter, rows: &Named, begins: &Begins, zone: &Zone) -> Mask {
         let several = |parts: &[BoundFilter]| {
-            parts.iter().map(|part| Mask::of(part, strip, names, zone)).collect::<Vec<_>>()
+            parts.iter().map(|part| Mask::of(part, rows, begins, zone)).collect::<Vec<_>>()
         };
         match filter {
             BoundFilter::All(parts) => Mask::All(several(parts)),
             BoundFilter::Any(parts) => Mask::Any(several(parts)),
-            BoundFilter::Not(part) => Mask::Not(Box::new(Mask::of(part, strip, names, zone))),
+            BoundFilter::Not(part) => Mask::Not(Box::new(Mask::of(part, rows, begins, zone))),
+            BoundFilter::Within(asked) => Mask::Lane(Lane::bits(own_within(asked, rows, begins, zone))),
             BoundFilter::Test(tested) => {
-                let at = names.iter().position(|name| *name == tested.column);
-                let column = at.and_then(|at| strip.columns.get(at)?.as_ref());
-                Mask::Lane(Lane::new(&tested.check, column, strip.len(), zone))
+                let column = rows.column(&tested.column);
+                Mask::Lane(Lane::new(&tested.check, column, rows.strip.len(), zone))
             }
         }
     }
@@ -58,6 +109,22 @@ impl Mask {
             Mask::Window { times, from, to } => within(times, range, *from, *to, out),
         }
     }
+}
+
+/// Rows whose instant lies in `[X, X + gap)` and is not later than the plan's instant.
+fn own_within(asked: &RowWithin, rows: &Named, begins: &Begins, zone: &Zone) -> BooleanBuffer {
+    let users = &rows.strip.users;
+    let fits = |chunk: u32, row: usize| {
+        let at = source::instant(rows.column(&asked.column)?, row, zone)?;
+        let from = match &asked.begin {
+            Begin::Tag(tag) => begins.of(tag, chunk, users.places[row], zone)?,
+            Begin::Column(name) => source::instant(rows.column(name)?, row, zone)?,
+        };
+        let to = ahead(from, asked.count, asked.unit, zone).min(asked.until.plus(1));
+        Some(Interval { from, to }.holds(at))
+    };
+    let rows = users.chunks().flat_map(|chunk| users.range(chunk).map(move |row| (chunk, row)));
+    rows.map(|(chunk, row)| fits(chunk, row) == Some(true)).collect()
 }
 
 fn join(parts: &[Mask], range: Range<usize>, out: &mut [u64], is_all: bool) {

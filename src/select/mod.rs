@@ -11,11 +11,14 @@
 
 pub mod ast;
 pub mod bind;
+mod bind_forms;
 mod bits;
 mod bound;
 mod check;
 mod column;
+mod edge;
 mod explain;
+mod filter;
 mod fold;
 mod guess;
 mod hundredths;
@@ -26,7 +29,10 @@ pub mod plan;
 mod ranges;
 pub mod rules;
 pub mod run;
+mod sequence;
+mod share;
 mod source;
+mod steps;
 mod tag;
 mod tally;
 pub mod text;

@@ -9,11 +9,13 @@ use rayon::prelude::*;
 use roaring::{MultiOps, RoaringBitmap};
 
 use super::bound::Tested;
+use super::edge::Edges;
 use super::fold::{OwnWindows, Rows, Scratch};
 use super::plan::{Plan, PlanForm, PlanLeaf, PlanNode, RowPlan, Source, TimeSpan};
+use super::sequence::Sequences;
 use super::source::{self, Part};
-use super::tag;
-use crate::base::{Interval, Outcome, Timestamp, Zone, ahead};
+use super::{share, tag};
+use crate::base::{Interval, Outcome, Share, Timestamp, Zone, ahead};
 use crate::store::{Attributes, Bitmap, Register, Snapshot};
 
 /// The users found, and how many at every node.
@@ -103,6 +105,11 @@ enum Ready<'a> {
     },
     Detail(&'a RowPlan),
     Crowd(&'a Bitmap),
+    Edge(Edges<'a>),
+    Sequence(Sequences<'a>),
+    Sample(Share, &'a str),
+    /// Found before the walk.
+    Found(Bitmap),
 }
 
 struct Engine<'a> {
@@ -179,6 +186,13 @@ fn ready<'a>(leaf: &'a PlanLeaf, snapshot: &Snapshot) -> Outcome<Ready<'a>> {
     Ok(match leaf {
         PlanLeaf::Tag(tested) => Ready::Tag(tested),
         PlanLeaf::Crowd(users) => Ready::Crowd(users),
+        PlanLeaf::Edge(plan) => Ready::Edge(Edges::read(plan, snapshot)?),
+        PlanLeaf::Sequence(plan) => Ready::Sequence(Sequences::read(plan, snapshot)?),
+        PlanLeaf::Sample { share, salt } => {
+            snapshot.ids().ready()?;
+            Ready::Sample(*share, salt)
+        }
+        PlanLeaf::Top { count, by } => Ready::Found(Bitmap::of(&share::top(*count, by, snapshot)?)),
         PlanLeaf::Rows(plan) => match &plan.source {
             Source::Events(_) => Ready::Events { plan, parts: source::event_parts(plan, snapshot)? },
             Source::Detail { .. } => Ready::Detail(plan),
@@ -253,6 +267,18 @@ impl Walk<'_> {
                 self.rows(plan, &parts, out)?;
             }
             Some(Ready::Crowd(crowd)) => self.crowd(crowd, out),
+            Some(Ready::Found(users)) => self.crowd(users, out),
+            Some(Ready::Edge(edges)) => {
+                let own = self.own_windows(&edges.plan.inside.span)?;
+                edges.users_of(self.chunk, own.as_ref(), &engine.zone, self.scratch, out);
+            }
+            Some(Ready::Sequence(sequences)) => {
+                let own = self.own_windows(&sequences.plan.span)?;
+                *out = sequences.users_of(self.chunk, own.as_ref());
+            }
+            Some(Ready::Sample(share, salt)) => {
+                *out = share::sampled(*share, salt, engine.snapshot, self.chunk, self.universe);
+            }
             None => out.clear(),
         }
         self.leaf += 1;
@@ -268,15 +294,15 @@ impl Walk<'_> {
     }
 
     fn rows(&mut self, plan: &RowPlan, parts: &[Part], out: &mut Register) -> Outcome<()> {
-        let own = self.own_windows(plan)?;
+        let own = self.own_windows(&plan.span)?;
         let rows = Rows { parts, chunk: self.chunk, own: own.as_ref(), zone: &self.engine.zone };
         rows.users(&plan.metric, &plan.compare, self.scratch, out);
         Ok(())
     }
 
     /// `[X, X + gap)` per user of the chunk, where the plan asks for it.
-    fn own_windows(&self, plan: &RowPlan) -> Outcome<Option<OwnWindows>> {
-        let TimeSpan::Own { of, count, unit, until } = &plan.span else { return Ok(None) };
+    fn own_windows(&self, span: &TimeSpan) -> Outcome<Option<OwnWindows>> {
+        let TimeSpan::Own { of, count, unit, until } = span else { return Ok(None) };
         let Some(attributes) = self.attributes else { return Ok(Some(vec![])) };
         let Some(column) = attributes.column(of)? else { return Ok(Some(vec![])) };
         let zone = &self.engine.zone;

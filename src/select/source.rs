@@ -4,6 +4,7 @@
 //! every chunk of a detail table, is a strip of rows with a mask that says which of them pass.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray};
@@ -19,9 +20,9 @@ use super::check::{Check, range_of};
 use super::column;
 use super::hundredths;
 use super::lane::Lane;
-use super::mask::Mask;
+use super::mask::{Begins, Mask, Named};
 use super::plan::{RowPlan, Source, TimeSpan};
-use crate::base::{Day, Interval, Outcome, Timestamp, Type, Zone};
+use crate::base::{CHUNK_USERS, Day, Interval, Outcome, Timestamp, Type, UserNo, Zone};
 use crate::store::{DidBits, Rollup, Snapshot, Strip, Times, as_hundredths};
 
 /// Rows that may count: those of one day of an event, or of one chunk of a detail table.
@@ -152,7 +153,7 @@ impl RowTimes {
 /// All parts of a behaviour, ascending by day. Errors: a file that cannot be read.
 pub fn event_parts(plan: &RowPlan, snapshot: &Snapshot) -> Outcome<Vec<Part>> {
     let Source::Events(event) = &plan.source else { return Ok(vec![]) };
-    let reader = Reader::new(plan, snapshot, None);
+    let reader = Reader::new(plan, snapshot, None, 0..snapshot.chunk_count())?;
     let mut places: Vec<(Day, Option<&str>, Cover)> = vec![];
     for day in snapshot.days() {
         match (cover(&plan.span, *day, &reader.zone), event) {
@@ -178,13 +179,13 @@ pub fn detail_parts(plan: &RowPlan, snapshot: &Snapshot, chunk: u32) -> Outcome<
     let Source::Detail { table, on } = &plan.source else { return Ok(vec![]) };
     let own_time = snapshot.catalog().tables.get(table).and_then(|facts| facts.time.as_deref());
     let other_time = on.as_deref().filter(|on| own_time != Some(*on));
-    let reader = Reader::new(plan, snapshot, other_time);
+    let reader = Reader::new(plan, snapshot, other_time, chunk..chunk + 1)?;
     let timed = on.is_some() && other_time.is_none();
     let Some(strip) = snapshot.detail_strip(table, chunk, &reader.names(), timed)? else {
         return Ok(vec![]);
     };
     let times = match other_time {
-        Some(name) => reader.column(&strip, name).map_or(RowTimes::Unknown, |c| RowTimes::Column(c.clone())),
+        Some(name) => reader.named(&strip).column(name).map_or(RowTimes::Unknown, |c| RowTimes::Column(c.clone())),
         None => strip.times.clone().map_or(RowTimes::Unknown, RowTimes::Own),
     };
     let mut parts = vec![Part { day: None, rows: PartRows::Scanned(reader.scanned(strip, times, true)) }];
@@ -222,10 +223,16 @@ struct Reader<'a> {
     zone: Zone,
     /// The columns to read, each once: of the filter, then the measured one, then the time.
     columns: Vec<String>,
+    begins: Begins,
 }
 
 impl<'a> Reader<'a> {
-    fn new(plan: &'a RowPlan, snapshot: &'a Snapshot, time_column: Option<&str>) -> Reader<'a> {
+    fn new(
+        plan: &'a RowPlan,
+        snapshot: &'a Snapshot,
+        time_column: Option<&str>,
+        chunks: Range<u32>,
+    ) -> Outcome<Reader<'a>> {
         let mut columns: Vec<String> = vec![];
         let mut add = |name: &str| {
             if !columns.iter().any(|c| c == name) {
@@ -233,10 +240,11 @@ impl<'a> Reader<'a> {
             }
         };
         if let Some(filter) = &plan.filter {
-            filter.visit(&mut |tested| add(&tested.column));
+            filter.columns(&mut add);
         }
         plan.metric.property().into_iter().chain(time_column).for_each(&mut add);
-        Reader { plan, snapshot, zone: snapshot.zone(), columns }
+        let begins = Begins::read(plan.filter.as_ref(), snapshot, chunks)?;
+        Ok(Reader { plan, snapshot, zone: snapshot.zone(), columns, begins })
     }
 
     fn names(&self) -> Vec<&str> {
@@ -270,9 +278,8 @@ impl<'a> Reader<'a> {
         }))
     }
 
-    fn column<'s>(&self, strip: &'s Strip, name: &str) -> Option<&'s ArrayRef> {
-        let at = self.columns.iter().position(|column| column == name)?;
-        strip.columns.get(at)?.as_ref()
+    fn named<'s>(&'s self, strip: &'s Strip) -> Named<'s> {
+        Named { strip, names: &self.columns }
     }
 
     /// The strip with what must hold of its rows: the filter, the window, a value to measure.
@@ -282,11 +289,11 @@ impl<'a> Reader<'a> {
             musts.extend(self.in_window(&times, strip.len()));
         }
         if let Some(filter) = &self.plan.filter {
-            musts.push(Mask::of(filter, &strip, &self.columns, &self.zone));
+            musts.push(Mask::of(filter, &self.named(&strip), &self.begins, &self.zone));
         }
         let mut measured = Measured::Nothing;
         if let Some(name) = self.plan.metric.property() {
-            let column = self.column(&strip, name);
+            let column = self.named(&strip).column(name);
             let known = column.map_or_else(|| BooleanBuffer::new_unset(strip.len()), column::known);
             measured = column.map_or(Measured::Nothing, Measured::of);
             if known.count_set_bits() < strip.len() {
@@ -392,4 +399,9 @@ fn coded(texts: &ArrayRef, codes: &mut HashMap<String, u32>) -> Vec<u32> {
     }
     let words = texts.as_string_opt::<i32>();
     words.iter().flat_map(|words| words.iter()).map(|word| word.map_or(0, &mut number)).collect()
+}
+
+/// The first user number of a chunk.
+pub fn first_of(chunk: u32) -> UserNo {
+    chunk * CHUNK_USERS
 }

@@ -97,6 +97,11 @@ impl Users {
         }
     }
 
+    /// The chunks from the first to the last that have rows.
+    pub fn chunks(&self) -> Range<u32> {
+        self.first_chunk..self.first_chunk + self.starts.len() as u32 - 1
+    }
+
     fn bytes(&self) -> usize {
         self.places.len() * 2 + self.places.len() / 8 + self.starts.len() * 4
     }

@@ -3,6 +3,7 @@
 
 mod laws;
 mod oracle;
+mod order;
 mod random;
 mod sel;
 mod world;

@@ -7,9 +7,19 @@ mod push_not;
 
 use super::plan::{PlanForm, PlanNode};
 
-/// All rewrites, in their order.
+/// A rewrite: the same users, found with less work.
+pub type Rule = fn(PlanNode) -> PlanNode;
+
+/// All rewrites with their names, in the order in which they are done. Each may be done alone.
+pub const RULES: [(&str, Rule); 3] = [
+    ("push_not", push_not::rewrite),
+    ("flatten", flatten::rewrite),
+    ("cheapest_first", cheapest_first::rewrite),
+];
+
+/// The node after all rewrites.
 pub fn rewrite(node: PlanNode) -> PlanNode {
-    cheapest_first::rewrite(flatten::rewrite(push_not::rewrite(node)))
+    RULES.iter().fold(node, |node, (_, rule)| rule(node))
 }
 
 /// The same node with `change` done to each of its parts.
