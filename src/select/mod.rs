@@ -20,6 +20,7 @@ mod fold;
 mod guess;
 pub mod json;
 pub mod plan;
+pub mod profile;
 pub mod rules;
 pub mod run;
 mod source;
