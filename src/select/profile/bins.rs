@@ -291,7 +291,10 @@ mod tests {
         let bins = Bins::new(Type::Float, 0.03, 0.38, 4, &zone);
         assert_eq!(labels(&bins), ["< 0", "[0, 0.1)", "[0.1, 0.2)", "[0.2, 0.3)", "[0.3, 0.4)", "≥ 0.4"]);
         let bins = Bins::new(Type::Integer, 18.0, 59.0, 5, &zone);
-        assert_eq!(labels(&bins), ["< 10", "10 .. 19", "20 .. 29", "30 .. 39", "40 .. 49", "50 .. 59", "≥ 60"]);
+        assert_eq!(
+            labels(&bins),
+            ["< 10", "10 .. 19", "20 .. 29", "30 .. 39", "40 .. 49", "50 .. 59", "≥ 60"]
+        );
         let bins = Bins::new(Type::Integer, 3.0, 4.0, 10, &zone);
         assert_eq!(labels(&bins), ["< 3", "3", "4", "≥ 5"]);
     }
@@ -307,12 +310,18 @@ mod tests {
     fn times_are_cut_by_the_calendar_of_the_zone() {
         let zone = Zone::default();
         let bins = Bins::new(Type::Date, day("2025-11-03"), day("2026-02-27"), 6, &zone);
-        assert_eq!(labels(&bins), ["< 2025-11-01", "2025-11", "2025-12", "2026-01", "2026-02", "≥ 2026-03-01"]);
+        assert_eq!(
+            labels(&bins),
+            ["< 2025-11-01", "2025-11", "2025-12", "2026-01", "2026-02", "≥ 2026-03-01"]
+        );
         let bins = Bins::new(Type::Date, day("1961-05-05"), day("1999-05-05"), 4, &zone);
         assert_eq!(labels(&bins)[1..3], ["1960 .. 1969", "1970 .. 1979"]);
         let (low, high) = (instant("2026-03-01 05:00"), instant("2026-03-01 14:00"));
         let bins = Bins::new(Type::Instant, low, high, 2, &zone);
-        assert_eq!(labels(&bins)[1..], ["2026-03-01 00:00", "2026-03-01 06:00", "2026-03-01 12:00", "≥ 2026-03-01 18:00"]);
+        assert_eq!(
+            labels(&bins)[1..],
+            ["2026-03-01 00:00", "2026-03-01 06:00", "2026-03-01 12:00", "≥ 2026-03-01 18:00"]
+        );
         let bins = Bins::new(Type::Instant, instant("2026-01-20"), instant("2026-12-01"), 4, &zone);
         assert_eq!(labels(&bins)[1..3], ["2026-Q1", "2026-Q2"]);
     }

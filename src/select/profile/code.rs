@@ -95,7 +95,9 @@ pub fn coded<'a>(column: Option<&'a ArrayRef>, bins: Option<&Bins>, rows: &Regis
         (DataType::Float64, Some(bins)) => {
             let values = column.as_primitive::<Float64Type>().values();
             // NaN is no number that a bin could hold.
-            binned(column, bins, rows, |row| Some(values[row]).filter(|v| !v.is_nan()).map(|v| bins.of_real(v)))
+            binned(column, bins, rows, |row| {
+                Some(values[row]).filter(|v| !v.is_nan()).map(|v| bins.of_real(v))
+            })
         }
         (DataType::Int64, Some(bins)) => {
             let values = column.as_primitive::<Int64Type>().values();
@@ -150,7 +152,12 @@ fn each(column: &ArrayRef, rows: &Register, mut code: impl FnMut(usize) -> u32) 
     codes
 }
 
-fn binned<'a>(column: &ArrayRef, bins: &Bins, rows: &Register, bin: impl Fn(usize) -> Option<u32>) -> Coded<'a> {
+fn binned<'a>(
+    column: &ArrayRef,
+    bins: &Bins,
+    rows: &Register,
+    bin: impl Fn(usize) -> Option<u32>,
+) -> Coded<'a> {
     let codes = each(column, rows, |row| bin(row).map_or(MISSING, |bin| bin + 1));
     let labels = [Label::Missing].into_iter().chain((0..bins.len() as u32).map(Label::Bin));
     Coded { codes, starts: None, labels: labels.collect() }

@@ -73,7 +73,9 @@ fn split<'t>(text: &'t str, separators: &[char]) -> Result<Vec<&'t str>, String>
     parts.push(text[from..].trim());
     match is_quoted {
         true => Err(format!("a quote is not closed in `{text}`")),
-        false if parts.contains(&"") => Err(format!("a name is missing in `{text}`; write gender,city*vip_level")),
+        false if parts.contains(&"") => {
+            Err(format!("a name is missing in `{text}`; write gender,city*vip_level"))
+        }
         false => Ok(parts),
     }
 }
@@ -90,7 +92,10 @@ mod tests {
     #[test]
     fn dimensions_are_read_with_their_crossings_bins_and_quotes() {
         let one = |name: &str| (name.to_string(), None);
-        assert_eq!(names("gender, 省份，city*vip"), [vec![one("gender")], vec![one("省份")], vec![one("city"), one("vip")]]);
+        assert_eq!(
+            names("gender, 省份，city*vip"),
+            [vec![one("gender")], vec![one("省份")], vec![one("city"), one("vip")]]
+        );
         assert_eq!(names("balance:20"), [[("balance".to_string(), Some(20))]]);
         assert_eq!(names(r#""a,b*c:2",""" q""#), [[one("a,b*c:2")], [one("\" q")]]);
         assert_eq!(names("a:b"), [[one("a:b")]], "what follows is no number");

@@ -176,7 +176,9 @@ fn grouped(text: &str, axes: &[Axis], totals: &Totals, snapshot: &Snapshot) -> G
     let is_ordered = axes.iter().all(Axis::is_ordered);
     if !is_ordered {
         // A stable sort: equal counts stay in the order of their values.
-        found.sort_by_key(|(values, counts)| (is_unknown(values), std::cmp::Reverse((counts.users, counts.universe))));
+        found.sort_by_key(|(values, counts)| {
+            (is_unknown(values), std::cmp::Reverse((counts.users, counts.universe)))
+        });
     }
     let groups = found.into_iter().map(|(values, counts)| Group {
         cells: values.iter().zip(axes).map(|(value, axis)| cell(value, axis, snapshot)).collect(),

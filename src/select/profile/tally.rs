@@ -164,7 +164,10 @@ impl Chunk {
         let by_codes = self.users.count() as u64 * 2 < values.iter().map(|(_, size)| effort(*size)).sum();
         let mut known = Counts::default();
         for (value, size) in &values {
-            let counts = Counts { universe: *size, users: if by_codes { 0 } else { self.common(name, value, attributes)? } };
+            let counts = Counts {
+                universe: *size,
+                users: if by_codes { 0 } else { self.common(name, value, attributes)? },
+            };
             known += counts;
             totals.add(&[label(value, axis.column.type_of)], counts);
         }
@@ -251,12 +254,14 @@ fn label(value: &str, type_of: Type) -> Label<&str> {
 fn tell(coded: &Coded, totals: &mut Totals) -> u64 {
     let mut counts = vec![0u64; coded.labels.len()];
     coded.codes.iter().for_each(|code| counts[*code as usize] += 1);
-    let known = coded.labels.iter().zip(counts).filter(|(label, users)| **label != Label::Missing && *users > 0);
-    known.map(|(label, users)| {
-        totals.add(&[*label], Counts { users, universe: 0 });
-        users
-    })
-    .sum()
+    let known =
+        coded.labels.iter().zip(counts).filter(|(label, users)| **label != Label::Missing && *users > 0);
+    known
+        .map(|(label, users)| {
+            totals.add(&[*label], Counts { users, universe: 0 });
+            users
+        })
+        .sum()
 }
 
 /// Counts of one chunk by the codes of its axes.
@@ -271,7 +276,12 @@ impl<'a, 'c> Slots<'a, 'c> {
     fn new(coded: &'a [Coded<'c>]) -> Slots<'a, 'c> {
         let sizes = coded.iter().try_fold(1usize, |size, axis| size.checked_mul(axis.labels.len()));
         let dense = sizes.filter(|size| *size <= SLOTS_MAX).map_or(vec![], |size| vec![[0; 2]; size]);
-        Slots { coded, is_single: coded.iter().all(|axis| axis.starts.is_none()), dense, sparse: HashMap::new() }
+        Slots {
+            coded,
+            is_single: coded.iter().all(|axis| axis.starts.is_none()),
+            dense,
+            sparse: HashMap::new(),
+        }
     }
 
     /// Counts the n-th user of the chunk.
