@@ -16,7 +16,7 @@ fn evaluate(stored: &Stored, selection: &Selection, world: &World) -> quanke::se
     bound.plan(&stored.snapshot, &stored.crowds, world.as_of).unwrap()
 }
 
-fn users(stored: &Stored, selection: &Selection, world: &World) -> RoaringBitmap {
+pub fn users(stored: &Stored, selection: &Selection, world: &World) -> RoaringBitmap {
     evaluate(stored, selection, world).run(&stored.snapshot).unwrap().users
 }
 
@@ -37,7 +37,7 @@ fn bitmaps_agree_with_asking_each_user() {
         .unwrap();
 }
 
-fn config() -> ProptestConfig {
+pub fn config() -> ProptestConfig {
     let cases = std::env::var("PROPTEST_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(60);
     ProptestConfig { cases, max_shrink_iters: 2_000, failure_persistence: None, ..ProptestConfig::default() }
 }

@@ -3,6 +3,7 @@
 
 mod laws;
 mod oracle;
+mod profile;
 mod random;
 mod sel;
 mod world;

@@ -1,7 +1,8 @@
 //! What is drawn on: shapes and texts in pixels from the upper left corner.
 
 use svg::Node;
-use svg::node::element::{Circle, Line, Path, Rectangle, SVG, Text, Title};
+use svg::node::Text;
+use svg::node::element::{Circle, Element, Line, Path, Rectangle, SVG, Title};
 use unicode_width::UnicodeWidthChar;
 
 /// The fonts of the systems that our users sit at, each with Chinese.
@@ -113,8 +114,15 @@ impl Canvas {
             Anchor::Middle => "middle",
             Anchor::End => "end",
         };
-        let text = Text::new(clean(words)).set("x", round(at.0)).set("y", round(at.1));
-        self.0.append(text.set("font-size", style.size).set("fill", style.colour).set("text-anchor", anchor));
+        // A plain element keeps its words on one line, where `element::Text` would not.
+        let mut text = Element::new("text");
+        text.assign("x", round(at.0));
+        text.assign("y", round(at.1));
+        text.assign("font-size", style.size);
+        text.assign("fill", style.colour);
+        text.assign("text-anchor", anchor);
+        text.append(Text::new(clean(words)));
+        self.0.append(text);
     }
 
     /// The document.

@@ -6,7 +6,8 @@ use crate::base::{Timestamp, Zone};
 
 /// The values of an attribute, in the order of the document.
 fn numbers(svg: &str, name: &str) -> Vec<f64> {
-    let parts = svg.split(&format!(" {name}=\"")).skip(1);
+    let start = format!(" {name}=\"");
+    let parts = svg.split(&start).skip(1);
     parts.filter_map(|rest| rest.split('"').next()?.parse().ok()).collect()
 }
 

@@ -60,10 +60,9 @@ fn range(name: &str, snapshot: &Snapshot) -> Outcome<(f64, f64)> {
     if values.len() < SAMPLE_MIN && every > 1 {
         values = sample(name, 1, snapshot)?;
     }
-    values.sort_by(f64::total_cmp);
-    let last = values.len().saturating_sub(1) as f64;
-    let at = |place: f64| values.get(place as usize).copied().unwrap_or(0.0);
-    Ok((at((last * OUTSIDE).floor()), at((last * (1.0 - OUTSIDE)).ceil())))
+    let Some(last) = values.len().checked_sub(1) else { return Ok((0.0, 0.0)) };
+    let mut at = |place: f64| *values.select_nth_unstable_by(place as usize, f64::total_cmp).1;
+    Ok((at((last as f64 * OUTSIDE).floor()), at((last as f64 * (1.0 - OUTSIDE)).ceil())))
 }
 
 /// Known, finite values of every n-th user.
