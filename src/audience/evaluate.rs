@@ -60,6 +60,11 @@ impl Prepared {
         self.run(&self.plan.rewritten(), snapshot)
     }
 
+    /// The users alone, with the least work.
+    pub fn users(&self, snapshot: &Snapshot) -> Outcome<RoaringBitmap> {
+        self.plan.users(snapshot)
+    }
+
     fn run(&self, plan: &Plan, snapshot: &Snapshot) -> Outcome<Evaluated> {
         Ok(Evaluated {
             answer: plan.run(snapshot)?,

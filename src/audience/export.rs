@@ -17,8 +17,7 @@ use parquet::arrow::ArrowWriter;
 use roaring::RoaringBitmap;
 
 use super::cells;
-use super::crowds::Diff;
-use crate::base::{CHUNK_USERS, Outcome, Problem, Problems, Type, UserNo};
+use crate::base::{CHUNK_USERS, Outcome, Problem, Problems, Type, UserNo, Zone};
 use crate::store::{Snapshot, arrow_type};
 
 /// The forms that users are written in.
@@ -152,39 +151,19 @@ fn chunk_values(
     columns.iter().map(one).collect()
 }
 
-impl Diff {
-    /// Writes `user_id,change` (entered or left) as a file, whole or not at all.
-    /// Errors: OUT-001.
-    pub fn write_file(&self, path: &Path, target: Target, snapshot: &Snapshot) -> Outcome<()> {
-        let fields = ["user_id", "change"].map(|name| Field::new(name, DataType::Utf8, false));
-        let schema: SchemaRef = Arc::new(Schema::new(fields.to_vec()));
-        let batches = [(&self.entered, "entered"), (&self.left, "left")]
-            .map(|(users, word)| changes(schema.clone(), users, word, snapshot));
-        write_atomically(path, |file| match target {
-            Target::Parquet => parquet(file, schema.clone(), batches.into_iter()),
-            _ => {
-                let is_json = target == Target::Ndjson;
-                cells::write(
-                    &mut BufWriter::new(file),
-                    &schema,
-                    batches.into_iter(),
-                    is_json,
-                    snapshot.zone(),
-                )
-            }
-        })
-    }
-}
-
-fn changes(
-    schema: SchemaRef,
-    users: &RoaringBitmap,
-    word: &str,
-    snapshot: &Snapshot,
-) -> Outcome<RecordBatch> {
-    let ids: StringArray = users.iter().map(|user| Some(snapshot.ids().text(user))).collect();
-    let words: StringArray = users.iter().map(|_| Some(word)).collect();
-    RecordBatch::try_new(schema, vec![Arc::new(ids), Arc::new(words)]).map_err(broken)
+/// Writes batches as a file of text or Parquet, whole or not at all.
+/// Errors: OUT-001 with the path; what the batches find.
+pub(super) fn write_batches(
+    path: &Path,
+    target: Target,
+    schema: &SchemaRef,
+    batches: impl Iterator<Item = Outcome<RecordBatch>>,
+    zone: Zone,
+) -> Outcome<()> {
+    write_atomically(path, |file| match target {
+        Target::Parquet => parquet(file, schema.clone(), batches),
+        _ => cells::write(&mut BufWriter::new(file), schema, batches, target == Target::Ndjson, zone),
+    })
 }
 
 /// Writes a file beside its place, syncs it and moves it there: it appears whole or not at all.
@@ -259,6 +238,6 @@ fn unknown(snapshot: &Snapshot, name: &str) -> Problem {
         .cure("name attributes that the users have")
 }
 
-fn broken(error: ArrowError) -> Problem {
+pub(super) fn broken(error: ArrowError) -> Problem {
     Problem::bug(error.to_string())
 }

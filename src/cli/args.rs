@@ -2,11 +2,14 @@
 //!
 //! Options stand anywhere after the command. The help of every command ends with examples.
 
+mod insight;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use super::words::{bytes_of, instant_text};
+use super::words::{bytes_of, instant_text, which_text};
+pub use insight::*;
 
 /// The whole command line.
 #[derive(Debug, Parser)]
@@ -66,6 +69,15 @@ pub enum Command {
     /// Show the plan of a selection, with guesses and true counts 计划
     #[command(after_help = EXPLAIN_EXAMPLES)]
     Explain(Explain),
+    /// What the users who fit are like: counts by their attributes 画像
+    #[command(after_help = PROFILE_EXAMPLES)]
+    Profile(Profile),
+    /// Who entered and who left a selection between two instants 对比
+    #[command(after_help = DIFF_SELECTION_EXAMPLES)]
+    Diff(Diff),
+    /// The size of a selection at one instant after the other 趋势
+    #[command(after_help = TREND_EXAMPLES)]
+    Trend(Trend),
     /// Make a small, lively home from nothing and run the main job on it 演示
     #[command(after_help = DEMO_EXAMPLES)]
     Demo(Demo),
@@ -89,6 +101,9 @@ impl Command {
             Command::Estimate(_) => "estimate",
             Command::Select(_) => "select",
             Command::Explain(_) => "explain",
+            Command::Profile(_) => "profile",
+            Command::Diff(_) => "diff",
+            Command::Trend(_) => "trend",
             Command::Completions { .. } => "completions",
         }
     }
@@ -335,16 +350,22 @@ pub enum Crowd {
     #[command(after_help = DIFF_EXAMPLES)]
     Diff {
         name: String,
-        /// The older version [default: the one before --to]
-        #[arg(long, value_name = "N")]
-        from: Option<u32>,
-        /// The newer version [default: the newest complete one]
-        #[arg(long, value_name = "M")]
-        to: Option<u32>,
+        /// The older version, by number or instant [default: the one before --to]
+        #[arg(long, value_name = "N|T", value_parser = which_text)]
+        from: Option<String>,
+        /// The newer version, by number or instant [default: the newest complete one]
+        #[arg(long, value_name = "N|T", value_parser = which_text)]
+        to: Option<String>,
         /// Write user_id,change (entered or left) to a .csv, .ndjson or .parquet file
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
     },
+    /// What crowds have in common: every pair, and how many crowds each user is in 重合
+    #[command(after_help = OVERLAP_EXAMPLES)]
+    Overlap(Overlap),
+    /// The size of a crowd from version to version, with who entered and left 历史
+    #[command(after_help = HISTORY_EXAMPLES)]
+    History(History),
     /// Delete a crowd that nothing uses 删除
     #[command(after_help = DELETE_EXAMPLES)]
     Delete { name: String },
@@ -533,7 +554,8 @@ Examples:
 const DIFF_EXAMPLES: &str = "\
 Examples:
   quanke crowd diff 高价值
-  quanke crowd diff 高价值 --from 3 --to 7 --out changes.csv";
+  quanke crowd diff 高价值 --from 3 --to 7 --out changes.csv
+  quanke crowd diff 高价值 --from 2026-02-01 --to 2026-03-01";
 
 const DELETE_EXAMPLES: &str = "\
 Examples:

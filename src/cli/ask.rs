@@ -43,7 +43,8 @@ impl Text {
         locate_all(&self.text, &self.file, problems)
     }
 
-    fn warn(&self, warnings: &[Problem], door: &mut Door) {
+    /// Tells warnings at their lines and columns in this text.
+    pub fn warn(&self, warnings: &[Problem], door: &mut Door) {
         let placed: Vec<Problem> =
             warnings.iter().map(|w| locate(&self.text, &self.file, w.clone())).collect();
         door.warn(&placed);
@@ -67,16 +68,18 @@ fn unreadable(file: &str, why: &str) -> Problem {
 }
 
 /// A question ready to be asked: its text, its data, its names looked up.
-struct Question {
+pub struct Question {
     text: Text,
-    snapshot: Snapshot,
+    pub snapshot: Snapshot,
     selection: Selection,
-    prepared: Prepared,
-    as_of: Timestamp,
+    pub prepared: Prepared,
+    pub as_of: Timestamp,
 }
 
 impl Question {
-    fn new(asked: &Asked, as_of: Option<&str>, session: &mut Session) -> Result<Question, Failure> {
+    /// Reads the text and looks its names up.
+    /// Errors: CLI-001, CLI-002, every mistake of the selection.
+    pub fn new(asked: &Asked, as_of: Option<&str>, session: &mut Session) -> Result<Question, Failure> {
         let snapshot = session.snapshot()?;
         let text = Text::of(asked, session)?;
         let as_of = session.as_of(as_of)?;
@@ -85,7 +88,8 @@ impl Question {
         Ok(Question { text, snapshot, selection, prepared, as_of })
     }
 
-    fn warn(&self, door: &mut Door) {
+    /// Tells what the author should know.
+    pub fn warn(&self, door: &mut Door) {
         self.text.warn(self.prepared.warnings(), door);
     }
 }
@@ -135,7 +139,7 @@ fn document(found: &Counted, universe: u64, seconds: f64, as_of: String) -> Map<
 }
 
 /// Seconds as milliseconds with three digits after the point.
-fn millis(seconds: f64) -> f64 {
+pub fn millis(seconds: f64) -> f64 {
     (seconds * 1e6).round() / 1e3
 }
 

@@ -4,14 +4,15 @@ use serde_json::{Value, json};
 
 use super::args::{Asked, Crowd, Output, Update};
 use super::ask::Text;
-use super::door::{Done, Door, Failure};
+use super::door::{Done, Door};
+use super::insight;
 use super::load;
-use super::output::{Writing, target_of};
-use super::session::{Session, usage};
+use super::output::Writing;
+use super::session::Session;
 use super::table::Cell;
 use super::task;
 use super::words::{age, change, grouped, took};
-use crate::audience::{self, Creation, CrowdVersion, Made, Overview, State, Target};
+use crate::audience::{self, Creation, CrowdVersion, Made, Overview, State};
 use crate::base::{Problems, Timestamp, Zone};
 
 /// Runs one command on crowds.
@@ -26,7 +27,11 @@ pub fn run(command: &Crowd, session: &mut Session, door: &mut Door) -> Done {
         Crowd::List => list(session, door),
         Crowd::Show { name } => show(name, session, door),
         Crowd::Export { name, output, version } => export(name, output, *version, session, door),
-        Crowd::Diff { name, from, to, out } => diff(name, *from, *to, out.as_deref(), session, door),
+        Crowd::Diff { name, from, to, out } => {
+            insight::crowd_diff(name, from.as_deref(), to.as_deref(), out.as_deref(), session, door)
+        }
+        Crowd::Overlap(what) => insight::overlap(what, session, door),
+        Crowd::History(what) => insight::history(what, session, door),
         Crowd::Delete { name } => delete(name, session, door),
     }
 }
@@ -250,56 +255,6 @@ fn export(name: &str, output: &Output, version: Option<u32>, session: &mut Sessi
         door.say(&format!("{gone} users of version {no} have been deleted since and are not written"));
     }
     writing.write(&known, &snapshot, door)
-}
-
-fn diff(
-    name: &str,
-    from: Option<u32>,
-    to: Option<u32>,
-    out: Option<&std::path::Path>,
-    session: &mut Session,
-    door: &mut Door,
-) -> Done {
-    let target = out.map(diff_target).transpose()?;
-    let snapshot = session.snapshot()?;
-    let found = session.audiences()?.diff(name, from, to)?;
-    if let (Some(path), Some(target)) = (out, target) {
-        found.write_file(path, target, &snapshot)?;
-    }
-    let (entered, left) = (found.entered.len(), found.left.len());
-    let file = out.map(|path| path.display().to_string());
-    let document = json!({
-        "crowd": name,
-        "from": found.from.no,
-        "to": found.to.no,
-        "entered": entered,
-        "left": left,
-        "file": file,
-    });
-    let text = format!(
-        "crowd '{name}', version {} → {}: {} entered, {} left ({} → {} users)",
-        found.from.no,
-        found.to.no,
-        grouped(entered),
-        grouped(left),
-        grouped(found.from.size),
-        grouped(found.to.size)
-    );
-    door.answer(document, || text)
-}
-
-fn diff_target(path: &std::path::Path) -> Result<Target, Failure> {
-    match target_of(path)? {
-        Target::Roaring => {
-            let at = format!("--out {}", path.display());
-            Err(usage(
-                at,
-                "entered and left do not fit in one bitmap",
-                "write a .csv, .ndjson or .parquet file",
-            ))
-        }
-        target => Ok(target),
-    }
 }
 
 fn delete(name: &str, session: &mut Session, door: &mut Door) -> Done {

@@ -1,15 +1,17 @@
 //! The command line: their words in, our words out, nothing decided.
 //!
 //! Flow: [`run`] reads the arguments ([`args`]), the settings ([`settings`]), hands the command to
-//! its file (`load`, `ask`, `crowd`, `task`), and turns what comes back into text or JSON and an exit
+//! its file (`load`, `ask`, `insight`, `crowd`, `task`), and turns what comes back into text or JSON and an exit
 //! code. Data goes to stdout, talk to stderr. Everything that varies comes in as [`World`].
 
 pub mod args;
 mod ask;
 mod bars;
+mod chart;
 mod crowd;
 mod demo;
 mod door;
+mod insight;
 mod load;
 mod output;
 mod session;
@@ -93,6 +95,9 @@ fn perform(command: &Command, mut session: Session, door: &mut Door) -> Done {
         Command::Estimate(what) => ask::estimate(what, &mut session, door),
         Command::Select(what) => ask::select(what, &mut session, door),
         Command::Explain(what) => ask::explain(what, &mut session, door),
+        Command::Profile(what) => insight::profile(what, &mut session, door),
+        Command::Diff(what) => insight::diff(what, &mut session, door),
+        Command::Trend(what) => insight::trend(what, &mut session, door),
         Command::Demo(_) | Command::Completions { .. } => Ok(()),
     }
 }

@@ -1,6 +1,7 @@
 //! How numbers, sizes, durations and instants are written and read at the door.
 
-use crate::base::{Timestamp, Zone};
+use crate::audience::{Every, Which};
+use crate::base::{Timestamp, Unit, Zone};
 
 /// A bare number below this (1973) is a slip, such as a year, and no epoch time.
 const EPOCH_SECONDS_MIN: i64 = 100_000_000;
@@ -13,6 +14,47 @@ pub fn instant_text(text: &str) -> Result<String, String> {
         Some(at) if at.is_in_calendar() && !is_slip => Ok(text.to_string()),
         _ => Err("write 2026-03-01, 2026-03-01T12:00:00 or 2026-03-01T12:00:00+08:00".to_string()),
     }
+}
+
+/// Checks that `text` names a version: its number, or an instant.
+/// Errors: words for the usage message.
+pub fn which_text(text: &str) -> Result<String, String> {
+    if version_no(text).is_some() {
+        return Ok(text.to_string());
+    }
+    instant_text(text).map_err(|_| "write the number of a version, or 2026-03-01T12:00:00+08:00".to_string())
+}
+
+/// The version that a checked text names; a small bare number is a version's, not an epoch time.
+pub fn which(text: &str, zone: &Zone) -> Option<Which> {
+    match version_no(text) {
+        Some(no) => Some(Which::No(no)),
+        None => Timestamp::parse(text, zone).map(Which::At),
+    }
+}
+
+fn version_no(text: &str) -> Option<u32> {
+    text.trim().parse().ok().filter(|no| (*no as i64) < EPOCH_SECONDS_MIN)
+}
+
+/// Reads a step of time: `90s`, `20m`, `2h`, `1d`, `1w`, `1month`, `1year`.
+/// Errors: words for the usage message.
+pub fn every(text: &str) -> Result<Every, String> {
+    let text = text.trim();
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let count = text[..digits].parse().ok().filter(|count| *count > 0);
+    let unit = match text[digits..].trim() {
+        "s" => Some(Unit::Second),
+        "m" => Some(Unit::Minute),
+        "h" => Some(Unit::Hour),
+        "d" => Some(Unit::Day),
+        "w" => Some(Unit::Week),
+        "month" | "months" => Some(Unit::Month),
+        "year" | "years" => Some(Unit::Year),
+        _ => None,
+    };
+    let step = count.zip(unit).map(|(count, unit)| Every { count, unit });
+    step.ok_or_else(|| "write a step such as 20m, 2h, 1d, 1w or 1month".to_string())
 }
 
 /// Reads a size in bytes: `512MiB`, `2GiB`, `2GB`, `1000000`.
@@ -110,6 +152,19 @@ mod tests {
         for bad in ["", "GiB", "-1", "2 PiB", "99999999999999999999", "99999999999GiB", "两GiB"] {
             assert!(bytes_of(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn steps_and_versions_are_read() {
+        assert_eq!(every("1d"), Ok(Every { count: 1, unit: Unit::Day }));
+        assert_eq!(every("2 months"), Ok(Every { count: 2, unit: Unit::Month }));
+        for bad in ["", "d", "0d", "1x", "-1d", "99999999999d"] {
+            assert!(every(bad).is_err(), "{bad}");
+        }
+        let zone = Zone::default();
+        assert_eq!(which("7", &zone), Some(Which::No(7)));
+        assert_eq!(which("1772337600", &zone), Some(Which::At(Timestamp(1_772_337_600_000))));
+        assert!(which_text("soon").is_err() && which_text("2026-03-01").is_ok());
     }
 
     #[test]

@@ -399,6 +399,13 @@ fn no_value(code: &'static str, tag: &str, value: &str, known: &[&str]) -> Probl
     Problem::author(code, what).cure(advice(value, known, "value"))
 }
 
+/// SEL-101 for a name that stands in no selection.
+pub(super) fn unknown_tag(name: &str, columns: &[Column]) -> Problem {
+    let known: Vec<&str> = columns.iter().map(|c| c.name.as_str()).collect();
+    let what = format!("there is no tag `{name}`{}", listed(&known));
+    Problem::author("SEL-101", what).cure(advice(name, &known, "tag"))
+}
+
 /// How many known names a problem lists.
 const LISTED_MAX: usize = 12;
 

@@ -26,6 +26,7 @@ pub mod json;
 mod lane;
 mod mask;
 pub mod plan;
+pub mod profile;
 mod ranges;
 pub mod rules;
 pub mod run;

@@ -123,7 +123,7 @@ pub fn planned(stored: &Stored, selection: &Selection, as_of: Timestamp) -> Plan
     bound.plan(&stored.snapshot, &stored.crowds, as_of).unwrap()
 }
 
-fn users(stored: &Stored, selection: &Selection, world: &World) -> RoaringBitmap {
+pub fn users(stored: &Stored, selection: &Selection, world: &World) -> RoaringBitmap {
     planned(stored, selection, world.as_of).users(&stored.snapshot).unwrap()
 }
 

@@ -4,6 +4,7 @@
 mod laws;
 mod oracle;
 mod order;
+mod profile;
 mod random;
 mod sel;
 mod world;

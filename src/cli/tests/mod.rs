@@ -2,7 +2,9 @@
 
 mod arguments;
 mod asking;
+mod comparing;
 mod crowds;
+mod insight;
 mod loading;
 mod tasks;
 
