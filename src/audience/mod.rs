@@ -6,7 +6,8 @@
 //!
 //! Flow: `rules` reads which crowds a selection uses and refuses cycles; `registry` keeps crowds
 //! and versions in `meta.db`; `files` keeps the bitmaps beside it; `evaluate` resolves each crowd
-//! once and asks `select`; `crowds` ties them together; `own` binds tasks to versions; `export` writes users out.
+//! once and asks `select`; `crowds` ties them together; `own` binds tasks to versions; `export` writes users out;
+//! `package` reads and writes the bitmaps of other systems, `numbering` knows whose numbers they hold.
 //!
 //! **Invariant**: a version is seen by nobody before its row is committed as complete, and its
 //! file was written and synced before that; afterwards neither changes.
@@ -17,7 +18,9 @@ mod evaluate;
 mod export;
 mod files;
 mod holdout;
+mod numbering;
 mod own;
+pub mod package;
 mod registry;
 mod rules;
 #[cfg(test)]
@@ -28,6 +31,7 @@ pub use crowds::{Audiences, Creation, Diff, Job, Made, Overview};
 pub use evaluate::{Evaluated, Prepared};
 pub use export::{Listing, Target, fields, write_atomically};
 pub use holdout::held_out;
+pub use numbering::{Named, Numbered, Numbering};
 pub use own::{BoundVersion, Owner};
 pub use registry::{Crowd, Update};
 pub use rules::{crowds_in, name_problem};
