@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::args::{Asked, Crowd, Output, Update};
 use super::ask::Text;
 use super::door::{Done, Door, Failure};
-use super::load;
+use super::members;
 use super::output::{Writing, target_of};
 use super::session::{Session, usage};
 use super::table::Cell;
@@ -17,7 +17,7 @@ use crate::base::{Problems, Timestamp, Zone};
 /// Runs one command on crowds.
 pub fn run(command: &Crowd, session: &mut Session, door: &mut Door) -> Done {
     match command {
-        Crowd::Import(import) => load::members(import, session, door),
+        Crowd::Import(import) => members::run(import, session, door),
         Crowd::Create { name, asked, update, as_of, redefine } => {
             create(name, asked, *update, as_of.as_deref(), *redefine, session, door)
         }
@@ -48,6 +48,7 @@ fn create(
         Update::OnDemand => audience::Update::OnDemand,
     });
     let as_of = session.as_of(as_of)?;
+    let _lock = session.crowd_lock()?;
     let creation = Creation {
         name,
         rule: &text.text,
@@ -64,6 +65,7 @@ fn create(
 fn refresh(name: &str, as_of: Option<&str>, session: &mut Session, door: &mut Door) -> Done {
     let snapshot = session.snapshot()?;
     let as_of = session.as_of(as_of)?;
+    let _lock = session.crowd_lock()?;
     let made = session.audiences()?.refresh(name, as_of, session.job(&snapshot))?;
     told(&made, session, door)
 }
@@ -72,6 +74,7 @@ fn refresh(name: &str, as_of: Option<&str>, session: &mut Session, door: &mut Do
 fn refresh_all(as_of: Option<&str>, session: &mut Session, door: &mut Door) -> Done {
     let snapshot = session.snapshot()?;
     let as_of = session.as_of(as_of)?;
+    let _lock = session.crowd_lock()?;
     let results = session.audiences()?.refresh_all(as_of, session.job(&snapshot))?;
     let mut problems = Problems::default();
     let mut documents = Vec::new();
@@ -249,7 +252,7 @@ fn export(name: &str, output: &Output, version: Option<u32>, session: &mut Sessi
         let (gone, no) = (grouped(gone), version.no);
         door.say(&format!("{gone} users of version {no} have been deleted since and are not written"));
     }
-    writing.write(&known, &snapshot, door)
+    writing.write(&known, &snapshot, session, door)
 }
 
 fn diff(
@@ -290,7 +293,7 @@ fn diff(
 
 fn diff_target(path: &std::path::Path) -> Result<Target, Failure> {
     match target_of(path)? {
-        Target::Roaring => {
+        Target::Bitmap(_) => {
             let at = format!("--out {}", path.display());
             Err(usage(
                 at,
@@ -303,7 +306,7 @@ fn diff_target(path: &std::path::Path) -> Result<Target, Failure> {
 }
 
 fn delete(name: &str, session: &mut Session, door: &mut Door) -> Done {
-    session.must_exist()?;
+    let _lock = session.crowd_lock()?;
     let now = session.environment.now;
     let tasks = task::users_of_crowd(name, session)?;
     let kept = task::reported_versions(name, session)?;

@@ -62,9 +62,9 @@ fn coded(bytes: &mut Bytes) -> Outcome<Given> {
     Ok(Given::of(numbers))
 }
 
-fn many(
-    bytes: &mut Bytes,
-    bitmap: impl Fn(&mut Bytes) -> Outcome<RoaringBitmap>,
+fn many<'a>(
+    bytes: &mut Bytes<'a>,
+    bitmap: impl Fn(&mut Bytes<'a>) -> Outcome<RoaringBitmap>,
 ) -> Outcome<RoaringTreemap> {
     let count = bytes.varint()?;
     portable::parts(bytes, count, bitmap)

@@ -177,7 +177,8 @@ impl Given {
         Given { read: numbers.len(), numbers }
     }
 
-    fn add(&mut self, other: Given) {
+    /// These numbers too.
+    pub fn add(&mut self, other: Given) {
         self.read += other.read;
         self.numbers |= other.numbers;
     }

@@ -35,10 +35,10 @@ pub fn read64(value: &[u8]) -> Outcome<Given> {
 
 /// Reads `count` parts, each its upper bits and what `bitmap` reads.
 /// Errors: CRD-030 when there cannot be so many, or they are not in order.
-pub fn parts(
-    bytes: &mut Bytes,
+pub fn parts<'a>(
+    bytes: &mut Bytes<'a>,
     count: u64,
-    bitmap: impl Fn(&mut Bytes) -> Outcome<RoaringBitmap>,
+    bitmap: impl Fn(&mut Bytes<'a>) -> Outcome<RoaringBitmap>,
 ) -> Outcome<RoaringTreemap> {
     if count > bytes.left() as u64 / PART_BYTES_MIN {
         return Err(bytes.wrong(format!("{count} parts do not fit in the {} bytes that follow", bytes.left())));
