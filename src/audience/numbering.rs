@@ -50,7 +50,7 @@ type Pair = (u64, UserNo);
 
 impl Numbering {
     /// May a bitmap be read and written with it?
-    /// Errors: CRD-012 no such attribute, CRD-032 it holds no integers.
+    /// Errors: CRD-012 no such attribute, CRD-031 it holds no integers.
     pub fn check(&self, snapshot: &Snapshot) -> Outcome<()> {
         self.column(snapshot).map(drop)
     }
@@ -173,6 +173,6 @@ fn ascending(pairs: &[Pair]) -> RoaringTreemap {
 }
 
 fn no_integers(name: &str, type_of: Type) -> Problem {
-    Problem::author("CRD-032", format!("`{name}` holds {type_of} values; numbers of a bitmap are integers"))
+    Problem::author("CRD-031", format!("`{name}` holds {type_of} values; numbers of a bitmap are integers"))
         .cure("name an attribute of integers, or make it one in catalog.toml and load it again")
 }

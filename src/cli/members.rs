@@ -139,8 +139,7 @@ fn bitmap(
     let counts = Counts { read: given.read, accepted: given.read, rejected: 0 };
     let loaded = Loaded { duplicates: given.read - given.numbers.len(), ..Loaded::default() };
     let seconds = session.pace.seconds() - began;
-    let summary =
-        Summary { counts, loaded, rejects_file: None, data_version: snapshot.version(), seconds };
+    let summary = Summary { counts, loaded, rejects_file: None, data_version: snapshot.version(), seconds };
     Aside::new(session).close(named, summary)?.publish(import, &snapshot, session, door)
 }
 
@@ -221,4 +220,3 @@ impl Uploaded {
         door.json(&Value::Object(document))
     }
 }
-

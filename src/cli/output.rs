@@ -39,7 +39,7 @@ impl<'a> Writing<'a> {
     }
 
     /// Checks that the attributes asked for exist, before anything is evaluated.
-    /// Errors: CRD-012 for each unknown one, CRD-032 if numbers would come from what has none.
+    /// Errors: CRD-012 for each unknown one, CRD-031 if numbers would come from what has none.
     pub fn check(&self, snapshot: &Snapshot) -> Result<(), Failure> {
         if let Content::Bitmap(_, numbering) = &self.content {
             numbering.check(snapshot)?;
@@ -48,7 +48,7 @@ impl<'a> Writing<'a> {
     }
 
     /// Writes the users; says so on stderr, or with `--json` answers with count and file.
-    /// Errors: CRD-012 for unknown columns, CRD-033 for numbers that do not fit, OUT-001.
+    /// Errors: CRD-012 for unknown columns, CRD-032 for numbers that do not fit, OUT-001.
     pub fn write(
         &self,
         users: &RoaringBitmap,
@@ -85,7 +85,7 @@ impl<'a> Writing<'a> {
         match self.output.out.as_deref() {
             Some(path) => {
                 write_atomically(path, |file| package.write_file(numbers, file)).map_err(|problem| {
-                    let is_ours = problem.code == "CRD-033";
+                    let is_ours = problem.code == "CRD-032";
                     if is_ours { problem.at(format!("--format {}", package.form.word())) } else { problem }
                 })?;
                 let kept = nameless(numbered, snapshot, session)?;
@@ -146,7 +146,8 @@ fn bitmap(package: Package, output: &Output) -> Result<Target, Failure> {
         let cure = "leave --columns out, or write .csv, .ndjson or .parquet";
         return Err(usage("--columns", "a bitmap holds numbers only", cure));
     }
-    if output.out.as_deref().and_then(Path::extension).is_some_and(|ending| ending == "gz" || ending == "zst") {
+    if output.out.as_deref().and_then(Path::extension).is_some_and(|ending| ending == "gz" || ending == "zst")
+    {
         let cure = "leave the ending out, and pack the file afterwards";
         return Err(usage("--out", "files are not packed as they are written", cure));
     }

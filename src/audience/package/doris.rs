@@ -87,11 +87,7 @@ fn own(bytes: &mut Bytes) -> Outcome<RoaringBitmap> {
 }
 
 /// `count` numbers of `width` bytes each.
-fn list<'a>(
-    bytes: &mut Bytes<'a>,
-    count: u64,
-    width: usize,
-) -> Outcome<impl Iterator<Item = u64> + use<'a>> {
+fn list<'a>(bytes: &mut Bytes<'a>, count: u64, width: usize) -> Outcome<impl Iterator<Item = u64> + use<'a>> {
     let list = bytes.take(count.saturating_mul(width as u64))?;
     let number = |part: &[u8]| part.iter().rev().fold(0, |number, byte| (number << 8) | u64::from(*byte));
     Ok(list.chunks_exact(width).map(number))

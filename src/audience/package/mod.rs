@@ -125,7 +125,7 @@ impl Package {
     }
 
     /// The same as [`write`](Package::write), to a file through a buffer.
-    /// Errors: CRD-033 when a number does not fit, OUT-001.
+    /// Errors: CRD-032 when a number does not fit, OUT-001.
     pub fn write_file(self, numbers: &RoaringTreemap, file: &mut File) -> Outcome<()> {
         let mut out = BufWriter::new(file);
         self.write(numbers, &mut out)?;
@@ -133,7 +133,7 @@ impl Package {
     }
 
     /// Writes the numbers as one value, followed by a newline if it is text.
-    /// Errors: CRD-033 when a number does not fit, OUT-001.
+    /// Errors: CRD-032 when a number does not fit, OUT-001.
     pub fn write(self, numbers: &RoaringTreemap, out: &mut dyn Write) -> Outcome<()> {
         match (self.form, self.encoding) {
             (Form::Numbers, _) => text::write_numbers(numbers, out),
@@ -213,7 +213,7 @@ impl Buckets {
     }
 
     /// The numbers as 32-bit ones.
-    /// Errors: CRD-033 when one does not fit.
+    /// Errors: CRD-032 when one does not fit.
     fn only32(&self, form: Form) -> Outcome<RoaringBitmap> {
         let beyond: u64 = self.0.range(1..).map(|(_, bitmap)| bitmap.len()).sum();
         match self.0.range(1..).find_map(|(high, low)| Some(joined(*high, low.min()?))) {
@@ -230,7 +230,7 @@ fn joined(high: u32, low: u32) -> u64 {
 fn too_large(form: Form, count: u64, first: u64) -> Problem {
     let word = form.word();
     let wide = if form == Form::Roaring { "roaring64" } else { "clickhouse64" };
-    Problem::author("CRD-033", format!("{count} numbers do not fit in 32 bits, the first is {first}"))
+    Problem::author("CRD-032", format!("{count} numbers do not fit in 32 bits, the first is {first}"))
         .at(format!("--format {word}"))
         .cure(format!("write `--format {wide}`"))
 }

@@ -41,7 +41,9 @@ pub fn parts<'a>(
     bitmap: impl Fn(&mut Bytes<'a>) -> Outcome<RoaringBitmap>,
 ) -> Outcome<RoaringTreemap> {
     if count > bytes.left() as u64 / PART_BYTES_MIN {
-        return Err(bytes.wrong(format!("{count} parts do not fit in the {} bytes that follow", bytes.left())));
+        return Err(
+            bytes.wrong(format!("{count} parts do not fit in the {} bytes that follow", bytes.left()))
+        );
     }
     let mut parts: Vec<(u32, RoaringBitmap)> = Vec::new();
     for _ in 0..count {

@@ -102,7 +102,11 @@ fn the_width_of_small_sets_is_not_guessed() {
 
 #[test]
 fn numbers_are_read_between_whatever_stands_there() {
-    let texts = ["1,2,18446744073709551615", "\u{feff}[1, 2, 18446744073709551615]\r\n", "\"2\"\n1 2\n\n18446744073709551615"];
+    let texts = [
+        "1,2,18446744073709551615",
+        "\u{feff}[1, 2, 18446744073709551615]\r\n",
+        "\"2\"\n1 2\n\n18446744073709551615",
+    ];
     for text in texts {
         assert_eq!(read(Form::Numbers, Encoding::Raw, text.as_bytes()).unwrap(), [1, 2, u64::MAX]);
     }
@@ -143,9 +147,17 @@ fn claims_are_not_believed() {
     for (form, bytes) in claims {
         assert!(wrong(form, bytes).starts_with("byte "), "{form:?}");
     }
-    assert!(wrong(Form::Doris, &[4, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2]).contains("64 bits"));
+    assert!(
+        wrong(Form::Doris, &[4, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2]).contains("64 bits")
+    );
     assert!(BINARY.iter().all(|form| wrong(*form, &[]).contains("empty")));
-    let twice = [&2u64.to_le_bytes()[..], &[0; 4], &[0x3a, 0x30, 0, 0, 0, 0, 0, 0], &[0; 4], &[0x3a, 0x30, 0, 0, 0, 0, 0, 0]];
+    let twice = [
+        &2u64.to_le_bytes()[..],
+        &[0; 4],
+        &[0x3a, 0x30, 0, 0, 0, 0, 0, 0],
+        &[0; 4],
+        &[0x3a, 0x30, 0, 0, 0, 0, 0, 0],
+    ];
     assert!(wrong(Form::Roaring64, &twice.concat()).contains("ascending"));
 }
 
@@ -158,7 +170,7 @@ fn numbers_beyond_32_bits_need_a_wide_form() {
         match form {
             Form::Roaring | Form::ClickHouse32 => {
                 let problem = done.unwrap_err();
-                assert_eq!(problem.code, "CRD-033");
+                assert_eq!(problem.code, "CRD-032");
                 assert!(problem.what.contains("2 numbers") && problem.what.contains("4294967296"));
             }
             _ => done.unwrap(),
@@ -237,6 +249,32 @@ proptest! {
             let mut changed = whole.clone();
             changed[at] = byte;
             let _ = read(form, Encoding::Raw, &changed);
+        }
+    }
+}
+
+/// What ClickHouse and CRoaring wrote (data/packages/README.md) is read; what we write of the same
+/// numbers is the same to the byte where the form leaves no choice.
+// proves: S2.19
+#[test]
+fn frozen_bytes_are_read_and_written() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/packages");
+    let index = std::fs::read_to_string(folder.join("index.json")).unwrap();
+    let index: Vec<serde_json::Value> = serde_json::from_str(&index).unwrap();
+    assert!(index.len() > 30);
+    for one in index {
+        let file = one["file"].as_str().unwrap();
+        let form = Form::of(one["form"].as_str().unwrap()).unwrap();
+        let encoding = if one["encoding"] == "hex" { Encoding::Hex } else { Encoding::Raw };
+        let package = Package { form, encoding };
+        assert_eq!(Package::of(Path::new(file)), Some(package));
+        let runs: Vec<(u64, u64, u64)> = serde_json::from_value(one["runs"].clone()).unwrap();
+        let numbers: RoaringTreemap =
+            runs.iter().flat_map(|(first, count, step)| (0..*count).map(move |i| first + i * step)).collect();
+        let bytes = std::fs::read(folder.join(file)).unwrap();
+        assert_eq!(package.read(&bytes).unwrap(), Given::of(numbers.clone()), "{file}");
+        if form != Form::Numbers {
+            assert_eq!(written(form, encoding, &numbers), bytes, "{file}");
         }
     }
 }

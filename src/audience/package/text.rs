@@ -38,7 +38,11 @@ pub fn values(bytes: &[u8], encoding: Encoding) -> Outcome<Vec<Value<'_>>> {
         Encoding::Raw => vec![Value { bytes: bytes.into(), line: 0 }],
         _ => lines(bytes).map(|(line, text)| decoded(line, text, encoding)).collect::<Outcome<_>>()?,
     };
-    if values.is_empty() { Err(wrong("the file is empty; even a bitmap of nobody has a byte")) } else { Ok(values) }
+    if values.is_empty() {
+        Err(wrong("the file is empty; even a bitmap of nobody has a byte"))
+    } else {
+        Ok(values)
+    }
 }
 
 /// Lines that say something, counted from 1, without a byte order mark, white space and quotes

@@ -4,6 +4,7 @@ mod arguments;
 mod asking;
 mod crowds;
 mod loading;
+mod packages;
 mod tasks;
 
 use std::io::Cursor;
