@@ -45,7 +45,7 @@ fmt: rust
 lint: rust
 	@$(CARGO) clippy --version >/dev/null 2>&1 || rustup component add clippy
 	$(CARGO) clippy --locked --all-targets -- -D warnings
-	$(PYTHON) -c 'import ast, glob; [ast.parse(open(f).read(), f) for f in glob.glob("*/p*/**/*.py", recursive=True)]'
+	$(PYTHON) -c 'import ast, glob; [ast.parse(open(f).read(), f) for d in ("benches/peers", "tests/packages") for f in glob.glob(d + "/**/*.py", recursive=True)]'
 
 doc: rust
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps

@@ -94,6 +94,10 @@ impl Numbering {
         is_wanted: impl Fn(u64) -> bool + Sync,
     ) -> Outcome<Vec<Pair>> {
         let column = self.column(snapshot)?;
+        if column.is_none() {
+            // A damaged id file is a problem, never users without numbers.
+            snapshot.ids().ready()?;
+        }
         let in_chunk = |chunk: u32| -> Outcome<Vec<Pair>> {
             let from = chunk * CHUNK_USERS;
             let users = users.range(from..=from + (CHUNK_USERS - 1));
@@ -129,10 +133,7 @@ enum Numbers<'a> {
 
 impl<'a> Numbers<'a> {
     fn of(snapshot: &'a Snapshot, chunk: u32, column: Option<&str>) -> Outcome<Numbers<'a>> {
-        let Some(name) = column else {
-            snapshot.ids().ready()?;
-            return Ok(Numbers::Ids(snapshot));
-        };
+        let Some(name) = column else { return Ok(Numbers::Ids(snapshot)) };
         let Some(attributes) = snapshot.attributes(chunk)? else { return Ok(Numbers::Column(None)) };
         let column = attributes.column(name)?.map(|column| cast(column, &DataType::Int64)).transpose();
         Ok(Numbers::Column(column.map_err(|error| Problem::bug(error.to_string()))?))

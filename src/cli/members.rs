@@ -197,12 +197,8 @@ impl Uploaded {
         let job = session.job(snapshot);
         let made = session.audiences()?.import(&import.name, self.users, import.append, job)?;
         if !door.is_json {
-            let shared = match self.shared {
-                0 => String::new(),
-                n => format!(" · shared numbers {}", grouped(n)),
-            };
-            let head = self.summary.text(&import.path);
-            door.say(&format!("{head} · known {}{}{shared}", grouped(known), self.unknown.text()));
+            let (head, kept) = (self.summary.text(&import.path), self.unknown.text(self.shared));
+            door.say(&format!("{head} · known {}{kept}", grouped(known)));
             return crowd::told(&made, session, door);
         }
         let mut document: Map<String, Value> = self.summary.document();

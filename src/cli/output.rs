@@ -121,7 +121,7 @@ fn say_nameless(numbered: &Numbered, kept: &Kept, door: &mut Door) {
     }
     if !numbered.shared.is_empty() {
         let count = grouped(numbered.shared.len());
-        door.say(&format!("{count} numbers stand for several of the users; each is written once"));
+        door.say(&format!("numbers that several of the users have: {count}; each is written once"));
     }
 }
 

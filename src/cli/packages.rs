@@ -52,23 +52,23 @@ pub enum Ids {
 
 /// What a bitmap's file holds, and what its numbers are.
 #[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Bitmaps")]
 pub struct Bitmap {
-    /// The file's format, when the extension does not tell
-    #[arg(long, value_enum, hide_possible_values = true, value_name = FORMATS, help_heading = "Options")]
+    /// The file's format, when the extension does not tell: parquet, csv, ndjson, arrow, or a bitmap: roaring,
+    /// roaring64, clickhouse32, clickhouse64, doris, starrocks, numbers
+    #[arg(long, value_enum, hide_possible_values = true)]
     pub format: Option<Format>,
-    /// How a bitmap's bytes are written down, when the extension (.base64, .hex) does not tell
-    #[arg(long, value_enum, value_name = "raw|base64|hex", hide_possible_values = true)]
+    /// How the bytes are written down, when the extension (.base64, .hex) does not tell: raw, base64, hex
+    #[arg(long, value_enum, hide_possible_values = true, help_heading = HEADING)]
     pub encoding: Option<Encoding>,
-    /// What the numbers are [default for roaring: user_no]
-    #[arg(long, value_enum, value_name = "user_no|user_id", hide_possible_values = true)]
+    /// What the numbers are: user_no (the default for roaring), user_id
+    #[arg(long, value_enum, hide_possible_values = true, help_heading = HEADING)]
     pub ids: Option<Ids>,
     /// The numbers are the values of this integer attribute
-    #[arg(long, value_name = "ATTRIBUTE", conflicts_with = "ids")]
+    #[arg(long, value_name = "ATTRIBUTE", conflicts_with = "ids", help_heading = HEADING)]
     pub number_column: Option<String>,
 }
 
-const FORMATS: &str = "parquet|csv|ndjson|arrow|roaring|roaring64|clickhouse32|clickhouse64|doris|numbers";
+const HEADING: &str = "Bitmaps";
 
 /// A file of users, as the command line describes it.
 #[derive(Debug, Clone, PartialEq)]

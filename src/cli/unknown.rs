@@ -81,12 +81,13 @@ impl Unknown {
 }
 
 impl Kept {
-    /// For the end of a summary line.
-    pub fn text(&self) -> String {
-        match &self.file {
-            Some(file) => format!(" · unknown ids {} ({file})", grouped(self.count)),
-            None => String::new(),
-        }
+    /// For the end of a summary line; `shared` are numbers that several users have.
+    pub fn text(&self, shared: u64) -> String {
+        let Some(file) = &self.file else { return String::new() };
+        let counts = [("unknown ids", self.count), ("shared numbers", shared)];
+        let told = counts.iter().filter(|(_, count)| *count > 0);
+        let told: String = told.map(|(word, count)| format!(" · {word} {}", grouped(*count))).collect();
+        format!("{told} ({file})")
     }
 }
 
