@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::packages::Bitmap;
 use super::words::{bytes_of, instant_text, which_text};
 pub use insight::*;
 
@@ -258,12 +259,15 @@ pub struct Explain {
 /// Where users are written.
 #[derive(Debug, Clone, Args)]
 pub struct Output {
-    /// ids.csv, .parquet, .ndjson or .roaring; left out: CSV on stdout (with --json: NDJSON)
+    /// ids.csv, .parquet, .ndjson, or a bitmap: .roaring, .clickhouse64, .doris.base64 …; left out: stdout, as
+    /// CSV (with --json: NDJSON) unless --format says
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
     /// Attributes to write beside the user id
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
     pub columns: Vec<String>,
+    #[command(flatten)]
+    pub bitmap: Bitmap,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -277,7 +281,7 @@ pub enum Update {
     OnDemand,
 }
 
-/// A list of user ids to upload.
+/// Users to upload: a list of ids, or a bitmap.
 #[derive(Debug, Args)]
 pub struct Import {
     pub name: String,
@@ -289,11 +293,17 @@ pub struct Import {
     /// Ids never seen before become users
     #[arg(long)]
     pub create: bool,
-    /// Column with the user id
-    #[arg(long, value_name = "COLUMN", default_value = "user_id")]
+    /// Column with the user id, or with its number
+    #[arg(long, visible_alias = "column", value_name = "COLUMN", default_value = "user_id")]
     pub key: String,
+    /// Zone of instants written without one [default: the project's]
+    #[arg(long, value_name = "ZONE")]
+    pub zone: Option<String>,
+    /// More rejected rows than this: nothing changes, exit 1
+    #[arg(long, value_name = "N")]
+    pub max_rejects: Option<u64>,
     #[command(flatten)]
-    pub reading: Reading,
+    pub bitmap: Bitmap,
 }
 
 /// What to do with crowds.
@@ -524,7 +534,10 @@ const IMPORT_EXAMPLES: &str = "\
 Examples:
   quanke crowd import 黑名单 blacklist.csv
   quanke crowd import 黑名单 more.csv --append
-  quanke crowd import 新客 leads.csv --create       # unknown ids become users";
+  quanke crowd import 新客 leads.csv --create       # unknown ids become users
+  quanke crowd import 沉睡 export.parquet --column uid
+  quanke crowd import 沉睡 sleeping.clickhouse64 --number-column uid
+  quanke crowd import 沉睡 - --format doris --encoding base64 --ids user_id < bitmap.txt";
 
 const CREATE_EXAMPLES: &str = "\
 Examples:
@@ -549,7 +562,8 @@ Examples:
 const EXPORT_EXAMPLES: &str = "\
 Examples:
   quanke crowd export 高价值 --out vip.csv --columns phone,city
-  quanke crowd export 高价值 --version 3 --out vip.roaring";
+  quanke crowd export 高价值 --version 3 --out vip.roaring
+  quanke crowd export 高价值 --out vip.doris.base64 --number-column uid";
 
 const DIFF_EXAMPLES: &str = "\
 Examples:

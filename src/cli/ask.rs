@@ -165,7 +165,7 @@ pub fn select(args: &Select, session: &mut Session, door: &mut Door) -> Done {
     writing.check(&question.snapshot)?;
     let found = question.prepared.quick(&question.snapshot)?;
     question.warn(door);
-    writing.write(&found.answer.users, &question.snapshot, door)
+    writing.write(&found.answer.users, &question.snapshot, session, door)
 }
 
 /// `quanke explain`: the plan with what was guessed and what came out.

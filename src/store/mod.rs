@@ -70,6 +70,7 @@ pub use columns::arrow_type;
 pub use container::{Bitmap, Container, container_of, count_of};
 pub use home::Home;
 pub use ids::Ids;
+pub use lock::CrowdLock;
 pub use meta::{database, migrate, open as open_database};
 pub use narrow::{HUNDREDTHS, as_hundredths};
 pub use register::Register;

@@ -6,6 +6,7 @@ mod comparing;
 mod crowds;
 mod insight;
 mod loading;
+mod packages;
 mod tasks;
 
 use std::io::Cursor;
