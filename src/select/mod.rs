@@ -15,6 +15,7 @@ mod bits;
 mod bound;
 mod check;
 mod column;
+pub mod evidence;
 mod explain;
 mod fold;
 mod guess;

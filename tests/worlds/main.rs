@@ -1,6 +1,7 @@
 //! Whole worlds through the real house: files → sync jobs → store → selection → bitmap, beside the
 //! slow twin that asks user by user.
 
+mod evidence;
 mod laws;
 mod oracle;
 mod random;
