@@ -12,9 +12,10 @@ use super::crowds::{Audiences, versionless};
 use super::registry::Crowd;
 use super::rules::crowds_in;
 use super::version::{CrowdVersion, resolve};
-use crate::base::{Name, Outcome, Problem, Problems, Timestamp};
+use crate::base::{Name, Outcome, Problem, Problems, Timestamp, UserNo};
 use crate::select::ast::Selection;
 use crate::select::bind::Scope;
+use crate::select::evidence::{Asked, CrowdSeen, Evidence, evidence};
 use crate::select::plan::Plan;
 use crate::select::run::Answer;
 use crate::select::text::read_partly;
@@ -36,6 +37,7 @@ pub struct Evaluated {
 pub struct Prepared {
     plan: Plan,
     uses: BTreeMap<String, u32>,
+    crowds: BTreeMap<String, CrowdSeen>,
     warnings: Vec<Problem>,
 }
 
@@ -48,6 +50,20 @@ impl Prepared {
     /// What the author should know though the selection can be evaluated.
     pub fn warnings(&self) -> &[Problem] {
         &self.warnings
+    }
+
+    /// Why one user fits or does not: truth and evidence for every node of `selection`, which this was
+    /// prepared from; at most `rows_max` rows a condition.
+    /// Errors: a file of the snapshot that cannot be read.
+    pub fn evidence(
+        &self,
+        selection: &Selection,
+        user: UserNo,
+        rows_max: usize,
+        snapshot: &Snapshot,
+    ) -> Outcome<Evidence> {
+        let asked = Asked { snapshot, crowds: &self.crowds, as_of: self.plan.as_of, rows_max };
+        evidence(selection, user, &asked)
     }
 
     /// Runs the plan as asked, for a count at every node.
@@ -99,7 +115,7 @@ impl Audiences {
         let plan = bound.plan(snapshot, &found.bitmaps, as_of)?;
         let mut warnings = found.warnings;
         warnings.extend(bound.warnings().iter().chain(plan.warnings()).cloned());
-        Ok(Prepared { plan, uses: found.uses, warnings })
+        Ok(Prepared { plan, uses: found.uses, crowds: found.seen, warnings })
     }
 
     /// Reads a selection and prepares it: mistakes of spelling and of names come together.
@@ -152,8 +168,11 @@ impl Audiences {
             found.warnings.push(later(name, version, as_of, snapshot));
         }
         let users = self.registry.files.read(crowd.no, version.no, &version.checksum)? & snapshot.universe();
+        let users = Arc::new(users);
+        let seen = CrowdSeen { no: version.no, as_of: version.as_of, users: users.clone() };
         found.uses.insert(name.text.clone(), version.no);
-        found.bitmaps.insert(name.text.clone(), Arc::new(users));
+        found.seen.insert(name.text.clone(), seen);
+        found.bitmaps.insert(name.text.clone(), users);
         Ok(())
     }
 }
@@ -163,6 +182,7 @@ impl Audiences {
 struct Found {
     bitmaps: BTreeMap<String, Arc<RoaringBitmap>>,
     uses: BTreeMap<String, u32>,
+    seen: BTreeMap<String, CrowdSeen>,
     warnings: Vec<Problem>,
 }
 

@@ -12,6 +12,7 @@ mod demo;
 mod door;
 mod load;
 mod output;
+mod plan;
 mod session;
 pub mod settings;
 mod table;
@@ -19,6 +20,7 @@ mod task;
 #[cfg(test)]
 mod tests;
 mod unknown;
+mod why;
 mod wiring;
 mod words;
 

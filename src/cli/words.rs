@@ -52,6 +52,19 @@ pub fn grouped(number: u64) -> String {
     text
 }
 
+/// A size in bytes in its largest unit: `12 B`, `3.4 KiB`, `1.2 GiB`.
+pub fn size(bytes: u64) -> String {
+    let units = ["KiB", "MiB", "GiB", "TiB"];
+    let mut found = (bytes as f64, "B");
+    for unit in units {
+        if found.0 < 1_024.0 {
+            break;
+        }
+        found = (found.0 / 1_024.0, unit);
+    }
+    if found.1 == "B" { format!("{bytes} B") } else { format!("{:.1} {}", found.0, found.1) }
+}
+
 /// A signed change: `+1,200`, `-3`, `0`.
 pub fn change(number: i64) -> String {
     let sign = match number.signum() {
@@ -110,6 +123,14 @@ mod tests {
         for bad in ["", "GiB", "-1", "2 PiB", "99999999999999999999", "99999999999GiB", "两GiB"] {
             assert!(bytes_of(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn sizes_are_said_in_their_largest_units() {
+        assert_eq!(size(0), "0 B");
+        assert_eq!(size(1_023), "1023 B");
+        assert_eq!(size(3 << 20), "3.0 MiB");
+        assert_eq!(size(u64::MAX), "16777216.0 TiB");
     }
 
     #[test]

@@ -26,6 +26,7 @@ pub mod run;
 mod source;
 mod tag;
 pub mod text;
+pub mod trace;
 
 pub use ast::Selection;
 pub use bind::Scope;

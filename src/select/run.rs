@@ -13,6 +13,7 @@ use super::fold::{OwnWindows, Scratch, users_of};
 use super::plan::{Plan, PlanForm, PlanLeaf, PlanNode, RowPlan, Source, TimeSpan};
 use super::source::{self, Part};
 use super::tag;
+use super::trace::{Probe, Unwatched};
 use crate::base::{Interval, Outcome, Timestamp, Zone, ahead};
 use crate::store::{Attributes, Bitmap, Register, Snapshot};
 
@@ -40,7 +41,12 @@ impl Plan {
     /// Users who fit, with the exact count of every node, read from one `snapshot`.
     /// Errors: a file of the snapshot that cannot be read.
     pub fn run(&self, snapshot: &Snapshot) -> Outcome<Answer> {
-        let (users, counts) = Engine::new(self, snapshot, true)?.run(self)?;
+        self.run_watched(snapshot, &Unwatched)
+    }
+
+    /// As [`run`](Plan::run), and `probe` hears of the work on every leaf.
+    pub fn run_watched(&self, snapshot: &Snapshot, probe: &dyn Probe) -> Outcome<Answer> {
+        let (users, counts) = Engine::new(self, snapshot, true, probe)?.run(self)?;
         let tree = counted(&self.root, &mut counts.into_iter());
         Ok(Answer { users, tree })
     }
@@ -48,7 +54,7 @@ impl Plan {
     /// Users who fit, with the least work: the plan is rewritten and stops where a chunk is empty.
     pub fn users(&self, snapshot: &Snapshot) -> Outcome<RoaringBitmap> {
         let plan = self.rewritten();
-        Ok(Engine::new(&plan, snapshot, false)?.run(&plan)?.0)
+        Ok(Engine::new(&plan, snapshot, false, &Unwatched)?.run(&plan)?.0)
     }
 }
 
@@ -85,15 +91,22 @@ struct Engine<'a> {
     counts_all: bool,
     zone: Zone,
     as_of: Timestamp,
+    probe: &'a dyn Probe,
 }
 
 impl<'a> Engine<'a> {
-    fn new(plan: &'a Plan, snapshot: &'a Snapshot, counts_all: bool) -> Outcome<Engine<'a>> {
+    fn new(
+        plan: &'a Plan,
+        snapshot: &'a Snapshot,
+        counts_all: bool,
+        probe: &'a dyn Probe,
+    ) -> Outcome<Engine<'a>> {
         let mut leaves = vec![];
         collect(&plan.root, &mut leaves);
-        let leaves = leaves.into_par_iter().map(|leaf| ready(leaf, snapshot)).collect::<Outcome<_>>()?;
+        let lay_ready = |(index, leaf)| watched(probe, index, || ready(leaf, snapshot));
+        let leaves = leaves.into_par_iter().enumerate().map(lay_ready).collect::<Outcome<_>>()?;
         let universe = Bitmap::of(snapshot.universe());
-        Ok(Engine { snapshot, universe, leaves, counts_all, zone: plan.zone, as_of: plan.as_of })
+        Ok(Engine { snapshot, universe, leaves, counts_all, zone: plan.zone, as_of: plan.as_of, probe })
     }
 
     fn run(&self, plan: &Plan) -> Outcome<(RoaringBitmap, Vec<u64>)> {
@@ -167,6 +180,14 @@ fn ready<'a>(leaf: &'a PlanLeaf, snapshot: &Snapshot) -> Outcome<Ready<'a>> {
     })
 }
 
+/// Does a piece of work on a leaf and tells how long it took.
+fn watched<T>(probe: &dyn Probe, index: usize, work: impl FnOnce() -> T) -> T {
+    let began = probe.seconds();
+    let done = work();
+    probe.leaf(index, probe.seconds() - began, 0);
+    done
+}
+
 /// One chunk on its way through the plan.
 struct Walk<'a> {
     engine: &'a Engine<'a>,
@@ -193,7 +214,7 @@ impl Walk<'_> {
                 rest.and_not(&inner);
                 rest
             }
-            PlanForm::Leaf(_) => self.leaf()?,
+            PlanForm::Leaf(_) => watched(self.engine.probe, self.leaf, || self.leaf())?,
         };
         self.counts[at] = register.count() as u64;
         Ok(register)

@@ -24,6 +24,7 @@ mod share;
 mod story;
 mod tag;
 mod value;
+mod who;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -40,6 +41,7 @@ pub use facts::{
     SequenceFacts, Span, TagFacts,
 };
 use person::Person;
+pub use who::user_of;
 
 /// What a question about one user is asked of.
 pub struct Asked<'a> {
