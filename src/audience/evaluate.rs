@@ -16,8 +16,9 @@ use crate::base::{Name, Outcome, Problem, Problems, Timestamp, UserNo};
 use crate::select::ast::Selection;
 use crate::select::bind::Scope;
 use crate::select::evidence::{Asked, CrowdSeen, Evidence, evidence};
+use crate::select::lint;
 use crate::select::plan::Plan;
-use crate::select::run::Answer;
+use crate::select::run::{Answer, Counted};
 use crate::select::text::read_partly;
 use crate::store::Snapshot;
 
@@ -64,6 +65,18 @@ impl Prepared {
     ) -> Outcome<Evidence> {
         let asked = Asked { snapshot, crowds: &self.crowds, as_of: self.plan.as_of, rows_max };
         evidence(selection, user, &asked)
+    }
+
+    /// Warnings that need the counts of an evaluation of `selection`, which this was prepared from.
+    /// `tree` is of the plan as asked.
+    /// Errors: a file of the snapshot that cannot be read.
+    pub fn advice(
+        &self,
+        selection: &Selection,
+        tree: &Counted,
+        snapshot: &Snapshot,
+    ) -> Outcome<Vec<Problem>> {
+        lint::after(selection, tree, snapshot, self.plan.as_of)
     }
 
     /// Runs the plan as asked, for a count at every node.
@@ -115,6 +128,7 @@ impl Audiences {
         let plan = bound.plan(snapshot, &found.bitmaps, as_of)?;
         let mut warnings = found.warnings;
         warnings.extend(bound.warnings().iter().chain(plan.warnings()).cloned());
+        warnings.extend(lint::before(selection, snapshot, as_of));
         Ok(Prepared { plan, uses: found.uses, crowds: found.seen, warnings })
     }
 

@@ -94,13 +94,21 @@ impl Question {
     fn warn(&self, door: &mut Door) {
         self.text.warn(self.prepared.warnings(), door);
     }
+
+    /// Warnings, those that need the counts of the selection as asked among them.
+    fn advise(&self, tree: &Counted, door: &mut Door) -> Done {
+        let advice = self.prepared.advice(&self.selection, tree, &self.snapshot)?;
+        self.warn(door);
+        self.text.warn(&advice, door);
+        Ok(())
+    }
 }
 
 /// `quanke estimate`: the count, and the count at every node.
 pub fn estimate(args: &Estimate, session: &mut Session, door: &mut Door) -> Done {
     let question = Question::new(&args.asked, args.as_of.as_deref(), session)?;
     let (found, runs) = repeated(&question, args.repeat.unwrap_or(1), session)?;
-    question.warn(door);
+    question.advise(&found.answer.tree, door)?;
     let seconds = runs.last().copied().unwrap_or_default();
     let universe = question.snapshot.universe().len();
     let zone = question.snapshot.zone();
@@ -189,7 +197,7 @@ pub fn explain(args: &Explain, session: &mut Session, door: &mut Door) -> Done {
     }
     let (asked, plan) = (question.prepared.plan(), question.prepared.plan().rewritten());
     let traced = plan.traced(&question.snapshot, &|| session.pace.seconds())?;
-    question.warn(door);
+    question.advise(&question.prepared.counted(&question.snapshot)?.answer.tree, door)?;
     let shown = Shown { asked, plan: &plan, traced: &traced, is_verbose: args.verbose };
     let mut document = Map::from_iter([
         ("count".to_string(), json!(traced.answer.users.len())),

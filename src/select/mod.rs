@@ -20,6 +20,7 @@ mod explain;
 mod fold;
 mod guess;
 pub mod json;
+pub mod lint;
 pub mod plan;
 pub mod rules;
 pub mod run;

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use quanke::base::{Timestamp, UserNo};
-use quanke::select::Scope;
 use quanke::select::ast::Selection;
 use quanke::select::evidence::{Asked, CrowdSeen, Evidence, Facts, evidence};
+use quanke::select::{Plan, Scope};
 use roaring::RoaringBitmap;
 
 use super::random::{selections, worlds};
@@ -79,11 +79,15 @@ fn nodes_agree(
 }
 
 fn users(world: &World, stored: &Stored, selection: &Selection) -> RoaringBitmap {
+    plan_of(world, stored, selection).run(&stored.snapshot).unwrap().users
+}
+
+/// The plan in the shape that was asked.
+pub fn plan_of(world: &World, stored: &Stored, selection: &Selection) -> Plan {
     let names: Vec<String> = stored.crowds.keys().cloned().collect();
     let bound = selection.bind(&Scope { snapshot: &stored.snapshot, crowds: &names });
     let bound = bound.unwrap_or_else(|problems| panic!("{selection}\n{problems}"));
-    let plan = bound.plan(&stored.snapshot, &stored.crowds, world.as_of).unwrap();
-    plan.run(&stored.snapshot).unwrap().users
+    bound.plan(&stored.snapshot, &stored.crowds, world.as_of).unwrap()
 }
 
 /// The truth of a node follows from the children that decide, and from them alone.

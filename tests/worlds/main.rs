@@ -2,7 +2,9 @@
 //! slow twin that asks user by user.
 
 mod evidence;
+mod examples;
 mod laws;
+mod lint;
 mod oracle;
 mod random;
 mod sel;

@@ -3,6 +3,7 @@
 mod arguments;
 mod asking;
 mod crowds;
+mod explaining;
 mod loading;
 mod tasks;
 

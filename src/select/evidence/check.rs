@@ -6,6 +6,12 @@ use super::value;
 use crate::base::{Interval, Timestamp, Unit, Value, Zone, ahead};
 use crate::select::check::{Check, day_key};
 
+/// Does a value satisfy a check whose windows are resolved?
+#[cfg(test)]
+pub fn fits(check: &Check, value: Option<&Value>, zone: &Zone) -> bool {
+    Settled::Check(check.clone()).fits(value, zone)
+}
+
 /// A check for one user at one instant.
 #[derive(Debug, Clone)]
 pub enum Settled {
@@ -24,7 +30,7 @@ impl Settled {
             (Settled::Check(Check::Missing), value) => value.is_none(),
             (Settled::Check(Check::NoneOf(values)), value) => !value.is_some_and(|v| has_any(v, values)),
             (_, None) => false,
-            (Settled::Check(check), Some(value)) => fits(check, value, zone),
+            (Settled::Check(check), Some(value)) => fits_known(check, value, zone),
             (Settled::Within(interval), Some(value)) => {
                 interval.zip(value::instant(value, zone)).is_some_and(|(interval, at)| interval.holds(at))
             }
@@ -48,7 +54,7 @@ impl Settled {
     }
 }
 
-fn fits(check: &Check, value: &Value, zone: &Zone) -> bool {
+fn fits_known(check: &Check, value: &Value, zone: &Zone) -> bool {
     match (check, value) {
         (Check::Known, _) => true,
         (Check::Whole { ranges, negated }, value) => {

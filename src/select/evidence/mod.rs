@@ -36,6 +36,8 @@ use super::text::Spelling;
 use crate::base::{Name, Outcome, Problem, Timestamp, UserNo};
 use crate::store::Snapshot;
 
+#[cfg(test)]
+pub(super) use check::fits;
 pub use facts::{
     Absence, Attempt, Break, EdgeFacts, End, Facts, FailedRow, FailedTest, Instance, Near, Row, RowFacts,
     SequenceFacts, Span, TagFacts,
