@@ -208,7 +208,7 @@ pub struct Absence {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Instance {
     pub chain: Vec<Row>,
-    /// `a + gap`, itself included.
+    /// A gap after the last row of the chain, itself included.
     pub deadline: Timestamp,
     pub end: End,
 }

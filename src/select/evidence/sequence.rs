@@ -35,7 +35,7 @@ fn best(story: &Story) -> Option<Attempt> {
 
 /// The earliest chain from `start`: none from there ends sooner or leaves less between.
 fn attempt(story: &Story, start: &Placed) -> Attempt {
-    let chain = story.chain(start, story.steps.len());
+    let chain = story.chain(start);
     let deadline = story.deadline(start.at);
     let last = chain.last().map_or(start.at, |row| row.at);
     let broke = if let Some(name) = story.unknown(&start.row) {

@@ -91,19 +91,33 @@ impl Story {
         self.same.iter().all(|name| a.value(name).is_some() && a.value(name) == b.value(name))
     }
 
-    /// From `start`, the earliest row for each of the steps `1..until`, each strictly later than the
-    /// one before; ends where a step has none.
-    pub fn chain<'s>(&'s self, start: &'s Placed, until: usize) -> Vec<&'s Placed> {
+    /// From `start`, the earliest row for each further step, each strictly later than the one before;
+    /// ends where a step has none.
+    pub fn chain<'s>(&'s self, start: &'s Placed) -> Vec<&'s Placed> {
         let mut chain = vec![start];
-        for rows in self.steps.iter().take(until).skip(1) {
+        for rows in self.steps.iter().skip(1) {
             let before = chain.last().map_or(start.at, |row| row.at);
-            let later = rows.iter().skip(rows.partition_point(|row| row.at <= before));
-            match later.into_iter().find(|row| self.is_same(&start.row, &row.row)) {
+            let mut later = rows.iter().skip(rows.partition_point(|row| row.at <= before));
+            match later.find(|row| self.is_same(&start.row, &row.row)) {
                 Some(row) => chain.push(row),
                 None => break,
             }
         }
         chain
+    }
+
+    /// The chain of all steps but the absent one that ends with `last` and begins latest; nothing if
+    /// there is none, or it takes longer than the gap.
+    pub fn chain_to<'s>(&'s self, last: &'s Placed) -> Option<Vec<&'s Placed>> {
+        let mut chain = vec![last];
+        for rows in self.steps.iter().rev().skip(2) {
+            let after = chain.last().map_or(last.at, |row| row.at);
+            let mut before = rows.iter().take(rows.partition_point(|row| row.at < after)).rev();
+            chain.push(before.find(|row| self.is_same(&last.row, &row.row))?);
+        }
+        chain.reverse();
+        let first = chain.first().map_or(last.at, |row| row.at);
+        (last.at <= self.deadline(first)).then_some(chain)
     }
 
     /// A row that must not lie strictly between two instants and does.

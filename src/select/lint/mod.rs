@@ -61,7 +61,8 @@ pub fn after(
     let told = before(selection, snapshot, as_of);
     let is_told = |one: &Problem| told.iter().any(|other| other.span == one.span && one.span.is_some());
     let is_twice = told.iter().any(|other| other.code == "SEL-154");
-    found.retain(|one| !is_told(one) && !(is_twice && one.code == "SEL-159"));
+    let is_said = |one: &Problem| is_told(one) || (is_twice && one.code == "SEL-159");
+    found.retain(|one| !is_said(one));
     Ok(sorted(found))
 }
 

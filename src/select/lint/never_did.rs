@@ -5,21 +5,25 @@ use crate::base::Problem;
 use crate::select::ast::{Leaf, Literal, Measure, Metric, Op, Selection, Test, Written};
 
 /// SEL-155, unless the same `and` also asks for at least one row.
-pub fn look(selection: &Selection, scene: &Scene, found: &mut Vec<Problem>) {
+pub fn look(selection: &Selection, _: &Scene, found: &mut Vec<Problem>) {
+    look_at(selection, found);
+}
+
+fn look_at(selection: &Selection, found: &mut Vec<Problem>) {
     let parts = flat(selection);
+    let is_all = matches!(selection, Selection::All(_));
     for part in &parts {
         match part {
             Selection::Leaf(leaf) => {
-                let is_joined =
-                    matches!(selection, Selection::All(_)) && parts.iter().any(|other| is_done(other, leaf));
+                let is_joined = is_all && parts.iter().any(|other| is_done(other, leaf));
                 if includes_nothing(leaf) && !is_joined {
                     found.push(told(leaf, part));
                 }
             }
             // Under a `not` those who never did are left out.
             Selection::Not(inner) if matches!(**inner, Selection::Leaf(_)) => {}
-            Selection::Not(inner) => look(inner, scene, found),
-            join => look(join, scene, found),
+            Selection::Not(inner) => look_at(inner, found),
+            join => look_at(join, found),
         }
     }
 }
