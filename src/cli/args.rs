@@ -67,7 +67,7 @@ pub enum Command {
     /// Write out the users who fit 圈选
     #[command(after_help = SELECT_EXAMPLES)]
     Select(Select),
-    /// Show the plan of a selection, with guesses and true counts 计划
+    /// Show how a selection is found, or why one user is in or out 计划与原因
     #[command(after_help = EXPLAIN_EXAMPLES)]
     Explain(Explain),
     /// What the users who fit are like: counts by their attributes 画像
@@ -251,6 +251,15 @@ pub struct Select {
 pub struct Explain {
     #[command(flatten)]
     pub asked: Asked,
+    /// Why this user is in or out, with the rows that prove it
+    #[arg(long, value_name = "ID", conflicts_with = "verbose")]
+    pub user: Option<String>,
+    /// Rows shown as proof of one condition [default: 5]
+    #[arg(long, value_name = "N", requires = "user")]
+    pub rows: Option<usize>,
+    /// The plan rewrite by rewrite, with bytes read and time per node
+    #[arg(long)]
+    pub verbose: bool,
     /// Look at the data as of this instant [default: now]
     #[arg(long, value_name = "T", value_parser = instant_text)]
     pub as_of: Option<String>,
@@ -528,6 +537,8 @@ Examples:
 const EXPLAIN_EXAMPLES: &str = "\
 Examples:
   quanke explain \"gender = '女' and not did pay in last 30 days\"
+  quanke explain \"gender = '女' and not did pay in last 30 days\" --user u10086
+  quanke explain -f women.sel --verbose
   quanke explain -f women.sel --as-of 2026-03-01 --json";
 
 const IMPORT_EXAMPLES: &str = "\

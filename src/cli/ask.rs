@@ -7,15 +7,21 @@ use serde_json::{Map, Value, json};
 use super::args::{Asked, Estimate, Explain, Select};
 use super::door::{Done, Door, Failure};
 use super::output::Writing;
+use super::plan::Shown;
 use super::session::Session;
 use super::table::{Node, tree};
+use super::why::Why;
 use super::words::{grouped, percent, took};
 use crate::audience::Prepared;
 use crate::base::{Outcome, Problem, Problems, Timestamp};
 use crate::select::Selection;
+use crate::select::evidence::user_of;
 use crate::select::run::Counted;
 use crate::select::text::{locate, locate_all};
 use crate::store::Snapshot;
+
+/// Rows shown as proof of one condition, unless asked otherwise.
+const ROWS_MAX: usize = 5;
 
 /// A selection's text and the name of where it stands.
 pub struct Text {
@@ -92,13 +98,21 @@ impl Question {
     pub fn warn(&self, door: &mut Door) {
         self.text.warn(self.prepared.warnings(), door);
     }
+
+    /// Warnings, those that need the counts of the selection as asked among them.
+    fn advise(&self, tree: &Counted, door: &mut Door) -> Done {
+        let advice = self.prepared.advice(&self.selection, tree, &self.snapshot)?;
+        self.warn(door);
+        self.text.warn(&advice, door);
+        Ok(())
+    }
 }
 
 /// `quanke estimate`: the count, and the count at every node.
 pub fn estimate(args: &Estimate, session: &mut Session, door: &mut Door) -> Done {
     let question = Question::new(&args.asked, args.as_of.as_deref(), session)?;
     let (found, runs) = repeated(&question, args.repeat.unwrap_or(1), session)?;
-    question.warn(door);
+    question.advise(&found, door)?;
     let seconds = runs.last().copied().unwrap_or_default();
     let universe = question.snapshot.universe().len();
     let zone = question.snapshot.zone();
@@ -168,29 +182,32 @@ pub fn select(args: &Select, session: &mut Session, door: &mut Door) -> Done {
     writing.write(&found.answer.users, &question.snapshot, session, door)
 }
 
-/// `quanke explain`: the plan with what was guessed and what came out.
+/// `quanke explain --user`: why one user is in or out.
+fn explain_user(id: &str, rows_max: usize, question: &Question, door: &mut Door) -> Done {
+    let snapshot = &question.snapshot;
+    let user = user_of(id, snapshot)?;
+    let evidence = question.prepared.evidence(&question.selection, user, rows_max, snapshot)?;
+    question.warn(door);
+    let (as_of, zone, selection) = (question.as_of, snapshot.zone(), question.selection.to_string());
+    Why { id, as_of, zone, selection, evidence }.tell(door)
+}
+
+/// `quanke explain`: the plan with what was guessed and what came out, or the evidence for one user.
 pub fn explain(args: &Explain, session: &mut Session, door: &mut Door) -> Done {
     let question = Question::new(&args.asked, args.as_of.as_deref(), session)?;
-    let plan = question.prepared.plan().rewritten();
-    let answer = plan.run(&question.snapshot)?;
-    question.warn(door);
-    let lines: Vec<Value> = plan
-        .lines(&answer.tree)
-        .iter()
-        .map(|line| {
-            json!({
-                "depth": line.depth,
-                "node": line.label,
-                "count": line.count,
-                "guess": { "low": line.guess.low, "likely": line.guess.likely, "high": line.guess.high },
-            })
-        })
-        .collect();
-    let as_of = question.snapshot.zone().text(question.as_of);
-    let selection = question.selection.to_string();
-    let twin = question.selection.to_json();
-    let document = json!({
-        "count": answer.users.len(), "as_of": as_of, "selection": selection, "json": twin, "plan": lines
-    });
-    door.answer(document, || plan.tree(&answer.tree))
+    if let Some(id) = &args.user {
+        return explain_user(id, args.rows.unwrap_or(ROWS_MAX), &question, door);
+    }
+    let (asked, plan) = (question.prepared.plan(), question.prepared.plan().rewritten());
+    let traced = plan.traced(&question.snapshot, &|| session.pace.seconds())?;
+    question.advise(&question.prepared.count(&question.snapshot)?, door)?;
+    let shown = Shown { asked, plan: &plan, traced: &traced, is_verbose: args.verbose };
+    let mut document = Map::from_iter([
+        ("count".to_string(), json!(traced.answer.users.len())),
+        ("as_of".to_string(), json!(question.snapshot.zone().text(question.as_of))),
+        ("selection".to_string(), json!(question.selection.to_string())),
+        ("json".to_string(), question.selection.to_json()),
+    ]);
+    document.extend(shown.document());
+    door.answer(Value::Object(document), || shown.text())
 }

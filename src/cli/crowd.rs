@@ -64,7 +64,9 @@ fn create(
         is_redefined: redefine,
     };
     let made = session.audiences()?.create(&creation, session.job(&snapshot));
-    told(&made.map_err(|problems| text.placed(problems))?, session, door)
+    let mut made = made.map_err(|problems| text.placed(problems))?;
+    made.warnings = text.placed(Problems(made.warnings)).0;
+    told(&made, session, door)
 }
 
 fn refresh(name: &str, as_of: Option<&str>, session: &mut Session, door: &mut Door) -> Done {

@@ -16,6 +16,7 @@ mod load;
 mod members;
 mod output;
 pub mod packages;
+mod plan;
 mod session;
 pub mod settings;
 mod table;
@@ -23,6 +24,7 @@ mod task;
 #[cfg(test)]
 mod tests;
 mod unknown;
+mod why;
 mod wiring;
 mod words;
 

@@ -94,6 +94,19 @@ pub fn grouped(number: u64) -> String {
     text
 }
 
+/// A size in bytes in its largest unit: `12 B`, `3.4 KiB`, `1.2 GiB`.
+pub fn size(bytes: u64) -> String {
+    let units = ["KiB", "MiB", "GiB", "TiB"];
+    let mut found = (bytes as f64, "B");
+    for unit in units {
+        if found.0 < 1_024.0 {
+            break;
+        }
+        found = (found.0 / 1_024.0, unit);
+    }
+    if found.1 == "B" { format!("{bytes} B") } else { format!("{:.1} {}", found.0, found.1) }
+}
+
 /// A signed change: `+1,200`, `-3`, `0`.
 pub fn change(number: i64) -> String {
     let sign = match number.signum() {
@@ -165,6 +178,14 @@ mod tests {
         assert_eq!(which("7", &zone), Some(Which::No(7)));
         assert_eq!(which("1772337600", &zone), Some(Which::At(Timestamp(1_772_337_600_000))));
         assert!(which_text("soon").is_err() && which_text("2026-03-01").is_ok());
+    }
+
+    #[test]
+    fn sizes_are_said_in_their_largest_units() {
+        assert_eq!(size(0), "0 B");
+        assert_eq!(size(1_023), "1023 B");
+        assert_eq!(size(3 << 20), "3.0 MiB");
+        assert_eq!(size(u64::MAX), "16777216.0 TiB");
     }
 
     #[test]

@@ -141,6 +141,20 @@ impl Plan {
         Plan { root, warnings: vec![], ..*self }
     }
 
+    /// The plan after each rule that changed it, in order; the last is [`rewritten`](Plan::rewritten).
+    pub fn rewrites(&self) -> Vec<(&'static rules::Rule, Plan)> {
+        let mut plan = self.clone();
+        let mut steps = vec![];
+        for rule in rules::RULES {
+            let next = Plan { root: (rule.rewrite)(plan.root.clone()), warnings: vec![], ..plan };
+            if next.outline() != plan.outline() {
+                steps.push((rule, next.clone()));
+            }
+            plan = next;
+        }
+        steps
+    }
+
     /// What can be known only with the instant in hand, such as a window before all history.
     pub fn warnings(&self) -> &[Problem] {
         &self.warnings

@@ -14,6 +14,7 @@ use super::fold::{OwnWindows, Rows, Scratch};
 use super::plan::{Plan, PlanForm, PlanLeaf, PlanNode, RowPlan, Source, TimeSpan};
 use super::sequence::Sequences;
 use super::source::{self, Part};
+use super::trace::{Probe, Unwatched};
 use super::{share, tag};
 use crate::base::{Interval, Outcome, Share, Timestamp, Zone, ahead};
 use crate::store::{Attributes, Bitmap, Register, Snapshot};
@@ -42,7 +43,12 @@ impl Plan {
     /// Users who fit, with the exact count of every node, read from one `snapshot`.
     /// Errors: a file of the snapshot that cannot be read.
     pub fn run(&self, snapshot: &Snapshot) -> Outcome<Answer> {
-        let engine = Engine::new(self, snapshot, true)?;
+        self.run_watched(snapshot, &Unwatched)
+    }
+
+    /// As [`run`](Plan::run), and `probe` hears of the work on every leaf.
+    pub fn run_watched(&self, snapshot: &Snapshot, probe: &dyn Probe) -> Outcome<Answer> {
+        let engine = Engine::new(self, snapshot, true, probe)?;
         let chunks = engine.chunks(|chunk, scratch| {
             let (users, counts) = engine.chunk(self, chunk, scratch)?;
             Ok((bitmap(&users, chunk), counts))
@@ -54,7 +60,7 @@ impl Plan {
     /// The exact count of every node; no bitmap is made of the users.
     /// Errors: a file of the snapshot that cannot be read.
     pub fn count(&self, snapshot: &Snapshot) -> Outcome<Counted> {
-        let engine = Engine::new(self, snapshot, true)?;
+        let engine = Engine::new(self, snapshot, true, &Unwatched)?;
         let chunks = engine.chunks(|chunk, scratch| Ok(engine.chunk(self, chunk, scratch)?.1))?;
         Ok(self.tree_of(chunks.iter()))
     }
@@ -63,7 +69,7 @@ impl Plan {
     /// Errors: a file of the snapshot that cannot be read.
     pub fn users(&self, snapshot: &Snapshot) -> Outcome<RoaringBitmap> {
         let plan = self.rewritten();
-        let engine = Engine::new(&plan, snapshot, false)?;
+        let engine = Engine::new(&plan, snapshot, false, &Unwatched)?;
         let chunks = engine.chunks(|chunk, scratch| {
             Ok(bitmap(&engine.chunk(&plan, chunk, scratch)?.0, chunk))
         })?;
@@ -120,15 +126,22 @@ struct Engine<'a> {
     counts_all: bool,
     zone: Zone,
     as_of: Timestamp,
+    probe: &'a dyn Probe,
 }
 
 impl<'a> Engine<'a> {
-    fn new(plan: &'a Plan, snapshot: &'a Snapshot, counts_all: bool) -> Outcome<Engine<'a>> {
+    fn new(
+        plan: &'a Plan,
+        snapshot: &'a Snapshot,
+        counts_all: bool,
+        probe: &'a dyn Probe,
+    ) -> Outcome<Engine<'a>> {
         let mut leaves = vec![];
         collect(&plan.root, &mut leaves);
-        let leaves = leaves.into_par_iter().map(|leaf| ready(leaf, snapshot)).collect::<Outcome<_>>()?;
+        let lay_ready = |(index, leaf)| watched(probe, index, || ready(leaf, snapshot));
+        let leaves = leaves.into_par_iter().enumerate().map(lay_ready).collect::<Outcome<_>>()?;
         let universe = snapshot.universe_bitmap();
-        Ok(Engine { snapshot, universe, leaves, counts_all, zone: plan.zone, as_of: plan.as_of })
+        Ok(Engine { snapshot, universe, leaves, counts_all, zone: plan.zone, as_of: plan.as_of, probe })
     }
 
     /// What `each` gives for every chunk, in parallel.
@@ -200,6 +213,14 @@ fn ready<'a>(leaf: &'a PlanLeaf, snapshot: &Snapshot) -> Outcome<Ready<'a>> {
     })
 }
 
+/// Does a piece of work on a leaf and tells how long it took.
+fn watched<T>(probe: &dyn Probe, index: usize, work: impl FnOnce() -> T) -> T {
+    let began = probe.seconds();
+    let done = work();
+    probe.leaf(index, probe.seconds() - began, 0);
+    done
+}
+
 /// One chunk on its way through the plan.
 struct Walk<'a> {
     engine: &'a Engine<'a>,
@@ -228,7 +249,7 @@ impl Walk<'_> {
                 out.complement();
                 out.and(self.universe);
             }
-            PlanForm::Leaf(_) => self.leaf(out)?,
+            PlanForm::Leaf(_) => watched(self.engine.probe, self.leaf, || self.leaf(out))?,
         }
         if self.engine.counts_all {
             self.counts[at] = out.count() as u64;

@@ -32,6 +32,17 @@ pub struct Part {
     pub rows: PartRows,
 }
 
+impl Part {
+    /// The size of what is looked at.
+    pub fn bytes(&self) -> u64 {
+        match &self.rows {
+            PartRows::Counted(rollup) => 3 * rollup.len() as u64,
+            PartRows::Did(bits) => bits.bytes(),
+            PartRows::Scanned(scanned) => scanned.strip.bytes(),
+        }
+    }
+}
+
 /// Where the rows are.
 pub enum PartRows {
     /// A whole day, counted beforehand.

@@ -101,8 +101,9 @@ impl DidBits {
         self.chunks.get(chunk as usize).and_then(Option::as_deref)
     }
 
-    pub(super) fn bytes(&self) -> usize {
-        self.chunks.iter().map(|bits| 8 + bits.as_ref().map_or(0, |_| size_of::<Register>())).sum()
+    /// What the bits take in memory.
+    pub fn bytes(&self) -> u64 {
+        self.chunks.iter().map(|bits| 8 + bits.as_ref().map_or(0, |_| size_of::<Register>() as u64)).sum()
     }
 }
 

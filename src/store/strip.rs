@@ -73,6 +73,13 @@ impl Strip {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+
+    /// What its rows take in memory.
+    pub fn bytes(&self) -> u64 {
+        let columns = self.columns.iter().flatten().map(|column| column.get_array_memory_size());
+        let times = self.times.as_ref().map_or(0, |times| times.bytes());
+        (self.users.bytes() + times + columns.sum::<usize>()) as u64
+    }
 }
 
 impl Users {
@@ -148,7 +155,7 @@ impl Piece {
         let bytes = match self {
             Piece::Users(users) => users.bytes(),
             Piece::Times(times) => times.as_ref().map_or(0, |times| times.bytes()),
-            Piece::Did(bits) => bits.bytes(),
+            Piece::Did(bits) => return bits.bytes() + 64,
             Piece::Column(column) => column.as_ref().map_or(0, |column| column.get_array_memory_size()),
         };
         bytes as u64 + 64

@@ -10,7 +10,7 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use quanke::base::Timestamp;
 use quanke::select::ast::Selection;
-use quanke::select::rules::RULES;
+use quanke::select::rules::{RULES, Rule};
 use quanke::select::{Plan, Scope};
 use rayon::prelude::*;
 use roaring::RoaringBitmap;
@@ -153,9 +153,9 @@ fn agrees(
     );
     // All rewrites and each alone, in turn: every one is asked of all kinds of plans.
     match RULES.get(asked % 8) {
-        Some((name, rule)) => {
+        Some(Rule { name, rewrite, .. }) => {
             let mut alone = plan.clone();
-            alone.root = rule(alone.root);
+            alone.root = rewrite(alone.root);
             prop_assert_eq!(&alone.run(&stored.snapshot).unwrap().users, &expected, "after {}", name);
         }
         None => prop_assert_eq!(&plan.users(&stored.snapshot).unwrap(), &expected, "with the least work"),

@@ -5,6 +5,7 @@ mod asking;
 mod comparing;
 mod crowds;
 mod insight;
+mod explaining;
 mod loading;
 mod packages;
 mod tasks;
