@@ -30,17 +30,29 @@ pub struct Scratch {
 
 /// One slot per user of a chunk, made when first needed; a position always has its slot.
 #[derive(Default)]
-struct Slots<T>(Option<Box<[T; USERS]>>);
+pub struct Slots<T>(Option<Box<[T; USERS]>>);
+
+impl Scratch {
+    /// Words for bits of rows.
+    pub fn words(&mut self) -> &mut Vec<u64> {
+        &mut self.words
+    }
+}
 
 impl<T: Copy + Default> Slots<T> {
     /// The slots, each with nothing in it.
     fn cleared(&mut self) -> &mut [T; USERS] {
+        self.filled(T::default())
+    }
+
+    /// The slots, each with `value` in it.
+    pub fn filled(&mut self, value: T) -> &mut [T; USERS] {
         let slots = self.0.get_or_insert_with(|| {
             // By way of a vector: an array of this size would not fit every stack.
             let fresh = vec![T::default(); USERS].into_boxed_slice();
             fresh.try_into().unwrap_or_else(|_| Box::new([T::default(); USERS]))
         });
-        slots.fill(T::default());
+        slots.fill(value);
         slots
     }
 }

@@ -27,6 +27,7 @@ pub mod json;
 mod lane;
 mod mask;
 pub mod lint;
+mod pair;
 pub mod plan;
 pub mod profile;
 mod ranges;

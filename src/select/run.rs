@@ -11,6 +11,7 @@ use roaring::{MultiOps, RoaringBitmap};
 use super::bound::Tested;
 use super::edge::Edges;
 use super::fold::{OwnWindows, Rows, Scratch};
+use super::pair::Pair;
 use super::plan::{Plan, PlanForm, PlanLeaf, PlanNode, RowPlan, Source, TimeSpan};
 use super::sequence::Sequences;
 use super::source::{self, Part};
@@ -113,6 +114,7 @@ enum Ready<'a> {
     Crowd(&'a Bitmap),
     Edge(Edges<'a>),
     Sequence(Sequences<'a>),
+    Pair(Pair),
     Sample(Share, &'a str),
     /// Found before the walk.
     Found(Bitmap),
@@ -200,7 +202,10 @@ fn ready<'a>(leaf: &'a PlanLeaf, snapshot: &Snapshot) -> Outcome<Ready<'a>> {
         PlanLeaf::Tag(tested) => Ready::Tag(tested),
         PlanLeaf::Crowd(users) => Ready::Crowd(users),
         PlanLeaf::Edge(plan) => Ready::Edge(Edges::read(plan, snapshot)?),
-        PlanLeaf::Sequence(plan) => Ready::Sequence(Sequences::read(plan, snapshot)?),
+        PlanLeaf::Sequence(plan) => match Pair::read(plan, snapshot)? {
+            Some(pair) => Ready::Pair(pair),
+            None => Ready::Sequence(Sequences::read(plan, snapshot)?),
+        },
         PlanLeaf::Sample { share, salt } => {
             snapshot.ids().ready()?;
             Ready::Sample(*share, salt)
@@ -293,6 +298,7 @@ impl Walk<'_> {
                 let own = self.own_windows(&edges.plan.inside.span)?;
                 edges.users_of(self.chunk, own.as_ref(), &engine.zone, self.scratch, out);
             }
+            Some(Ready::Pair(pair)) => pair.users_of(self.chunk, engine.snapshot, self.scratch, out)?,
             Some(Ready::Sequence(sequences)) => {
                 let own = self.own_windows(&sequences.plan.span)?;
                 *out = sequences.users_of(self.chunk, own.as_ref());

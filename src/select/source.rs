@@ -163,8 +163,17 @@ impl RowTimes {
 
 /// All parts of a behaviour, ascending by day. Errors: a file that cannot be read.
 pub fn event_parts(plan: &RowPlan, snapshot: &Snapshot) -> Outcome<Vec<Part>> {
+    parts(plan, snapshot, false)
+}
+
+/// The same, every part with rows that have their times. Errors: a file that cannot be read.
+pub fn timed_parts(plan: &RowPlan, snapshot: &Snapshot) -> Outcome<Vec<Part>> {
+    parts(plan, snapshot, true)
+}
+
+fn parts(plan: &RowPlan, snapshot: &Snapshot, timed: bool) -> Outcome<Vec<Part>> {
     let Source::Events(event) = &plan.source else { return Ok(vec![]) };
-    let reader = Reader::new(plan, snapshot, None, 0..snapshot.chunk_count())?;
+    let reader = Reader { timed, ..Reader::new(plan, snapshot, None, 0..snapshot.chunk_count())? };
     let mut places: Vec<(Day, Option<&str>, Cover)> = vec![];
     for day in snapshot.days() {
         match (cover(&plan.span, *day, &reader.zone), event) {
@@ -235,6 +244,8 @@ struct Reader<'a> {
     /// The columns to read, each once: of the filter, then the measured one, then the time.
     columns: Vec<String>,
     begins: Begins,
+    /// Are rows with times wanted, whatever is counted?
+    timed: bool,
 }
 
 impl<'a> Reader<'a> {
@@ -255,7 +266,7 @@ impl<'a> Reader<'a> {
         }
         plan.metric.property().into_iter().chain(time_column).for_each(&mut add);
         let begins = Begins::read(plan.filter.as_ref(), snapshot, chunks)?;
-        Ok(Reader { plan, snapshot, zone: snapshot.zone(), columns, begins })
+        Ok(Reader { plan, snapshot, zone: snapshot.zone(), columns, begins, timed: false })
     }
 
     fn names(&self) -> Vec<&str> {
@@ -264,7 +275,7 @@ impl<'a> Reader<'a> {
 
     /// Are rows or days counted, and all rows of the window count?
     fn counts_rows(&self) -> bool {
-        self.plan.filter.is_none() && matches!(self.plan.metric, BoundMetric::Count | BoundMetric::Days)
+        !self.timed && self.plan.filter.is_none() && matches!(self.plan.metric, BoundMetric::Count | BoundMetric::Days)
     }
 
     /// Does it not matter how often somebody did it on a day?
@@ -282,7 +293,7 @@ impl<'a> Reader<'a> {
         }
         let Some(event) = event else { return Ok(None) };
         let is_edge = cover == Cover::Edge;
-        let strip = self.snapshot.strip(day, event, &self.names(), is_edge)?;
+        let strip = self.snapshot.strip(day, event, &self.names(), is_edge || self.timed)?;
         Ok(strip.map(|strip| {
             let times = strip.times.clone().map_or(RowTimes::Unknown, RowTimes::Own);
             Part { day: Some(day), rows: PartRows::Scanned(self.scanned(strip, times, is_edge)) }

@@ -22,6 +22,7 @@ use super::columns::{EVENT_ID, KEY, TIME, USER};
 use super::disk::{Part, damaged, open_part};
 use super::mapped::guarded;
 use super::rollup::DidBits;
+use super::spans;
 use super::strip::Piece;
 
 /// Parquet footers kept; each is some tens of KiB.
@@ -84,6 +85,16 @@ impl RowCache {
         match kept {
             Ok(Piece::Did(bits)) => bits,
             _ => Arc::new(make()),
+        }
+    }
+}
+
+impl RowCache {
+    /// The spans of the day whose roll-ups have this sum.
+    pub fn spans(&self, sum: u64, make: impl FnOnce() -> Outcome<spans::Kept>) -> Outcome<spans::Kept> {
+        match self.pieces.get_or_insert_with(&(sum, u32::MAX, 1), || make().map(Piece::Spans))? {
+            Piece::Spans(spans) => Ok(spans),
+            _ => Ok(None),
         }
     }
 }

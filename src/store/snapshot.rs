@@ -21,6 +21,7 @@ use super::ids::Ids;
 use super::manifest::{DayParts, DetailPart, EventPart, Manifest, SetParts, TableParts};
 use super::rollup::{DayRollups, DidBits, Rollup};
 use super::rows::{RowFile, Rows, SharedCache};
+use super::spans;
 use super::strip::Strip;
 
 /// One data version, unchanged for as long as it is held; cloning is cheap.
@@ -207,6 +208,17 @@ impl Snapshot {
     /// The first and the last instant of an event on a day.
     pub fn span_on(&self, day: Day, event: &str) -> Option<(Timestamp, Timestamp)> {
         self.event_on(day, event).map(|(_, _, part)| (part.first_at, part.last_at))
+    }
+
+    pub(super) fn kept_spans(
+        &self,
+        day: Day,
+        make: impl FnOnce() -> Outcome<spans::Kept>,
+    ) -> Outcome<spans::Kept> {
+        match self.0.manifest.days.get(&day) {
+            Some(parts) => self.0.cache.spans(parts.rollup.sum, make),
+            None => Ok(None),
+        }
     }
 
     fn event_columns(&self, columns: &[&str]) -> Vec<(String, Option<DataType>)> {

@@ -19,6 +19,7 @@ use super::disk::damaged;
 use super::narrow::narrow;
 use super::rollup::DidBits;
 use super::rows::RowFile;
+use super::spans;
 
 /// Rows ready to be scanned; cheap to clone.
 #[derive(Debug, Clone)]
@@ -61,6 +62,7 @@ pub(super) enum Piece {
     Times(Option<Arc<Times>>),
     Column(Option<ArrayRef>),
     Did(Arc<DidBits>),
+    Spans(spans::Kept),
 }
 
 impl Strip {
@@ -155,6 +157,7 @@ impl Piece {
         let bytes = match self {
             Piece::Users(users) => users.bytes(),
             Piece::Times(times) => times.as_ref().map_or(0, |times| times.bytes()),
+            Piece::Spans(spans) => return spans.as_ref().map_or(0, |spans| spans.bytes()) + 64,
             Piece::Did(bits) => return bits.bytes() + 64,
             Piece::Column(column) => column.as_ref().map_or(0, |column| column.get_array_memory_size()),
         };
