@@ -219,9 +219,7 @@ impl<'a> Reader<'a> {
     fn compact(&self, rows: &Rows, times: Option<Vec<i64>>, day: Option<Day>, is_edge: bool) -> Raw {
         let all = rows.users.values();
         let mut keep = match &self.plan.filter {
-            Some(filter) => {
-                passing(filter, &Named { rows, names: &self.columns }, &self.begins, &self.zone)
-            }
+            Some(filter) => passing(filter, &Named { rows, names: &self.columns }, &self.begins, &self.zone),
             None => BooleanBuffer::new_set(all.len()),
         };
         if let (true, Some(times)) = (is_edge, &times) {

@@ -1,6 +1,7 @@
 //! Whole worlds through the real house: files → sync jobs → store → selection → bitmap, beside the
 //! slow twin that asks user by user.
 
+mod incremental;
 mod laws;
 mod oracle;
 mod order;
