@@ -108,7 +108,13 @@ impl Binder<'_> {
         }
     }
 
-    pub(super) fn column(&mut self, name: &Name, columns: &[Column], word: &str, code: &'static str) -> Option<Column> {
+    pub(super) fn column(
+        &mut self,
+        name: &Name,
+        columns: &[Column],
+        word: &str,
+        code: &'static str,
+    ) -> Option<Column> {
         let real = self.real(&name.text);
         if let Some(column) = columns.iter().find(|c| c.name == name.text || c.name == real) {
             return Some(column.clone());

@@ -40,8 +40,7 @@ impl Binder<'_> {
         if column.type_of.is_number() || matches!(column.type_of, Type::Date | Type::Instant) {
             return Some(BoundLeaf::Top { count, by: column.name });
         }
-        let what =
-            format!("`{}` is {}; users are not ranked by it", column.name, described(column.type_of));
+        let what = format!("`{}` is {}; users are not ranked by it", column.name, described(column.type_of));
         let cure = "rank by a number, a date or an instant";
         self.refuse(Problem::author("SEL-113", what).cure(cure).span(by.span))
     }

@@ -258,3 +258,83 @@ fn is_inside(own: Option<&OwnWindows>, place: usize, part: &StepPart, row: usize
     let Some(own) = own.filter(|_| part.role != ABSENT && part.role != WITHOUT) else { return true };
     own.get(place).copied().flatten().is_some_and(|window| window.holds(Timestamp(part.times[row])))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn chain(steps: u32, is_last_absent: bool, minutes: u32) -> Chain {
+        let gap = (minutes, Unit::Minute);
+        Chain { steps, is_last_absent, gap, as_of: Timestamp(10 * MINUTE_MS), zone: Zone::default() }
+    }
+
+    const MINUTE_MS: i64 = 60_000;
+
+    /// Every list of hits with one for each step, each strictly later than the one before.
+    fn lists(hits: &[Hit], steps: u32) -> Vec<Vec<Hit>> {
+        let Some(last) = steps.checked_sub(1) else { return vec![vec![]] };
+        let mut found = vec![];
+        for list in lists(hits, last) {
+            for hit in hits.iter().filter(|hit| hit.role == last) {
+                if list.last().is_none_or(|before| before.at < hit.at) {
+                    found.push([list.as_slice(), &[*hit]].concat());
+                }
+            }
+        }
+        found
+    }
+
+    fn fits(chain: &Chain, hits: &[Hit], list: &[Hit]) -> bool {
+        let (first, last) = (list[0], list[list.len() - 1]);
+        let end = if chain.is_last_absent { chain.end(last.at) } else { last.at };
+        let is_cut = hits.iter().any(|hit| hit.role == WITHOUT && first.at < hit.at && hit.at < end);
+        let is_after = |hit: &Hit| match hit.event == last.event {
+            true => (hit.at, hit.place) > (last.at, last.place),
+            false => hit.at >= last.at,
+        };
+        let is_done = hits.iter().any(|hit| hit.role == ABSENT && is_after(hit) && hit.at <= end);
+        last.at <= chain.end(first.at)
+            && end <= chain.as_of.0
+            && !is_cut
+            && !(chain.is_last_absent && is_done)
+    }
+
+    fn hits() -> impl Strategy<Value = Vec<Hit>> {
+        let role = prop::sample::select(vec![0, 0, 1, 1, 2, ABSENT, WITHOUT]);
+        // Half a minute apart or a millisecond, so that gaps are met exactly.
+        let at = (0i64..20, prop::sample::select(vec![0, 0, 0, 1])).prop_map(|(half, ms)| half * 30_000 + ms);
+        let hit = (at, role, 0u32..2, 0u32..4).prop_map(|(at, role, event, place)| Hit {
+            at,
+            role,
+            event,
+            place,
+            same: 0,
+        });
+        prop::collection::vec(hit, 0..14).prop_map(|mut hits| {
+            hits.sort_by_key(|hit| hit.at);
+            hits
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4_000))]
+        #[test]
+        fn one_look_at_each_hit_finds_what_all_lists_find(hits in hits(), steps in 1u32..4, absent: bool, minutes in 1u32..5) {
+            let chain = chain(steps, absent || steps == 1, minutes);
+            let found = lists(&hits, steps).iter().any(|list| fits(&chain, &hits, list));
+            prop_assert_eq!(chain.holds(&hits), found);
+        }
+    }
+
+    #[test]
+    fn a_gap_of_a_month_may_close_earlier_for_a_later_start() {
+        let at = |text: &str| Timestamp::parse(text, &Zone::default()).unwrap().0;
+        let hit = |text: &str, role| Hit { at: at(text), role, ..Hit::default() };
+        let chain = Chain { gap: (1, Unit::Month), as_of: Timestamp(i64::MAX), ..chain(2, false, 1) };
+        let (early, late) = (hit("2026-01-30 23:00", 0), hit("2026-01-31 01:00", 0));
+        let end = hit("2026-02-28 12:00", 1);
+        assert!(chain.holds(&[early, late, end]) && !chain.holds(&[late, end]));
+    }
+}

@@ -33,7 +33,11 @@ pub fn top(count: u64, by: &str, snapshot: &Snapshot) -> Outcome<RoaringBitmap> 
         .collect::<Outcome<_>>()?;
     let mut ranks: Vec<i64> = ranked.iter().flatten().map(|(rank, _)| *rank).collect();
     if count == 0 || ranks.len() <= count {
-        return Ok(if count == 0 { RoaringBitmap::new() } else { ranked.iter().flatten().map(|r| r.1).collect() });
+        return Ok(if count == 0 {
+            RoaringBitmap::new()
+        } else {
+            ranked.iter().flatten().map(|r| r.1).collect()
+        });
     }
     let (_, least, _) = ranks.select_nth_unstable_by(count - 1, |a, b| b.cmp(a));
     let least = *least;

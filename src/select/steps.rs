@@ -174,7 +174,10 @@ impl<'a> Reader<'a> {
             Some(kept) => self.compacted(&rows, &times, event, &kept, same),
             None => {
                 let users = rows.users.values().clone();
-                Raw { part: StepPart { role: self.role, event, users, times, places: None, same: None }, same }
+                Raw {
+                    part: StepPart { role: self.role, event, users, times, places: None, same: None },
+                    same,
+                }
             }
         }))
     }
@@ -219,7 +222,8 @@ impl<'a> Reader<'a> {
 
 /// Gives equal values of `same` equal codes over all parts.
 fn coded(raws: Vec<Raw>, same_count: usize) -> Vec<StepPart> {
-    let mut coder = Coder { columns: (0..same_count).map(|_| Codes::default()).collect(), pairs: HashMap::new() };
+    let mut coder =
+        Coder { columns: (0..same_count).map(|_| Codes::default()).collect(), pairs: HashMap::new() };
     let parts = raws.into_iter().map(|Raw { mut part, same }| {
         let has_keys = !same.is_empty() && part.role != WITHOUT;
         part.same = has_keys.then(|| coder.codes(&same, part.users.len()));

@@ -127,12 +127,7 @@ pub fn users(stored: &Stored, selection: &Selection, world: &World) -> RoaringBi
     planned(stored, selection, world.as_of).users(&stored.snapshot).unwrap()
 }
 
-fn agrees(
-    world: &World,
-    stored: &Stored,
-    selection: &Selection,
-    asked: usize,
-) -> Result<(), TestCaseError> {
+fn agrees(world: &World, stored: &Stored, selection: &Selection, asked: usize) -> Result<(), TestCaseError> {
     let plan = planned(stored, selection, world.as_of);
     let answer = plan.run(&stored.snapshot).unwrap();
     let ids = stored.snapshot.ids();

@@ -3,6 +3,7 @@
 
 mod evidence;
 mod examples;
+mod incremental;
 mod laws;
 mod lint;
 mod oracle;

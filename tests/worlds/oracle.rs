@@ -29,7 +29,8 @@ fn leaf_holds(world: &World, user: usize, leaf: &Leaf) -> bool {
         Leaf::Tag(comparison) => passes(world, attributes, comparison, attributes),
         Leaf::Crowd(name) => world.crowds[&name.text].contains(&world.users[user].id),
         Leaf::Behaviour(asked) => {
-            let rows = world.events.iter().filter(|row| row.user == user && passes_step(world, row, &asked.step));
+            let rows =
+                world.events.iter().filter(|row| row.user == user && passes_step(world, row, &asked.step));
             rows_hold(world, user, rows.collect(), &None, &asked.measure, &asked.window, None)
         }
         Leaf::Detail(asked) => {

@@ -11,13 +11,13 @@ use super::world::{Row, User, Values, World};
 
 const CITIES: &[&str] = &["上海", "北京", "杭州", "广州"];
 const LIKES: &[&str] = &["美食", "旅行", "美妆"];
-const EVENTS: &[&str] = &["view", "share", "pay"];
+pub const EVENTS: &[&str] = &["view", "share", "pay"];
 const PLATFORMS: &[&str] = &["ios", "android"];
-const TABLES: &[(&str, bool)] = &[("orders", true), ("relations", false)];
-const CROWDS: &[&str] = &["高价值", "黑名单"];
+pub const TABLES: &[(&str, bool)] = &[("orders", true), ("relations", false)];
+pub const CROWDS: &[&str] = &["高价值", "黑名单"];
 const MINUTE_MS: i64 = 60_000;
 const HOUR_MS: i64 = 3_600_000;
-const DAY_MS: i64 = 86_400_000;
+pub const DAY_MS: i64 = 86_400_000;
 
 /// The instant of evaluation: noon in New York on the day after its clocks changed, midnight in Shanghai.
 pub fn as_of() -> Timestamp {
@@ -63,7 +63,7 @@ pub fn worlds() -> impl Strategy<Value = World> {
             });
         }
         // One row of each kind, so that every name that a selection may use is known.
-        let everything = everything(&world);
+        let everything = everything();
         world.events.extend(EVENTS.iter().map(|event| Row {
             name: event.to_string(),
             at: Some(as_of().plus(-900 * DAY_MS)),
@@ -90,7 +90,7 @@ pub fn worlds() -> impl Strategy<Value = World> {
     })
 }
 
-fn everything(_: &World) -> Values {
+pub fn everything() -> Values {
     Values::from([
         ("amount".into(), Value::Float(1.25)),
         ("platform".into(), Value::Text("h5".into())),
@@ -99,7 +99,7 @@ fn everything(_: &World) -> Values {
     ])
 }
 
-fn full_user() -> Values {
+pub fn full_user() -> Values {
     Values::from([
         ("city".into(), Value::Text("上海".into())),
         ("age".into(), Value::Integer(30)),
@@ -111,7 +111,7 @@ fn full_user() -> Values {
     ])
 }
 
-fn types() -> std::collections::BTreeMap<String, Type> {
+pub fn types() -> std::collections::BTreeMap<String, Type> {
     [
         ("city", Type::Text),
         ("age", Type::Integer),
@@ -137,7 +137,7 @@ fn named(values: Vec<(&'static str, Option<Value>)>) -> Values {
     values.into_iter().filter_map(|(name, value)| Some((name.to_string(), value?))).collect()
 }
 
-fn attributes() -> impl Strategy<Value = Values> {
+pub fn attributes() -> impl Strategy<Value = Values> {
     let likes = prop::collection::btree_set(select(LIKES), 0..3)
         .prop_map(|set| Value::List(set.into_iter().map(String::from).collect()));
     (
@@ -162,7 +162,7 @@ fn attributes() -> impl Strategy<Value = Values> {
         })
 }
 
-fn properties() -> impl Strategy<Value = Values> {
+pub fn properties() -> impl Strategy<Value = Values> {
     (
         maybe(quarters().prop_map(Value::Float)),
         maybe(select(PLATFORMS).prop_map(|platform| Value::Text(platform.into()))),
@@ -191,7 +191,7 @@ fn days() -> impl Strategy<Value = Day> {
 }
 
 /// Often exactly on the edge of some window.
-fn times() -> impl Strategy<Value = Timestamp> {
+pub fn times() -> impl Strategy<Value = Timestamp> {
     let whole = (-9i64..3, select(vec![-1i64, 0, 1])).prop_map(|(days, ms)| as_of().plus(days * DAY_MS + ms));
     let hours = (-240i64..30).prop_map(|hours| as_of().plus(hours * 3_600_000));
     prop_oneof![3 => whole, 3 => hours, 2 => (-40 * DAY_MS..DAY_MS).prop_map(|ms| as_of().plus(ms)), 8 => close()]
@@ -338,8 +338,16 @@ fn filters() -> impl Strategy<Value = Filter> {
     let timed = prop_oneof![
         (ops(), moment()).prop_map(|(op, value)| Test::Compare(op, value)),
         windows().prop_map(Test::Inside),
-        (1u32..9, select(vec![Unit::Hour, Unit::Day, Unit::Month]), select(vec!["joined", "born", "paid_at"]))
-            .prop_map(|(count, unit, of)| Test::Inside(Window::Within { count, unit, of: Name::new(of) })),
+        (
+            1u32..9,
+            select(vec![Unit::Hour, Unit::Day, Unit::Month]),
+            select(vec!["joined", "born", "paid_at"])
+        )
+            .prop_map(|(count, unit, of)| Test::Inside(Window::Within {
+                count,
+                unit,
+                of: Name::new(of)
+            })),
     ]
     .boxed();
     let test = prop_oneof![
