@@ -5,6 +5,7 @@ use arrow::buffer::BooleanBuffer;
 use super::bits::{Fold, each_set, word};
 use super::bound::{BoundMetric, Compare};
 use super::hundredths;
+use super::pair::Firsts;
 use super::ranges::in_range;
 use super::source::{Measured, Part, PartRows, Scanned};
 use super::tally;
@@ -25,6 +26,7 @@ pub struct Scratch {
     large: Slots<u32>,
     whole: Slots<i64>,
     sums: Slots<Sum>,
+    pairs: Slots<Firsts>,
     words: Vec<u64>,
 }
 
@@ -33,6 +35,16 @@ pub struct Scratch {
 pub struct Slots<T>(Option<Box<[T; USERS]>>);
 
 impl Scratch {
+    /// Slots for the two instants of [`Firsts`]; to be given back.
+    pub fn take_pairs(&mut self) -> Slots<Firsts> {
+        std::mem::take(&mut self.pairs)
+    }
+
+    /// Keeps slots for the next chunk.
+    pub fn give_pairs(&mut self, pairs: Slots<Firsts>) {
+        self.pairs = pairs;
+    }
+
     /// Words for bits of rows.
     pub fn words(&mut self) -> &mut Vec<u64> {
         &mut self.words

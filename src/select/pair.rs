@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::bits::each_set;
 use super::bound::{BoundMetric, BoundStep, Compare};
-use super::fold::{Scratch, Slots};
+use super::fold::Scratch;
 use super::plan::{RowPlan, SequencePlan, Source, TimeSpan};
 use super::source::{self, Part, PartRows, RowTimes, Scanned};
 use crate::base::{Day, Interval, Outcome, Timestamp};
@@ -51,7 +51,12 @@ impl Pair {
             _ => return Ok(None),
         };
         let first = source::timed_parts(&rows(first, window), snapshot)?;
-        Ok(Some(Pair { first, gap_ms, then }))
+        let others: &[Part] = match &then {
+            Then::Done(parts) | Then::Absent { parts, .. } => parts,
+            Then::Any { .. } => &[],
+        };
+        let is_near = first.iter().chain(others).all(has_near_times);
+        Ok(is_near.then_some(Pair { first, gap_ms, then }))
     }
 
     /// Writes the users of a chunk who fit.
@@ -74,68 +79,71 @@ impl Pair {
 
     /// Forward through the days: a B fits if the last A before it is near enough.
     fn followed(&self, parts: &[Part], chunk: u32, scratch: &mut Scratch, out: &mut Register) {
-        let mut latest = Slots::default();
-        let latest = latest.filled(i64::MIN);
-        let (mut a, mut b) = (Rows::default(), Rows::default());
+        let mut state = scratch.take_pairs();
+        let users = state.filled(Firsts::NONE);
+        let (mut of_first, mut of_second) = (Kept::default(), Kept::default());
         for (first, second) in by_day(&self.first, parts) {
-            a.take(first, chunk, scratch);
-            b.take(second, chunk, scratch);
-            let mut from = 0;
-            for row in 0..b.len() {
-                let (place, at) = (b.place(row), b.at(row));
-                if out.holds(place) {
-                    continue;
-                }
+            let a = of_first.rows(first, chunk, scratch);
+            let b = of_second.rows(second, chunk, scratch);
+            // Backwards, so that the first one of a user stays.
+            a.each_back(|place, at| users[place as usize].today = at);
+            let words = out.words_mut();
+            let mut unclear = false;
+            b.each(|place, at| {
+                // Without a branch: what comes next cannot be foreseen.
+                let Firsts { before, today } = users[place as usize];
                 let earliest = at.saturating_sub(self.gap_ms);
-                while from < a.len() && a.place(from) < place {
-                    from += 1;
-                }
-                let mut last = latest[place as usize];
-                let mut before = from;
-                while before < a.len() && a.place(before) == place && a.at(before) < at {
-                    last = a.at(before);
-                    before += 1;
-                }
-                if last >= earliest && last != i64::MIN {
-                    out.set(place);
-                }
+                let fits = (before >= earliest) | ((today < at) & (today >= earliest));
+                words[place as usize / 64] |= (fits as u64) << (place % 64);
+                unclear |= (today < earliest) & !fits;
+            });
+            if unclear {
+                self.followed_on_a_day(&a, &b, out);
             }
-            (0..a.len()).for_each(|row| latest[a.place(row) as usize] = a.at(row));
+            a.each(|place, at| users[place as usize] = Firsts { before: at, today: i64::MAX });
         }
+        scratch.give_pairs(state);
+    }
+
+    /// Where the first A of a day is too early for a B, a later one of the same day may not be.
+    fn followed_on_a_day(&self, a: &Rows, b: &Rows, out: &mut Register) {
+        let mut from = 0;
+        b.each(|place, at| {
+            from += a.places[from..].iter().take_while(|one| **one < place).count();
+            let same_user = a.places[from..].iter().zip(&a.after[from..]).take_while(|(one, _)| **one == place);
+            let mut times = same_user.map(|(_, after)| a.base + *after as i64);
+            if times.any(|time| time < at && time >= at.saturating_sub(self.gap_ms)) {
+                out.set(place);
+            }
+        });
     }
 
     /// Back through the days: an A fits if the next B at or after it is too far, and that is certain.
     fn not_followed(&self, parts: &[Part], as_of: i64, chunk: u32, scratch: &mut Scratch, out: &mut Register) {
-        let mut next = Slots::default();
-        let next = next.filled(i64::MAX);
-        let (mut a, mut b) = (Rows::default(), Rows::default());
-        let mut days = by_day(&self.first, parts);
-        days.reverse();
-        for (first, second) in days {
-            a.take(first, chunk, scratch);
-            b.take(second, chunk, scratch);
-            let mut to = b.len();
-            for row in (0..a.len()).rev() {
-                let (place, at) = (a.place(row), a.at(row));
+        let mut state = scratch.take_pairs();
+        let next = state.filled(Firsts::NONE);
+        let (mut of_first, mut of_second) = (Kept::default(), Kept::default());
+        for (first, second) in by_day(&self.first, parts).into_iter().rev() {
+            let a = of_first.rows(first, chunk, scratch);
+            let b = of_second.rows(second, chunk, scratch);
+            let mut to = b.places.len();
+            for (place, after) in a.places.iter().zip(a.after).rev() {
+                let at = a.base + *after as i64;
                 let end = at.saturating_add(self.gap_ms);
-                if end > as_of || out.holds(place) {
+                if end > as_of || out.holds(*place) {
                     continue;
                 }
-                while to > 0 && b.place(to - 1) > place {
-                    to -= 1;
-                }
-                let mut after = next[place as usize];
-                let mut row = to;
-                while row > 0 && b.place(row - 1) == place && b.at(row - 1) >= at {
-                    after = b.at(row - 1);
-                    row -= 1;
-                }
-                if after > end {
-                    out.set(place);
+                to -= b.places[..to].iter().rev().take_while(|one| *one > place).count();
+                let same_day = b.places[..to].iter().zip(&b.after[..to]).rev();
+                let later = same_day.take_while(|(one, after)| *one == place && b.base + **after as i64 >= at);
+                let soonest = later.last().map_or(next[*place as usize].today, |(_, after)| b.base + *after as i64);
+                if soonest > end {
+                    out.set(*place);
                 }
             }
-            (0..b.len()).rev().for_each(|row| next[b.place(row) as usize] = b.at(row));
+            b.each_back(|place, at| next[place as usize].today = at);
         }
+        scratch.give_pairs(state);
     }
 
     fn followed_by_any(
@@ -147,16 +155,16 @@ impl Pair {
         scratch: &mut Scratch,
         out: &mut Register,
     ) -> Outcome<()> {
-        let mut a = Rows::default();
+        let mut kept = Kept::default();
         for part in &self.first {
             let Some(day) = part.day else { continue };
             let from = days.partition_point(|(one, _)| *one < day);
-            a.take(Some(part), chunk, scratch);
-            for row in 0..a.len() {
-                let (place, at) = (a.place(row), a.at(row));
+            let a = kept.rows(Some(part), chunk, scratch);
+            for (place, after) in a.places.iter().zip(a.after) {
+                let at = a.base + *after as i64;
                 let end = at.saturating_add(self.gap_ms).min(until);
-                if !out.holds(place) && any_in(&days[from..], chunk, place, at, end, snapshot)? {
-                    out.set(place);
+                if !out.holds(*place) && any_in(&days[from..], chunk, *place, at, end, snapshot)? {
+                    out.set(*place);
                 }
             }
         }
@@ -173,17 +181,23 @@ fn any_in(
     end: i64,
     snapshot: &Snapshot,
 ) -> Outcome<bool> {
-    for (day, spans) in days {
-        if spans.begin() > end {
-            break;
-        }
+    let reach = days.partition_point(|(_, spans)| spans.begin() <= end);
+    let days = &days[..reach];
+    // Days that lie inside need only a look at who is there.
+    let is_inside = |spans: &Spans| spans.begin() > at && spans.end() <= end;
+    if days.iter().any(|(_, spans)| is_inside(spans) && spans.holds(chunk, place)) {
+        return Ok(true);
+    }
+    for (day, spans) in days.iter().filter(|(_, spans)| !is_inside(spans)) {
         match spans.of_user(chunk, place) {
             None => {}
             Some((_, last)) if last <= at => {}
             Some((_, last)) if last <= end => return Ok(true),
-            Some((first, _)) if first > at => return Ok(first <= end),
+            Some((first, _)) if first > at && first <= end => return Ok(true),
+            Some((first, _)) if first > at => {}
             // Something before and something too late: only the rows tell what is between.
-            Some(_) => return has_row(*day, chunk, place, at, end, snapshot),
+            Some(_) if has_row(*day, chunk, place, at, end, snapshot)? => return Ok(true),
+            Some(_) => {}
         }
     }
     Ok(false)
@@ -262,68 +276,94 @@ fn by_day<'a>(first: &'a [Part], second: &'a [Part]) -> Vec<(Option<&'a Part>, O
     days
 }
 
-/// The rows of one step in one chunk on one day: as they lie, or those that pass.
-#[derive(Default)]
-enum Rows<'a> {
-    #[default]
-    None,
-    All { places: &'a [u16], base: i64, after: &'a [u32] },
-    Some { places: Vec<u16>, times: Vec<i64> },
+/// Do the rows have times that lie near each other? Only a day beyond the calendar has others.
+fn has_near_times(part: &Part) -> bool {
+    match &part.rows {
+        PartRows::Scanned(Scanned { times: RowTimes::Own(times), .. }) => {
+            matches!(&**times, Times::After { .. })
+        }
+        _ => false,
+    }
 }
 
-impl<'a> Rows<'a> {
-    fn take(&mut self, part: Option<&'a Part>, chunk: u32, scratch: &mut Scratch) {
-        let rows = part.map(|part| &part.rows);
-        let Some(PartRows::Scanned(Scanned { strip, mask, times: RowTimes::Own(times), .. })) = rows else {
-            *self = Rows::None;
-            return;
-        };
-        let range = strip.users.range(chunk);
-        let places = &strip.users.places[range.clone()];
-        if let (None, Times::After { base, after, .. }) = (mask, &**times) {
-            *self = Rows::All { places, base: *base, after: &after[range] };
-            return;
-        }
-        let (mut kept, mut at) = (vec![], vec![]);
-        let first = range.start;
-        let mut keep = |row: usize| {
-            kept.push(places[row]);
-            at.push(times.at(first + row));
-        };
-        match mask {
-            Some(mask) => {
-                mask.fill(range, scratch.words());
-                each_set(scratch.words(), keep);
-            }
-            None => (0..places.len()).for_each(&mut keep),
-        }
-        *self = Rows::Some { places: kept, times: at };
+/// The rows of one step in one chunk on one day.
+#[derive(Default)]
+struct Rows<'a> {
+    /// Ascending.
+    places: &'a [u16],
+    base: i64,
+    /// Milliseconds after `base`; ascending for one user.
+    after: &'a [u32],
+}
+
+impl Rows<'_> {
+    /// Calls `look` with the position and the instant of every row.
+    #[inline(always)]
+    fn each(&self, mut look: impl FnMut(u16, i64)) {
+        let rows = self.places.iter().zip(self.after);
+        rows.for_each(|(place, after)| look(*place, self.base + *after as i64));
     }
 
+    /// The same from the last row to the first.
     #[inline(always)]
-    fn len(&self) -> usize {
-        match self {
-            Rows::None => 0,
-            Rows::All { places, .. } => places.len(),
-            Rows::Some { places, .. } => places.len(),
-        }
+    fn each_back(&self, mut look: impl FnMut(u16, i64)) {
+        let rows = self.places.iter().zip(self.after).rev();
+        rows.for_each(|(place, after)| look(*place, self.base + *after as i64));
     }
+}
 
-    #[inline(always)]
-    fn place(&self, row: usize) -> u16 {
-        match self {
-            Rows::None => 0,
-            Rows::All { places, .. } => places[row],
-            Rows::Some { places, .. } => places[row],
-        }
+/// What is kept of a user's instants while days are walked.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Firsts {
+    /// The last one of the days before.
+    before: i64,
+    /// The first one of the day at hand; going back, of the days after it.
+    today: i64,
+}
+
+impl Firsts {
+    const NONE: Firsts = Firsts { before: i64::MIN, today: i64::MAX };
+}
+
+/// Room for rows that pass a filter.
+#[derive(Default)]
+struct Kept {
+    places: Vec<u16>,
+    after: Vec<u32>,
+}
+
+impl Kept {
+    /// The rows as they lie, or those that pass.
+    fn rows<'a>(&'a mut self, part: Option<&'a Part>, chunk: u32, scratch: &mut Scratch) -> Rows<'a> {
+        let Some(PartRows::Scanned(scanned)) = part.map(|part| &part.rows) else { return Rows::default() };
+        let RowTimes::Own(times) = &scanned.times else { return Rows::default() };
+        let Times::After { base, after, .. } = &**times else { return Rows::default() };
+        let range = scanned.strip.users.range(chunk);
+        let (places, after) = (&scanned.strip.users.places[range.clone()], &after[range.clone()]);
+        let Some(mask) = &scanned.mask else { return Rows { places, base: *base, after } };
+        self.places.clear();
+        self.after.clear();
+        mask.fill(range, scratch.words());
+        each_set(scratch.words(), |row| {
+            self.places.push(places[row]);
+            self.after.push(after[row]);
+        });
+        Rows { places: &self.places, base: *base, after: &self.after }
     }
+}
 
-    #[inline(always)]
-    fn at(&self, row: usize) -> i64 {
-        match self {
-            Rows::None => 0,
-            Rows::All { base, after, .. } => base + after[row] as i64,
-            Rows::Some { times, .. } => times[row],
-        }
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_meet_on_their_day() {
+        let part = |day: i32| Part { day: Some(Day(day)), rows: PartRows::Counted(Default::default()) };
+        let (first, second) = ([part(1), part(2), part(5)], [part(2), part(3)]);
+        let days: Vec<(Option<i32>, Option<i32>)> = by_day(&first, &second)
+            .into_iter()
+            .map(|(a, b)| (a.and_then(|a| Some(a.day?.0)), b.and_then(|b| Some(b.day?.0))))
+            .collect();
+        assert_eq!(days, [(Some(1), None), (Some(2), Some(2)), (None, Some(3)), (Some(5), None)]);
     }
 }

@@ -19,7 +19,7 @@ use super::mapped::{ArrowFile, batch_of};
 use super::register::Register;
 
 /// Who did an event on a day, and how often; zero-copy, cheap to clone.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Rollup {
     chunks: ScalarBuffer<u32>,
     offsets: OffsetBuffer<i32>,

@@ -13,6 +13,7 @@ const USERS: usize = CHUNK_USERS as usize;
 #[derive(Debug)]
 pub struct Spans {
     base: i64,
+    last: i64,
     chunks: Vec<Option<ChunkSpans>>,
 }
 
@@ -35,12 +36,24 @@ impl Spans {
     ) -> Option<Spans> {
         u32::try_from(last.0.checked_sub(first.0)?).ok()?;
         let chunks = (0..chunk_count).map(|chunk| ChunkSpans::of(chunk, first.0, strips)).collect();
-        Some(Spans { base: first.0, chunks })
+        Some(Spans { base: first.0, last: last.0, chunks })
     }
 
     /// The first instant of anybody, ms.
     pub fn begin(&self) -> i64 {
         self.base
+    }
+
+    /// The last instant of anybody, ms.
+    pub fn end(&self) -> i64 {
+        self.last
+    }
+
+    /// Did a user do anything?
+    #[inline]
+    pub fn holds(&self, chunk: u32, place: u16) -> bool {
+        let spans = self.chunks.get(chunk as usize).and_then(Option::as_ref);
+        spans.is_some_and(|spans| spans.users.holds(place))
     }
 
     /// The first and the last instant of a user, ms; `None` when the user did nothing.
@@ -142,6 +155,7 @@ mod tests {
             for user in expected.keys().copied().chain(0..200) {
                 let found = spans.of_user(user / CHUNK_USERS, (user % CHUNK_USERS) as u16);
                 prop_assert_eq!(found, expected.get(&user).copied());
+                prop_assert_eq!(spans.holds(user / CHUNK_USERS, (user % CHUNK_USERS) as u16), found.is_some());
             }
             prop_assert!(Spans::of(3, (Timestamp(i64::MIN + 1), last), &strips).is_none());
         }
