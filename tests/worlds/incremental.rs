@@ -167,10 +167,11 @@ impl Truth {
         self.world().stored(snapshot)
     }
 
+    /// The time stands there even if it is missing: the column of a table does not come and go.
     fn detail_line(&self, row: &Row, is_deleted: bool) -> String {
         let line = self.world.row_line(row, "table", "key");
-        let mark = if is_deleted { ",\"_deleted\":true}" } else { ",\"_deleted\":false}" };
-        line.strip_suffix('}').unwrap().to_string() + mark
+        let time = if self.world.tables[&row.name] && row.at.is_none() { ",\"time\":null" } else { "" };
+        format!("{}{time},\"_deleted\":{is_deleted}}}", line.strip_suffix('}').unwrap())
     }
 
     fn users(&mut self, mode: Mode, rows: Vec<(usize, Values)>) {
