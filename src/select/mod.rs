@@ -11,12 +11,15 @@
 
 pub mod ast;
 pub mod bind;
+mod bind_forms;
 mod bits;
 mod bound;
 mod check;
 mod column;
+mod edge;
 pub mod evidence;
 mod explain;
+mod filter;
 mod fold;
 mod guess;
 pub mod json;
@@ -24,7 +27,10 @@ pub mod lint;
 pub mod plan;
 pub mod rules;
 pub mod run;
+mod sequence;
+mod share;
 mod source;
+mod steps;
 mod tag;
 pub mod text;
 pub mod trace;

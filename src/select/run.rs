@@ -9,12 +9,14 @@ use rayon::prelude::*;
 use roaring::RoaringBitmap;
 
 use super::bound::{BoundMetric, Compare, Tested};
+use super::edge::Edges;
 use super::fold::{OwnWindows, Scratch, users_of};
 use super::plan::{Plan, PlanForm, PlanLeaf, PlanNode, RowPlan, Source, TimeSpan};
+use super::sequence::Sequences;
 use super::source::{self, Part};
-use super::tag;
 use super::trace::{Probe, Unwatched};
-use crate::base::{Interval, Outcome, Timestamp, Zone, ahead};
+use super::{share, tag};
+use crate::base::{Interval, Outcome, Share, Timestamp, Zone, ahead};
 use crate::store::{Attributes, Bitmap, Register, Snapshot};
 
 /// The users found, and how many at every node.
@@ -81,6 +83,9 @@ enum Ready<'a> {
     Detail(&'a RowPlan),
     /// A crowd as portable Roaring bytes, containers read in place.
     Crowd(Bitmap),
+    Edge(Edges<'a>),
+    Sequence(Sequences<'a>),
+    Sample(Share, &'a str),
 }
 
 struct Engine<'a> {
@@ -173,6 +178,13 @@ fn ready<'a>(leaf: &'a PlanLeaf, snapshot: &Snapshot) -> Outcome<Ready<'a>> {
     Ok(match leaf {
         PlanLeaf::Tag(tested) => Ready::Tag(tested),
         PlanLeaf::Crowd(users) => Ready::Crowd(Bitmap::of(users)),
+        PlanLeaf::Edge(plan) => Ready::Edge(Edges::read(plan, snapshot)?),
+        PlanLeaf::Sequence(plan) => Ready::Sequence(Sequences::read(plan, snapshot)?),
+        PlanLeaf::Sample { share, salt } => {
+            snapshot.ids().ready()?;
+            Ready::Sample(*share, salt)
+        }
+        PlanLeaf::Top { count, by } => Ready::Crowd(Bitmap::of(&share::top(*count, by, snapshot)?)),
         PlanLeaf::Rows(plan) => match &plan.source {
             Source::Events(_) => Ready::Events { plan, parts: source::event_parts(plan, snapshot)? },
             Source::Detail { .. } => Ready::Detail(plan),
@@ -250,6 +262,17 @@ impl Walk<'_> {
                 self.rows(plan, &parts)?
             }
             Some(Ready::Crowd(crowd)) => self.crowd(crowd),
+            Some(Ready::Edge(edges)) => {
+                let own = self.own_windows(&edges.plan.inside.span)?;
+                edges.users_of(self.chunk, own.as_ref(), self.scratch)
+            }
+            Some(Ready::Sequence(sequences)) => {
+                let own = self.own_windows(&sequences.plan.span)?;
+                sequences.users_of(self.chunk, own.as_ref())
+            }
+            Some(Ready::Sample(share, salt)) => {
+                share::sampled(*share, salt, engine.snapshot, self.chunk, self.universe)
+            }
             None => Register::new(),
         };
         self.leaf += 1;
@@ -266,7 +289,7 @@ impl Walk<'_> {
     }
 
     fn rows(&mut self, plan: &RowPlan, parts: &[Part]) -> Outcome<Register> {
-        let own = self.own_windows(plan)?;
+        let own = self.own_windows(&plan.span)?;
         let did_nothing_matters = plan.metric != BoundMetric::Count || plan.compare != Compare::AT_LEAST_ONE;
         if parts.is_empty() && !did_nothing_matters {
             return Ok(Register::new());
@@ -275,8 +298,8 @@ impl Walk<'_> {
     }
 
     /// `[X, X + gap)` per user of the chunk, where the plan asks for it.
-    fn own_windows(&self, plan: &RowPlan) -> Outcome<Option<OwnWindows>> {
-        let TimeSpan::Own { of, count, unit, until } = &plan.span else { return Ok(None) };
+    fn own_windows(&self, span: &TimeSpan) -> Outcome<Option<OwnWindows>> {
+        let TimeSpan::Own { of, count, unit, until } = span else { return Ok(None) };
         let Some(attributes) = self.attributes else { return Ok(Some(vec![])) };
         let Some(column) = attributes.column(of)? else { return Ok(Some(vec![])) };
         let zone = &self.engine.zone;

@@ -12,8 +12,9 @@ use arrow::datatypes::{DataType, Date32Type, Float64Type, Int64Type, TimestampMi
 use rayon::prelude::*;
 
 use super::bits::bits;
-use super::bound::{BoundFilter, BoundMetric};
+use super::bound::BoundMetric;
 use super::column;
+use super::filter::{Begins, Named, passing};
 use super::plan::{RowPlan, Source, TimeSpan};
 use crate::base::{CHUNK_USERS, Day, Interval, Outcome, Timestamp, UserNo, Zone};
 use crate::store::{Rows, Snapshot};
@@ -86,7 +87,8 @@ pub fn event_parts(plan: &RowPlan, snapshot: &Snapshot) -> Outcome<Vec<Part>> {
             }
         }
     }
-    let reader = Reader::new(plan, snapshot.zone(), plan_time(plan));
+    let begins = Begins::read(plan.filter.as_ref(), snapshot, 0..snapshot.chunk_count())?;
+    let reader = Reader::new(plan, snapshot.zone(), plan_time(plan), begins);
     let read: Vec<Option<Raw>> = places
         .par_iter()
         .map(|(day, event, cover)| reader.read_day(snapshot, *day, event, *cover))
@@ -97,7 +99,8 @@ pub fn event_parts(plan: &RowPlan, snapshot: &Snapshot) -> Outcome<Vec<Part>> {
 /// The rows of a detail table in one chunk.
 pub fn detail_parts(plan: &RowPlan, snapshot: &Snapshot, chunk: u32) -> Outcome<Vec<Part>> {
     let Source::Detail { table, on } = &plan.source else { return Ok(vec![]) };
-    let reader = Reader::new(plan, snapshot.zone(), on.clone());
+    let begins = Begins::read(plan.filter.as_ref(), snapshot, chunk..chunk + 1)?;
+    let reader = Reader::new(plan, snapshot.zone(), on.clone(), begins);
     let Some(rows) = snapshot.detail(table, chunk, &reader.names())? else { return Ok(vec![]) };
     let own_time = snapshot.catalog().tables.get(table).and_then(|facts| facts.time.clone());
     let times = reader.times(&rows, own_time.as_deref() == on.as_deref());
@@ -146,10 +149,11 @@ struct Reader<'a> {
     /// The columns to read, each once: of the filter, then the measured one, then the time.
     columns: Vec<String>,
     time_column: Option<String>,
+    begins: Begins,
 }
 
 impl<'a> Reader<'a> {
-    fn new(plan: &'a RowPlan, zone: Zone, time_column: Option<String>) -> Reader<'a> {
+    fn new(plan: &'a RowPlan, zone: Zone, time_column: Option<String>, begins: Begins) -> Reader<'a> {
         let mut columns: Vec<String> = vec![];
         let mut add = |name: &str| {
             if !columns.iter().any(|c| c == name) {
@@ -157,10 +161,10 @@ impl<'a> Reader<'a> {
             }
         };
         if let Some(filter) = &plan.filter {
-            filter.visit(&mut |tested| add(&tested.column));
+            filter.columns(&mut add);
         }
         plan.metric.property().into_iter().chain(time_column.as_deref()).for_each(&mut add);
-        Reader { plan, zone, columns, time_column }
+        Reader { plan, zone, columns, time_column, begins }
     }
 
     fn names(&self) -> Vec<&str> {
@@ -215,7 +219,7 @@ impl<'a> Reader<'a> {
     fn compact(&self, rows: &Rows, times: Option<Vec<i64>>, day: Option<Day>, is_edge: bool) -> Raw {
         let all = rows.users.values();
         let mut keep = match &self.plan.filter {
-            Some(filter) => self.filtered(filter, rows, all.len()),
+            Some(filter) => passing(filter, &Named { rows, names: &self.columns }, &self.begins, &self.zone),
             None => BooleanBuffer::new_set(all.len()),
         };
         if let (true, Some(times)) = (is_edge, &times) {
@@ -252,24 +256,6 @@ impl<'a> Reader<'a> {
         };
         Raw { part, texts }
     }
-
-    fn filtered(&self, filter: &BoundFilter, rows: &Rows, len: usize) -> BooleanBuffer {
-        let join = |parts: &[BoundFilter], first: BooleanBuffer, and: bool| {
-            parts
-                .iter()
-                .map(|part| self.filtered(part, rows, len))
-                .fold(first, |a, b| if and { &a & &b } else { &a | &b })
-        };
-        match filter {
-            BoundFilter::All(parts) => join(parts, BooleanBuffer::new_set(len), true),
-            BoundFilter::Any(parts) => join(parts, BooleanBuffer::new_unset(len), false),
-            BoundFilter::Not(part) => !&self.filtered(part, rows, len),
-            BoundFilter::Test(tested) => match self.column(rows, &tested.column) {
-                Some(column) => column::test(&tested.check, column, &self.zone),
-                None => absent(&tested.check, len),
-            },
-        }
-    }
 }
 
 /// Rows inside a window that is the same for everybody; `i64::MIN` is a row without a time.
@@ -281,15 +267,6 @@ fn in_time(span: &TimeSpan, times: &[i64]) -> BooleanBuffer {
         }
         TimeSpan::Until(until) => bits(times, |at| at <= until.0),
         TimeSpan::Own { .. } | TimeSpan::Untimed => BooleanBuffer::new_set(times.len()),
-    }
-}
-
-/// A column that a file does not have: every value is missing.
-fn absent(check: &super::check::Check, len: usize) -> BooleanBuffer {
-    use super::check::Check;
-    match check {
-        Check::Missing | Check::NoneOf(_) => BooleanBuffer::new_set(len),
-        _ => BooleanBuffer::new_unset(len),
     }
 }
 

@@ -237,7 +237,7 @@ fn columns(plan: &RowPlan) -> Vec<String> {
 }
 
 fn add(filter: &BoundFilter, columns: &mut Vec<String>) {
-    filter.visit(&mut |tested| columns.push(tested.column.clone()));
+    filter.columns(&mut |column| columns.push(column.to_string()));
 }
 
 fn rows_bytes(rows: &Rows, has_times: bool) -> u64 {

@@ -6,6 +6,7 @@ mod examples;
 mod laws;
 mod lint;
 mod oracle;
+mod order;
 mod random;
 mod sel;
 mod world;

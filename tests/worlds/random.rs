@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 use proptest::sample::select;
-use quanke::base::{Day, Moment, Name, Timestamp, Type, Unit, Value, Window, Zone};
+use quanke::base::{Day, Moment, Name, Share, Timestamp, Type, Unit, Value, Window, Zone};
 use quanke::select::ast::*;
 
 use super::world::{Row, User, Values, World};
@@ -15,6 +15,8 @@ const EVENTS: &[&str] = &["view", "share", "pay"];
 const PLATFORMS: &[&str] = &["ios", "android"];
 const TABLES: &[(&str, bool)] = &[("orders", true), ("relations", false)];
 const CROWDS: &[&str] = &["高价值", "黑名单"];
+const MINUTE_MS: i64 = 60_000;
+const HOUR_MS: i64 = 3_600_000;
 const DAY_MS: i64 = 86_400_000;
 
 /// The instant of evaluation: noon in New York on the day after its clocks changed, midnight in Shanghai.
@@ -192,23 +194,42 @@ fn days() -> impl Strategy<Value = Day> {
 fn times() -> impl Strategy<Value = Timestamp> {
     let whole = (-9i64..3, select(vec![-1i64, 0, 1])).prop_map(|(days, ms)| as_of().plus(days * DAY_MS + ms));
     let hours = (-240i64..30).prop_map(|hours| as_of().plus(hours * 3_600_000));
-    prop_oneof![whole, hours, (-40 * DAY_MS..DAY_MS).prop_map(|ms| as_of().plus(ms))]
+    prop_oneof![3 => whole, 3 => hours, 2 => (-40 * DAY_MS..DAY_MS).prop_map(|ms| as_of().plus(ms)), 8 => close()]
 }
 
-/// Selections over everything that this issue evaluates.
+/// Close to each other: at the same time, or exactly a gap apart, or a millisecond off.
+fn close() -> impl Strategy<Value = Timestamp> {
+    let base = select(vec![0, -2 * HOUR_MS, -DAY_MS, -30 * DAY_MS]);
+    let gap = select(vec![0, MINUTE_MS, HOUR_MS, 2 * HOUR_MS, DAY_MS]);
+    (base, gap, select(vec![-1i64, 0, 0, 0, 1])).prop_map(|(base, gap, ms)| as_of().plus(base - gap + ms))
+}
+
+/// Selections of every form of the language.
 pub fn selections() -> impl Strategy<Value = Selection> {
-    leaves().prop_map(Selection::Leaf).prop_recursive(3, 12, 3, |inner| {
+    let leaf = leaves().prop_map(Selection::Leaf);
+    let tree = leaf.clone().prop_recursive(3, 12, 3, |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..4).prop_map(Selection::All),
             prop::collection::vec(inner.clone(), 0..4).prop_map(Selection::Any),
             inner.prop_map(|part| Selection::Not(Box::new(part))),
         ]
-    })
+    });
+    prop_oneof![2 => leaf, 1 => tree]
 }
 
 fn leaves() -> BoxedStrategy<Leaf> {
     let crowd = select(CROWDS).prop_map(|name| Leaf::Crowd(Name::new(name)));
-    prop_oneof![3 => tags().prop_map(Leaf::Tag), 4 => behaviours(), 3 => details(), 1 => crowd].boxed()
+    prop_oneof![
+        3 => tags().prop_map(Leaf::Tag),
+        4 => behaviours(),
+        3 => details(),
+        1 => crowd,
+        3 => edges(),
+        6 => sequences(),
+        1 => samples(),
+        1 => tops(),
+    ]
+    .boxed()
 }
 
 fn text(words: &'static [&'static str]) -> impl Strategy<Value = Literal> + Clone {
@@ -316,7 +337,17 @@ fn tags() -> impl Strategy<Value = Comparison> {
 fn filters() -> impl Strategy<Value = Filter> {
     let timed = prop_oneof![
         (ops(), moment()).prop_map(|(op, value)| Test::Compare(op, value)),
-        Just(Test::Inside(Window::Today))
+        windows().prop_map(Test::Inside),
+        (
+            1u32..9,
+            select(vec![Unit::Hour, Unit::Day, Unit::Month]),
+            select(vec!["joined", "born", "paid_at"])
+        )
+            .prop_map(|(count, unit, of)| Test::Inside(Window::Within {
+                count,
+                unit,
+                of: Name::new(of)
+            })),
     ]
     .boxed();
     let test = prop_oneof![
@@ -407,4 +438,53 @@ fn details() -> impl Strategy<Value = Leaf> {
                 measure.filter(|measure| is_timed || on.is_some() || measure.metric != Metric::Days);
             Leaf::Detail(Detail { table: Name::new(table), filter, measure, on, window })
         })
+}
+
+fn steps() -> impl Strategy<Value = Step> {
+    let event = prop::option::weighted(0.85, select(EVENTS).prop_map(Name::new));
+    (event, prop::option::weighted(0.25, filters())).prop_map(|(event, filter)| Step { event, filter })
+}
+
+fn edges() -> impl Strategy<Value = Leaf> {
+    (any::<bool>(), steps(), windows())
+        .prop_map(|(is_first, step, window)| Leaf::Edge(Edge { is_first, step, window }))
+}
+
+/// Two to four steps, most of them near each other.
+fn sequences() -> impl Strategy<Value = Leaf> {
+    let several = prop_oneof![
+        5 => prop::collection::vec(steps(), 2..3),
+        2 => prop::collection::vec(steps(), 3..4),
+        1 => prop::collection::vec(steps(), 4..5),
+    ];
+    let gap = select(vec![
+        (1, Unit::Minute),
+        (60, Unit::Minute),
+        (1, Unit::Hour),
+        (2, Unit::Hour),
+        (7_200, Unit::Second),
+        (1, Unit::Day),
+        (3, Unit::Day),
+        (1, Unit::Week),
+        (1, Unit::Month),
+    ]);
+    let same = prop_oneof![
+        4 => Just(vec![]),
+        3 => select(vec!["platform", "amount", "items", "paid_at"]).prop_map(|name| vec![Name::new(name)]),
+        1 => Just(vec![Name::new("items"), Name::new("platform")]),
+    ];
+    let tail = (same, prop::option::weighted(0.3, steps()), prop::option::weighted(0.5, windows()));
+    (several, any::<bool>(), gap, tail).prop_map(|(steps, is_last_absent, gap, (same, without, window))| {
+        Leaf::Sequence(Sequence { steps, is_last_absent, gap, same, without, window })
+    })
+}
+
+fn samples() -> impl Strategy<Value = Leaf> {
+    let share = prop_oneof![Just(0u32), Just(1_000_000), 0u32..=1_000_000].prop_map(Share);
+    (share, select(vec!["春季", "b"])).prop_map(|(share, salt)| Leaf::Sample { share, salt: salt.into() })
+}
+
+fn tops() -> impl Strategy<Value = Leaf> {
+    (1u64..14, select(vec!["age", "balance", "born", "joined"]))
+        .prop_map(|(count, by)| Leaf::Top { count, by: Name::new(by) })
 }
