@@ -15,6 +15,7 @@ use super::version::{CrowdVersion, resolve};
 use crate::base::{Name, Outcome, Problem, Problems, Timestamp, UserNo};
 use crate::select::ast::Selection;
 use crate::select::bind::Scope;
+use crate::select::{Budgeted, LeafCache};
 use crate::select::evidence::{Asked, CrowdSeen, Evidence, evidence};
 use crate::select::lint;
 use crate::select::plan::Plan;
@@ -82,6 +83,21 @@ impl Prepared {
     /// The exact count at every node of the plan as asked; the root's is the audience's size.
     pub fn count(&self, snapshot: &Snapshot) -> Outcome<Counted> {
         self.plan.count(snapshot)
+    }
+
+    /// The same, with what `cache` knows of single conditions, and for it.
+    pub fn count_with(&self, snapshot: &Snapshot, cache: &LeafCache) -> Outcome<Counted> {
+        self.plan.count_with(snapshot, cache)
+    }
+
+    /// The count at every node within `seconds` by `clock`, or an interval from a sample.
+    pub fn count_within(
+        &self,
+        seconds: f64,
+        clock: &(dyn Fn() -> f64 + Sync),
+        snapshot: &Snapshot,
+    ) -> Outcome<Budgeted> {
+        self.plan.count_within(seconds, clock, snapshot)
     }
 
     /// Runs the plan with less work, for the users alone.

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::packages::Bitmap;
-use super::words::{bytes_of, instant_text, which_text};
+use super::words::{bytes_of, instant_text, seconds_of, which_text};
 pub use insight::*;
 
 /// The whole command line.
@@ -234,6 +234,10 @@ pub struct Estimate {
     /// Evaluate every run anew, not from an earlier run's result
     #[arg(long)]
     pub no_cache: bool,
+    /// After so long (`1s`, `250ms`), give an interval from a sample of the users instead of the exact
+    /// number; left out, the answer is always exact
+    #[arg(long, value_name = "TIME", value_parser = seconds_of)]
+    pub budget: Option<f64>,
 }
 
 #[derive(Debug, Args)]
@@ -245,6 +249,9 @@ pub struct Select {
     /// Look at the data as of this instant [default: now]
     #[arg(long, value_name = "T", value_parser = instant_text)]
     pub as_of: Option<String>,
+    /// Only measure: find the users N times, tell each time taken (runs_ms), write nothing
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub repeat: Option<u32>,
 }
 
 #[derive(Debug, Args)]

@@ -17,6 +17,7 @@ use crate::base::{Outcome, Problem, Problems, Timestamp};
 use crate::select::Selection;
 use crate::select::evidence::user_of;
 use crate::select::run::Counted;
+use crate::select::{Budgeted, LeafCache, Sample};
 use crate::select::text::{locate, locate_all};
 use crate::store::Snapshot;
 
@@ -111,45 +112,76 @@ impl Question {
 /// `quanke estimate`: the count, and the count at every node.
 pub fn estimate(args: &Estimate, session: &mut Session, door: &mut Door) -> Done {
     let question = Question::new(&args.asked, args.as_of.as_deref(), session)?;
-    let (found, runs) = repeated(&question, args.repeat.unwrap_or(1), session)?;
-    question.advise(&found, door)?;
-    let seconds = runs.last().copied().unwrap_or_default();
-    let universe = question.snapshot.universe().len();
-    let zone = question.snapshot.zone();
-    let mut document = document(&found, universe, seconds, zone.text(question.as_of));
-    if args.repeat.is_some() {
-        let runs: Vec<f64> = runs.iter().map(|s| millis(*s)).collect();
-        document.insert("runs_ms".to_string(), json!(runs));
+    let (found, runs) = repeated(&question, args, session)?;
+    match found.sample {
+        None => question.advise(&found.tree, door)?,
+        Some(_) => question.warn(door),
     }
-    door.answer(Value::Object(document), || text(&found, universe, seconds, &zone.text(question.as_of)))
+    let asked = Asking {
+        universe: question.snapshot.universe().len(),
+        as_of: question.snapshot.zone().text(question.as_of),
+        seconds: runs.last().copied().unwrap_or_default(),
+    };
+    let mut document = document(&found, &asked);
+    if args.repeat.is_some() {
+        document.insert("runs_ms".to_string(), runs_ms(&runs));
+    }
+    door.answer(Value::Object(document), || text(&found, &asked))
 }
 
-/// Evaluates several times; each run starts from the loaded data, no run from another's result.
-fn repeated(question: &Question, times: u32, session: &Session) -> Result<(Counted, Vec<f64>), Failure> {
-    let mut runs = Vec::new();
+/// What a bitmap of a million users takes, a few thousand times.
+const CACHE_BYTES: u64 = 256 << 20;
+
+/// Evaluates several times; with `--no-cache` no run knows what another found.
+fn repeated(
+    question: &Question,
+    args: &Estimate,
+    session: &Session,
+) -> Result<(Budgeted, Vec<f64>), Failure> {
+    let (cache, mut runs) = (LeafCache::new(CACHE_BYTES), Vec::new());
+    let (prepared, snapshot) = (&question.prepared, &question.snapshot);
+    let clock = || session.pace.seconds();
     loop {
-        let began = session.pace.seconds();
-        let found = question.prepared.count(&question.snapshot)?;
-        runs.push(session.pace.seconds() - began);
-        if runs.len() >= times as usize {
+        let began = clock();
+        let exact = |tree| Budgeted { tree, sample: None };
+        let found = match args.budget {
+            Some(seconds) => prepared.count_within(seconds, &clock, snapshot)?,
+            None if args.no_cache || args.repeat.is_none() => exact(prepared.count(snapshot)?),
+            None => exact(prepared.count_with(snapshot, &cache)?),
+        };
+        runs.push(clock() - began);
+        if runs.len() >= args.repeat.unwrap_or(1) as usize {
             return Ok((found, runs));
         }
     }
 }
 
-fn document(found: &Counted, universe: u64, seconds: f64, as_of: String) -> Map<String, Value> {
-    let document = json!({
-        "count": found.count,
-        "universe": universe,
-        "as_of": as_of,
-        "exact": true,
-        "elapsed_ms": millis(seconds),
-        "tree": found,
-    });
-    match document {
-        Value::Object(map) => map,
-        _ => Map::new(),
+/// Each run in milliseconds.
+fn runs_ms(runs: &[f64]) -> Value {
+    runs.iter().map(|seconds| json!(millis(*seconds))).collect()
+}
+
+/// What was asked, of how many, and how long it took.
+struct Asking {
+    universe: u64,
+    as_of: String,
+    seconds: f64,
+}
+
+fn document(found: &Budgeted, asked: &Asking) -> Map<String, Value> {
+    let mut document = Map::from_iter([
+        ("count".to_string(), json!(found.tree.count)),
+        ("universe".to_string(), json!(asked.universe)),
+        ("as_of".to_string(), json!(asked.as_of)),
+        ("exact".to_string(), json!(found.sample.is_none())),
+    ]);
+    if let Some(Sample { users, low, high }) = found.sample {
+        let interval = [("low", low), ("high", high), ("sample", users)];
+        document.extend(interval.map(|(name, value)| (name.to_string(), json!(value))));
     }
+    document.insert("elapsed_ms".to_string(), json!(millis(asked.seconds)));
+    document.insert("tree".to_string(), json!(found.tree));
+    document
 }
 
 /// Seconds as milliseconds with three digits after the point.
@@ -157,15 +189,22 @@ pub fn millis(seconds: f64) -> f64 {
     (seconds * 1e6).round() / 1e3
 }
 
-fn text(found: &Counted, universe: u64, seconds: f64, as_of: &str) -> String {
-    let count = found.count;
-    let (count_text, share) = (grouped(count), percent(count, universe));
-    let head = format!(
-        "{count_text} of {} users ({share})  as of {as_of}  in {}",
-        grouped(universe),
-        took(seconds)
-    );
-    format!("{head}\n\n{}", tree(&node(found)))
+fn text(found: &Budgeted, asked: &Asking) -> String {
+    let (count, universe) = (found.tree.count, asked.universe);
+    let (share, everyone) = (percent(count, universe), grouped(universe));
+    let (as_of, time) = (&asked.as_of, took(asked.seconds));
+    let head = match found.sample {
+        None => format!("{} of {everyone} users ({share})  as of {as_of}  in {time}", grouped(count)),
+        Some(Sample { users, low, high }) => format!(
+            "about {} of {everyone} users ({share}), between {} and {} with a probability of 95%, \
+             from a sample of {} users  as of {as_of}  in {time}",
+            grouped(count),
+            grouped(low),
+            grouped(high),
+            grouped(users)
+        ),
+    };
+    format!("{head}\n\n{}", tree(&node(&found.tree)))
 }
 
 fn node(counted: &Counted) -> Node<'_> {
@@ -177,9 +216,21 @@ pub fn select(args: &Select, session: &mut Session, door: &mut Door) -> Done {
     let writing = Writing::new(&args.output)?;
     let question = Question::new(&args.asked, args.as_of.as_deref(), session)?;
     writing.check(&question.snapshot)?;
-    let found = question.prepared.quick(&question.snapshot)?;
+    let mut runs = Vec::new();
+    let users = loop {
+        let began = session.pace.seconds();
+        let users = question.prepared.users(&question.snapshot)?;
+        runs.push(session.pace.seconds() - began);
+        if runs.len() >= args.repeat.unwrap_or(1) as usize {
+            break users;
+        }
+    };
     question.warn(door);
-    writing.write(&found.answer.users, &question.snapshot, session, door)
+    if args.repeat.is_some() {
+        let document = json!({ "count": users.len(), "runs_ms": runs_ms(&runs) });
+        return door.answer(document, || format!("{} users in {}", grouped(users.len()), took(runs[runs.len() - 1])));
+    }
+    writing.write(&users, &question.snapshot, session, door)
 }
 
 /// `quanke explain --user`: why one user is in or out.

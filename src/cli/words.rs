@@ -141,6 +141,21 @@ pub fn percent(part: u64, whole: u64) -> String {
     if whole == 0 { "-".to_string() } else { format!("{:.2}%", part as f64 * 100.0 / whole as f64) }
 }
 
+/// A length of time such as `250ms`, `1s`, `2m`, in seconds.
+/// Errors: what is wrong with the text.
+pub fn seconds_of(text: &str) -> Result<f64, String> {
+    let split = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(split);
+    let scale = match unit {
+        "ms" => 0.001,
+        "s" => 1.0,
+        "m" => 60.0,
+        _ => return Err("write a time such as `250ms`, `1s` or `2m`".to_string()),
+    };
+    let number: f64 = number.parse().map_err(|_| format!("`{number}` is no number"))?;
+    Ok(number * scale)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -186,6 +201,14 @@ mod tests {
         assert_eq!(size(1_023), "1023 B");
         assert_eq!(size(3 << 20), "3.0 MiB");
         assert_eq!(size(u64::MAX), "16777216.0 TiB");
+    }
+
+    #[test]
+    fn lengths_of_time_are_read() {
+        assert_eq!(["250ms", "1s", "1.5m", "0s"].map(seconds_of), [Ok(0.25), Ok(1.0), Ok(90.0), Ok(0.0)]);
+        for bad in ["", "1", "s", "-1s", "1h", "1.2.3s", "两s"] {
+            assert!(seconds_of(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

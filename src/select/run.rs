@@ -5,10 +5,13 @@
 //! one Roaring bitmap. Beside it stands the slow and obvious twin that asks user by user
 //! (`select/twin.rs`, a test).
 
+use std::sync::Arc;
+
 use rayon::prelude::*;
 use roaring::{MultiOps, RoaringBitmap};
 
 use super::bound::Tested;
+use super::cache::{LeafCache, key_of};
 use super::edge::Edges;
 use super::fold::{OwnWindows, Rows, Scratch};
 use super::pair::Pair;
@@ -51,7 +54,7 @@ impl Plan {
     pub fn run_watched(&self, snapshot: &Snapshot, probe: &dyn Probe) -> Outcome<Answer> {
         let engine = Engine::new(self, snapshot, true, probe)?;
         let chunks = engine.chunks(|chunk, scratch| {
-            let (users, counts) = engine.chunk(self, chunk, scratch)?;
+            let Chunk { users, counts, .. } = engine.chunk(self, chunk, scratch)?;
             Ok((bitmap(&users, chunk), counts))
         })?;
         let tree = self.tree_of(chunks.iter().map(|(_, counts)| counts));
@@ -62,8 +65,53 @@ impl Plan {
     /// Errors: a file of the snapshot that cannot be read.
     pub fn count(&self, snapshot: &Snapshot) -> Outcome<Counted> {
         let engine = Engine::new(self, snapshot, true, &Unwatched)?;
-        let chunks = engine.chunks(|chunk, scratch| Ok(engine.chunk(self, chunk, scratch)?.1))?;
+        let chunks = engine.chunks(|chunk, scratch| Ok(engine.chunk(self, chunk, scratch)?.counts))?;
         Ok(self.tree_of(chunks.iter()))
+    }
+
+    /// The same, with what `cache` knows of single conditions, and for it.
+    /// Errors: a file of the snapshot that cannot be read.
+    pub fn count_with(&self, snapshot: &Snapshot, cache: &LeafCache) -> Outcome<Counted> {
+        let mut engine = Engine { leaves: vec![], ..Engine::of(self, snapshot, true, &Unwatched) };
+        let mut leaves = vec![];
+        collect(&self.root, &mut leaves);
+        let lay_ready = leaves.into_par_iter().map(|leaf| {
+            let key = key_of(leaf, &self.zone, snapshot);
+            match key.and_then(|key| cache.get(key)) {
+                Some(users) => Ok((Ready::Known(users), None)),
+                None => Ok((ready(leaf, snapshot)?, key)),
+            }
+        });
+        let (leaves, keys): (Vec<Ready>, Vec<Option<u128>>) =
+            lay_ready.collect::<Outcome<Vec<_>>>()?.into_iter().unzip();
+        (engine.leaves, engine.kept) = (leaves, keys.iter().map(Option::is_some).collect());
+        let chunks = engine.chunks(|chunk, scratch| engine.chunk(self, chunk, scratch))?;
+        let mut found = vec![RoaringBitmap::new(); keys.len()];
+        for (leaf, users) in chunks.iter().flat_map(|chunk| &chunk.kept) {
+            found[*leaf] |= users;
+        }
+        for (key, users) in keys.into_iter().zip(found) {
+            key.into_iter().for_each(|key| cache.put(key, Bitmap::of(&users)));
+        }
+        Ok(self.tree_of(chunks.iter().map(|chunk| &chunk.counts)))
+    }
+
+    /// Users and counts of the chunks in `order`, each if `look` lets it be counted.
+    pub(super) fn counts_of<T: Send>(
+        &self,
+        order: &[u32],
+        snapshot: &Snapshot,
+        look: impl Fn(&mut dyn FnMut() -> Outcome<(u64, Vec<u64>)>) -> Option<Outcome<T>> + Sync,
+    ) -> Outcome<Vec<Option<T>>> {
+        let engine = Engine::new(self, snapshot, true, &Unwatched)?;
+        let chunks = order.par_iter().map_init(Scratch::default, |scratch, chunk| {
+            look(&mut || {
+                let universe = engine.universe.container(*chunk).map_or(0, |container| container.count() as u64);
+                Ok((universe, engine.chunk(self, *chunk, scratch)?.counts))
+            })
+            .transpose()
+        });
+        chunks.collect()
     }
 
     /// Users who fit, with the least work: the plan is rewritten and stops where a chunk is empty.
@@ -72,12 +120,12 @@ impl Plan {
         let plan = self.rewritten();
         let engine = Engine::new(&plan, snapshot, false, &Unwatched)?;
         let chunks = engine.chunks(|chunk, scratch| {
-            Ok(bitmap(&engine.chunk(&plan, chunk, scratch)?.0, chunk))
+            Ok(bitmap(&engine.chunk(&plan, chunk, scratch)?.users, chunk))
         })?;
         Ok(chunks.union())
     }
 
-    fn tree_of<'c>(&self, chunks: impl Iterator<Item = &'c Vec<u64>>) -> Counted {
+    pub(super) fn tree_of<'c>(&self, chunks: impl Iterator<Item = &'c Vec<u64>>) -> Counted {
         let mut totals = vec![0; nodes(&self.root)];
         for counts in chunks {
             totals.iter_mut().zip(counts).for_each(|(total, count)| *total += count);
@@ -118,6 +166,17 @@ enum Ready<'a> {
     Sample(Share, &'a str),
     /// Found before the walk.
     Found(Bitmap),
+    /// Found in an earlier evaluation.
+    Known(Arc<Bitmap>),
+}
+
+/// What one chunk gives.
+struct Chunk {
+    users: Box<Register>,
+    /// Users at every node.
+    counts: Vec<u64>,
+    /// Leaves whose users are to be kept, with them.
+    kept: Vec<(usize, RoaringBitmap)>,
 }
 
 struct Engine<'a> {
@@ -129,6 +188,8 @@ struct Engine<'a> {
     zone: Zone,
     as_of: Timestamp,
     probe: &'a dyn Probe,
+    /// Which leaves' users are kept; left out: none.
+    kept: Vec<bool>,
 }
 
 impl<'a> Engine<'a> {
@@ -142,8 +203,14 @@ impl<'a> Engine<'a> {
         collect(&plan.root, &mut leaves);
         let lay_ready = |(index, leaf)| watched(probe, index, || ready(leaf, snapshot));
         let leaves = leaves.into_par_iter().enumerate().map(lay_ready).collect::<Outcome<_>>()?;
+        Ok(Engine { leaves, ..Engine::of(plan, snapshot, counts_all, probe) })
+    }
+
+    /// Without leaves yet.
+    fn of(plan: &'a Plan, snapshot: &'a Snapshot, counts_all: bool, probe: &'a dyn Probe) -> Engine<'a> {
         let universe = snapshot.universe_bitmap();
-        Ok(Engine { snapshot, universe, leaves, counts_all, zone: plan.zone, as_of: plan.as_of, probe })
+        let (zone, as_of) = (plan.zone, plan.as_of);
+        Engine { snapshot, universe, leaves: vec![], counts_all, zone, as_of, probe, kept: vec![] }
     }
 
     /// What `each` gives for every chunk, in parallel.
@@ -153,7 +220,7 @@ impl<'a> Engine<'a> {
     }
 
     /// The users of one chunk, and how many at every node.
-    fn chunk(&self, plan: &Plan, chunk: u32, scratch: &mut Scratch) -> Outcome<(Box<Register>, Vec<u64>)> {
+    fn chunk(&self, plan: &Plan, chunk: u32, scratch: &mut Scratch) -> Outcome<Chunk> {
         let mut universe = Register::new();
         if let Some(container) = self.universe.container(chunk) {
             universe.fill(container);
@@ -167,11 +234,12 @@ impl<'a> Engine<'a> {
             scratch,
             spare: vec![],
             counts: vec![],
+            kept: vec![],
             leaf: 0,
         };
         let mut users = Box::new(Register::new());
         walk.node(&plan.root, &mut users)?;
-        Ok((users, walk.counts))
+        Ok(Chunk { users, counts: walk.counts, kept: walk.kept })
     }
 }
 
@@ -237,6 +305,7 @@ struct Walk<'a> {
     spare: Vec<Box<Register>>,
     /// Users per node so far, in the order of [`counted`].
     counts: Vec<u64>,
+    kept: Vec<(usize, RoaringBitmap)>,
     /// The next leaf, in the order of [`collect`].
     leaf: usize,
 }
@@ -294,6 +363,7 @@ impl Walk<'_> {
             }
             Some(Ready::Crowd(crowd)) => self.crowd(crowd, out),
             Some(Ready::Found(users)) => self.crowd(users, out),
+            Some(Ready::Known(users)) => self.crowd(users, out),
             Some(Ready::Edge(edges)) => {
                 let own = self.own_windows(&edges.plan.inside.span)?;
                 edges.users_of(self.chunk, own.as_ref(), &engine.zone, self.scratch, out);
@@ -308,8 +378,11 @@ impl Walk<'_> {
             }
             None => out.clear(),
         }
-        self.leaf += 1;
         out.and(self.universe);
+        if engine.kept.get(self.leaf) == Some(&true) {
+            self.kept.push((self.leaf, bitmap(out, self.chunk)));
+        }
+        self.leaf += 1;
         Ok(())
     }
 

@@ -95,6 +95,11 @@ impl Snapshot {
         self.0.manifest.version
     }
 
+    /// Which data version of which app this is: equal only for the same data.
+    pub fn identity(&self) -> (u64, u64) {
+        (self.0.manifest.secret, self.version())
+    }
+
     /// The zone of local days; fixed when the first events came.
     pub fn zone(&self) -> Zone {
         self.0.manifest.zone()
