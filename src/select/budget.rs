@@ -51,7 +51,11 @@ impl Plan {
         let done = AtomicUsize::new(0);
         let is_time = || clock() < end || done.load(Ordering::Relaxed) < CHUNKS_MIN;
         let seen: Vec<Option<Seen>> = self.counts_of(&order, snapshot, |count| {
-            is_time().then(|| count().inspect(|_| drop(done.fetch_add(1, Ordering::Relaxed))))
+            is_time().then(|| {
+                let seen = count()?;
+                done.fetch_add(1, Ordering::Relaxed);
+                Ok(seen)
+            })
         })?;
         let seen: Vec<Seen> = seen.into_iter().flatten().collect();
         let everyone = snapshot.universe().len();

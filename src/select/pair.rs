@@ -160,15 +160,39 @@ impl Pair {
             let Some(day) = part.day else { continue };
             let from = days.partition_point(|(one, _)| *one < day);
             let a = kept.rows(Some(part), chunk, scratch);
+            let inside = self.inside(&days[from..], &a, until, chunk);
             for (place, after) in a.places.iter().zip(a.after) {
                 let at = a.base + *after as i64;
                 let end = at.saturating_add(self.gap_ms).min(until);
-                if !out.holds(*place) && any_in(&days[from..], chunk, *place, at, end, snapshot)? {
+                // Without an early end: the looks do not wait for each other then.
+                if inside.iter().fold(false, |did, users| did | users.holds(*place)) {
+                    out.set(*place);
+                } else if !out.holds(*place) && any_in(&days[from..], chunk, *place, at, end, snapshot)? {
                     out.set(*place);
                 }
             }
         }
         Ok(())
+    }
+}
+
+impl Pair {
+    /// Who did anything on the days that lie wholly in the gap after every one of these rows.
+    fn inside<'d>(
+        &self,
+        days: &'d [(Day, Arc<Spans>)],
+        rows: &Rows,
+        until: i64,
+        chunk: u32,
+    ) -> Vec<&'d Register> {
+        let ends = rows.after.iter().min().zip(rows.after.iter().max());
+        let Some((first, last)) = ends.map(|(a, b)| (rows.base + *a as i64, rows.base + *b as i64)) else {
+            return vec![];
+        };
+        let end = first.saturating_add(self.gap_ms).min(until);
+        let days = days.iter().take_while(|(_, spans)| spans.begin() <= end);
+        let inside = days.filter(|(_, spans)| spans.begin() > last && spans.end() <= end);
+        inside.filter_map(|(_, spans)| spans.users_of(chunk)).collect()
     }
 }
 

@@ -49,6 +49,11 @@ impl Spans {
         self.last
     }
 
+    /// Who did anything.
+    pub fn users_of(&self, chunk: u32) -> Option<&Register> {
+        self.chunks.get(chunk as usize)?.as_ref().map(|spans| &*spans.users)
+    }
+
     /// Did a user do anything?
     #[inline]
     pub fn holds(&self, chunk: u32, place: u16) -> bool {
