@@ -15,12 +15,12 @@ use super::version::{CrowdVersion, resolve};
 use crate::base::{Name, Outcome, Problem, Problems, Timestamp, UserNo};
 use crate::select::ast::Selection;
 use crate::select::bind::Scope;
-use crate::select::{Budgeted, LeafCache};
 use crate::select::evidence::{Asked, CrowdSeen, Evidence, evidence};
 use crate::select::lint;
 use crate::select::plan::Plan;
 use crate::select::run::{Answer, Counted};
 use crate::select::text::read_partly;
+use crate::select::{Budgeted, LeafCache};
 use crate::store::Snapshot;
 
 /// An audience, and what it was made from.

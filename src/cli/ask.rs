@@ -17,8 +17,8 @@ use crate::base::{Outcome, Problem, Problems, Timestamp};
 use crate::select::Selection;
 use crate::select::evidence::user_of;
 use crate::select::run::Counted;
-use crate::select::{Budgeted, LeafCache, Sample};
 use crate::select::text::{locate, locate_all};
+use crate::select::{Budgeted, LeafCache, Sample};
 use crate::store::Snapshot;
 
 /// Rows shown as proof of one condition, unless asked otherwise.
@@ -228,7 +228,9 @@ pub fn select(args: &Select, session: &mut Session, door: &mut Door) -> Done {
     question.warn(door);
     if args.repeat.is_some() {
         let document = json!({ "count": users.len(), "runs_ms": runs_ms(&runs) });
-        return door.answer(document, || format!("{} users in {}", grouped(users.len()), took(runs[runs.len() - 1])));
+        return door.answer(document, || {
+            format!("{} users in {}", grouped(users.len()), took(runs[runs.len() - 1]))
+        });
     }
     writing.write(&users, &question.snapshot, session, door)
 }

@@ -75,9 +75,8 @@ impl Plan {
 /// All chunks in an order that jumps about: multiples of a number without a common divisor, near
 /// the golden section of them.
 fn spread(chunks: u32) -> Vec<u32> {
-    let step = (1..=chunks).rev().find(|step| {
-        *step as f64 <= 0.618 * chunks as f64 && gcd(*step, chunks) == 1
-    });
+    let step =
+        (1..=chunks).rev().find(|step| *step as f64 <= 0.618 * chunks as f64 && gcd(*step, chunks) == 1);
     let step = step.unwrap_or(1) as u64;
     (0..chunks as u64).map(|n| (n * step % chunks.max(1) as u64) as u32).collect()
 }
@@ -94,7 +93,8 @@ fn interval(seen: &[(u64, u64)], chunks: usize, everyone: u64) -> (u64, u64) {
         return sure;
     }
     let (n, share) = (seen.len() as f64, count as f64 / users as f64);
-    let squares: f64 = seen.iter().map(|(users, count)| (*count as f64 - share * *users as f64).powi(2)).sum();
+    let squares: f64 =
+        seen.iter().map(|(users, count)| (*count as f64 - share * *users as f64).powi(2)).sum();
     let of_chunk = squares / (n - 1.0) * (1.0 - n / chunks as f64) / n;
     // A chunk's error, for as many chunks' worth of users as there are.
     let half = student(n - 1.0) * of_chunk.sqrt() * everyone as f64 / (users as f64 / n);
@@ -109,7 +109,8 @@ fn student(freedom: f64) -> f64 {
     let z: f64 = 1.959_963_985;
     let first = (z.powi(3) + z) / (4.0 * freedom);
     let second = (5.0 * z.powi(5) + 16.0 * z.powi(3) + 3.0 * z) / (96.0 * freedom * freedom);
-    let third = (3.0 * z.powi(7) + 19.0 * z.powi(5) + 17.0 * z.powi(3) - 15.0 * z) / (384.0 * freedom.powi(3));
+    let third =
+        (3.0 * z.powi(7) + 19.0 * z.powi(5) + 17.0 * z.powi(3) - 15.0 * z) / (384.0 * freedom.powi(3));
     z + first + second + third
 }
 
@@ -156,8 +157,7 @@ mod tests {
         let mut random = fastrand::Rng::with_seed(7);
         let hits = (0..1_000)
             .filter(|_| {
-                let all: Vec<(u64, u64)> =
-                    (0..200).map(|_| (65_536, random.u64(10_000..30_000))).collect();
+                let all: Vec<(u64, u64)> = (0..200).map(|_| (65_536, random.u64(10_000..30_000))).collect();
                 let truth: u64 = all.iter().map(|one| one.1).sum();
                 let (low, high) = interval(&all[..12], 200, 200 * 65_536);
                 (low..=high).contains(&truth)

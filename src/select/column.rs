@@ -21,9 +21,15 @@ pub fn test(check: &Check, column: &ArrayRef, zone: &Zone) -> BooleanBuffer {
         Check::Known => known(column),
         Check::NoneOf(values) => !&test(&Check::AnyOf(values.clone()), column, zone),
         _ => match column.data_type() {
-            DataType::Int8 => whole(check, column, column.as_primitive::<Int8Type>().values(), |v| v as i64, zone),
-            DataType::Int16 => whole(check, column, column.as_primitive::<Int16Type>().values(), |v| v as i64, zone),
-            DataType::Int32 => whole(check, column, column.as_primitive::<Int32Type>().values(), |v| v as i64, zone),
+            DataType::Int8 => {
+                whole(check, column, column.as_primitive::<Int8Type>().values(), |v| v as i64, zone)
+            }
+            DataType::Int16 => {
+                whole(check, column, column.as_primitive::<Int16Type>().values(), |v| v as i64, zone)
+            }
+            DataType::Int32 => {
+                whole(check, column, column.as_primitive::<Int32Type>().values(), |v| v as i64, zone)
+            }
             DataType::Int64 => whole(check, column, column.as_primitive::<Int64Type>().values(), |v| v, zone),
             DataType::Date32 => {
                 whole(check, column, column.as_primitive::<Date32Type>().values(), |v| v as i64, zone)

@@ -51,7 +51,9 @@ fn within(asked: &RowWithin, rows: &Named, begins: &Begins, zone: &Zone) -> Bool
     let fits = |row: usize| {
         let at = source::instant(rows.column(&asked.column)?, row, zone)?;
         let from = match &asked.begin {
-            Begin::Tag(tag) => begins.of(tag, users[row] / CHUNK_USERS, (users[row] % CHUNK_USERS) as u16, zone)?,
+            Begin::Tag(tag) => {
+                begins.of(tag, users[row] / CHUNK_USERS, (users[row] % CHUNK_USERS) as u16, zone)?
+            }
             Begin::Column(name) => source::instant(rows.column(name)?, row, zone)?,
         };
         let to = ahead(from, asked.count, asked.unit, zone).min(asked.until.plus(1));

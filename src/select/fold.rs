@@ -124,7 +124,9 @@ impl Rows<'_> {
             BoundMetric::Sum(_) if self.are_whole() => self.summed_whole(compare, scratch, out),
             BoundMetric::Sum(_) => self.summed(scratch, out, |sum| compare.fits(sum.total())),
             BoundMetric::Avg(_) => {
-                self.summed(scratch, out, |sum| sum.count > 0 && compare.fits(sum.total() / sum.count as f64));
+                self.summed(scratch, out, |sum| {
+                    sum.count > 0 && compare.fits(sum.total() / sum.count as f64)
+                });
             }
             BoundMetric::Min(_) => self.extreme(compare, scratch, out, f64::min),
             BoundMetric::Max(_) => self.extreme(compare, scratch, out, f64::max),
@@ -346,7 +348,13 @@ impl Rows<'_> {
         pass(sums, out, |sum| fits(&sum));
     }
 
-    fn extreme(&self, compare: &Compare, scratch: &mut Scratch, out: &mut Register, best: fn(f64, f64) -> f64) {
+    fn extreme(
+        &self,
+        compare: &Compare,
+        scratch: &mut Scratch,
+        out: &mut Register,
+        best: fn(f64, f64) -> f64,
+    ) {
         let mut found: Vec<f64> = vec![f64::NAN; USERS];
         for part in self.scanned() {
             self.each(part, &mut scratch.words, |row, place| {

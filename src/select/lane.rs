@@ -13,10 +13,10 @@ use arrow::datatypes::{
 };
 
 use super::bits::{Fold, and_bits};
-use super::ranges::{Wide, in_range};
 use super::check::Check;
 use super::column;
 use super::hundredths;
+use super::ranges::{Wide, in_range};
 use crate::base::Zone;
 
 /// More ranges than this are looked up once instead of being compared each time.
@@ -187,8 +187,7 @@ where
     let passing: Vec<usize> = (0..words.len()).filter(|at| column::fits(check, words.value(*at))).collect();
     let runs = passing.chunk_by(|a, b| a + 1 == *b);
     let code = |code: usize| K::Native::try_from(code).ok();
-    let ranges: Option<Vec<_>> =
-        runs.map(|run| Some((code(*run.first()?)?, code(*run.last()?)?))).collect();
+    let ranges: Option<Vec<_>> = runs.map(|run| Some((code(*run.first()?)?, code(*run.last()?)?))).collect();
     let ranges = ranges.filter(|ranges| ranges.len() <= RANGES_MAX)?;
     Some(Box::new(Ranges { values: all.keys().values().clone(), ranges, negated: false }))
 }

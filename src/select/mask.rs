@@ -68,7 +68,11 @@ pub enum Mask {
     Not(Box<Mask>),
     Lane(Lane),
     /// Rows with a time in `[from, to)`; rows without one do not pass.
-    Window { times: Arc<Times>, from: i64, to: i64 },
+    Window {
+        times: Arc<Times>,
+        from: i64,
+        to: i64,
+    },
 }
 
 impl Mask {

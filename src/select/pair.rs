@@ -25,9 +25,15 @@ pub struct Pair {
 /// What may come after the first step.
 enum Then {
     Done(Vec<Part>),
-    Absent { parts: Vec<Part>, as_of: i64 },
+    Absent {
+        parts: Vec<Part>,
+        as_of: i64,
+    },
     /// Any event up to `until`, on the days that have some.
-    Any { days: Vec<(Day, Arc<Spans>)>, until: i64 },
+    Any {
+        days: Vec<(Day, Arc<Spans>)>,
+        until: i64,
+    },
 }
 
 impl Pair {
@@ -36,7 +42,9 @@ impl Pair {
     pub fn read(plan: &SequencePlan, snapshot: &Snapshot) -> Outcome<Option<Pair>> {
         let (Some((first, second)), Some(gap_ms)) = (steps(plan), gap_ms(plan)) else { return Ok(None) };
         let is_plain = plan.same.is_empty() && plan.without.is_none();
-        let Some(window) = window(plan).filter(|_| is_plain && first.event.is_some()) else { return Ok(None) };
+        let Some(window) = window(plan).filter(|_| is_plain && first.event.is_some()) else {
+            return Ok(None);
+        };
         let then = match (&second.event, &plan.absent) {
             (Some(event), Some(_)) if Some(event) != first.event.as_ref() => {
                 let to = window.to.plus(gap_ms).min(plan.as_of.plus(1)).max(window.to);
@@ -72,7 +80,9 @@ impl Pair {
         match &self.then {
             Then::Done(parts) => self.followed(parts, chunk, scratch, out),
             Then::Absent { parts, as_of } => self.not_followed(parts, *as_of, chunk, scratch, out),
-            Then::Any { days, until } => return self.followed_by_any(days, *until, chunk, snapshot, scratch, out),
+            Then::Any { days, until } => {
+                return self.followed_by_any(days, *until, chunk, snapshot, scratch, out);
+            }
         }
         Ok(())
     }
@@ -110,7 +120,8 @@ impl Pair {
         let mut from = 0;
         b.each(|place, at| {
             from += a.places[from..].iter().take_while(|one| **one < place).count();
-            let same_user = a.places[from..].iter().zip(&a.after[from..]).take_while(|(one, _)| **one == place);
+            let same_user =
+                a.places[from..].iter().zip(&a.after[from..]).take_while(|(one, _)| **one == place);
             let mut times = same_user.map(|(_, after)| a.base + *after as i64);
             if times.any(|time| time < at && time >= at.saturating_sub(self.gap_ms)) {
                 out.set(place);
@@ -119,7 +130,14 @@ impl Pair {
     }
 
     /// Back through the days: an A fits if the next B at or after it is too far, and that is certain.
-    fn not_followed(&self, parts: &[Part], as_of: i64, chunk: u32, scratch: &mut Scratch, out: &mut Register) {
+    fn not_followed(
+        &self,
+        parts: &[Part],
+        as_of: i64,
+        chunk: u32,
+        scratch: &mut Scratch,
+        out: &mut Register,
+    ) {
         let mut state = scratch.take_pairs();
         let next = state.filled(Firsts::NONE);
         let (mut of_first, mut of_second) = (Kept::default(), Kept::default());
@@ -135,8 +153,10 @@ impl Pair {
                 }
                 to -= b.places[..to].iter().rev().take_while(|one| *one > place).count();
                 let same_day = b.places[..to].iter().zip(&b.after[..to]).rev();
-                let later = same_day.take_while(|(one, after)| *one == place && b.base + **after as i64 >= at);
-                let soonest = later.last().map_or(next[*place as usize].today, |(_, after)| b.base + *after as i64);
+                let later =
+                    same_day.take_while(|(one, after)| *one == place && b.base + **after as i64 >= at);
+                let soonest =
+                    later.last().map_or(next[*place as usize].today, |(_, after)| b.base + *after as i64);
                 if soonest > end {
                     out.set(*place);
                 }

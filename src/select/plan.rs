@@ -54,8 +54,14 @@ pub enum PlanLeaf {
     Crowd(Bitmap),
     Edge(EdgePlan),
     Sequence(SequencePlan),
-    Sample { share: Share, salt: String },
-    Top { count: u64, by: String },
+    Sample {
+        share: Share,
+        salt: String,
+    },
+    Top {
+        count: u64,
+        by: String,
+    },
 }
 
 /// `first E W`, `last E W`, resolved.

@@ -48,8 +48,7 @@ fn in_range_plain<T: Wide>(values: &[T], low: T, high: T, negated: bool, fold: F
 fn last_word<T: Wide>(rest: &[T], out: Option<&mut u64>, low: T, high: T, negated: bool, fold: Fold) {
     let fits = |value: T| ((low <= value) & (value <= high)) != negated;
     if let (Some(out), false) = (out, rest.is_empty()) {
-        let found =
-            rest.iter().enumerate().fold(0, |bits, (at, value)| bits | (fits(*value) as u64) << at);
+        let found = rest.iter().enumerate().fold(0, |bits, (at, value)| bits | (fits(*value) as u64) << at);
         *out = folded(*out, found, fold);
     }
 }

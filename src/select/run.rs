@@ -106,7 +106,8 @@ impl Plan {
         let engine = Engine::new(self, snapshot, true, &Unwatched)?;
         let chunks = order.par_iter().map_init(Scratch::default, |scratch, chunk| {
             look(&mut || {
-                let universe = engine.universe.container(*chunk).map_or(0, |container| container.count() as u64);
+                let universe =
+                    engine.universe.container(*chunk).map_or(0, |container| container.count() as u64);
                 Ok((universe, engine.chunk(self, *chunk, scratch)?.counts))
             })
             .transpose()
@@ -119,9 +120,8 @@ impl Plan {
     pub fn users(&self, snapshot: &Snapshot) -> Outcome<RoaringBitmap> {
         let plan = self.rewritten();
         let engine = Engine::new(&plan, snapshot, false, &Unwatched)?;
-        let chunks = engine.chunks(|chunk, scratch| {
-            Ok(bitmap(&engine.chunk(&plan, chunk, scratch)?.users, chunk))
-        })?;
+        let chunks =
+            engine.chunks(|chunk, scratch| Ok(bitmap(&engine.chunk(&plan, chunk, scratch)?.users, chunk)))?;
         Ok(chunks.union())
     }
 
@@ -333,7 +333,11 @@ impl Walk<'_> {
 
     fn join(&mut self, parts: &[PlanNode], out: &mut Register, is_all: bool) -> Outcome<()> {
         let Some((first, rest)) = parts.split_first() else {
-            if is_all { out.clone_from(self.universe) } else { out.clear() }
+            if is_all {
+                out.clone_from(self.universe)
+            } else {
+                out.clear()
+            }
             return Ok(());
         };
         self.node(first, out)?;
@@ -344,7 +348,11 @@ impl Walk<'_> {
             }
             let mut next = self.spare.pop().unwrap_or_default();
             self.node(part, &mut next)?;
-            if is_all { out.and(&next) } else { out.or(&next) }
+            if is_all {
+                out.and(&next)
+            } else {
+                out.or(&next)
+            }
             self.spare.push(next);
         }
         Ok(())

@@ -81,7 +81,9 @@ pub enum Measured {
     Float(ScalarBuffer<f64>),
     Flag(BooleanBuffer),
     /// Texts as numbers: the code of a row's text is the same in all parts.
-    Coded { codes: ScalarBuffer<u32> },
+    Coded {
+        codes: ScalarBuffer<u32>,
+    },
     /// Texts that have no codes yet.
     Texts(ArrayRef),
 }
@@ -205,7 +207,9 @@ pub fn detail_parts(plan: &RowPlan, snapshot: &Snapshot, chunk: u32) -> Outcome<
         return Ok(vec![]);
     };
     let times = match other_time {
-        Some(name) => reader.named(&strip).column(name).map_or(RowTimes::Unknown, |c| RowTimes::Column(c.clone())),
+        Some(name) => {
+            reader.named(&strip).column(name).map_or(RowTimes::Unknown, |c| RowTimes::Column(c.clone()))
+        }
         None => strip.times.clone().map_or(RowTimes::Unknown, RowTimes::Own),
     };
     let mut parts = vec![Part { day: None, rows: PartRows::Scanned(reader.scanned(strip, times, true)) }];
@@ -275,7 +279,9 @@ impl<'a> Reader<'a> {
 
     /// Are rows or days counted, and all rows of the window count?
     fn counts_rows(&self) -> bool {
-        !self.timed && self.plan.filter.is_none() && matches!(self.plan.metric, BoundMetric::Count | BoundMetric::Days)
+        !self.timed
+            && self.plan.filter.is_none()
+            && matches!(self.plan.metric, BoundMetric::Count | BoundMetric::Days)
     }
 
     /// Does it not matter how often somebody did it on a day?
@@ -416,7 +422,8 @@ fn coded(texts: &ArrayRef, codes: &mut HashMap<String, u32>) -> Vec<u32> {
     };
     if let Some(all) = texts.as_any_dictionary_opt() {
         let words = all.values().as_string_opt::<i32>();
-        let of_word: Vec<u32> = words.iter().flat_map(|words| words.iter()).map(|w| number(w.unwrap_or(""))).collect();
+        let of_word: Vec<u32> =
+            words.iter().flat_map(|words| words.iter()).map(|w| number(w.unwrap_or(""))).collect();
         return all.normalized_keys().iter().map(|key| of_word.get(*key).copied().unwrap_or(0)).collect();
     }
     let words = texts.as_string_opt::<i32>();

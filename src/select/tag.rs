@@ -70,7 +70,9 @@ fn indexed(tested: &Tested, attributes: &Attributes, out: &mut Register) -> Outc
         return Ok(false);
     }
     match &tested.check {
-        Check::Text { values, negated: false } | Check::AnyOf(values) => add(values, tested, attributes, out)?,
+        Check::Text { values, negated: false } | Check::AnyOf(values) => {
+            add(values, tested, attributes, out)?
+        }
         Check::NoneOf(values) => {
             add(values, tested, attributes, out)?;
             out.complement();

@@ -260,7 +260,11 @@ impl Plan<'_> {
             .filter_map(|part| self.events.get(part.event as usize))
             .map(String::as_str)
             .collect();
-        let schema = schema_with(fields_of(&rollup::schema()), EVENTS, serde_json::to_string(&names).unwrap_or_default());
+        let schema = schema_with(
+            fields_of(&rollup::schema()),
+            EVENTS,
+            serde_json::to_string(&names).unwrap_or_default(),
+        );
         let name = format!("events/{day}.g{}.rollup.arrow", self.generation);
         write_arrow(
             self.disk,

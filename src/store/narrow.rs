@@ -87,9 +87,8 @@ pub fn as_hundredths(value: f64) -> Option<i32> {
 
 /// Keys of one byte, else of two, else the texts themselves.
 fn texts(column: &ArrayRef) -> ArrayRef {
-    let coded = |key: DataType| {
-        cast(column, &DataType::Dictionary(Box::new(key), Box::new(DataType::Utf8))).ok()
-    };
+    let coded =
+        |key: DataType| cast(column, &DataType::Dictionary(Box::new(key), Box::new(DataType::Utf8))).ok();
     coded(DataType::UInt16).map_or(column.clone(), |coded| fewer_keys(&coded).unwrap_or(coded))
 }
 
@@ -144,7 +143,10 @@ mod tests {
             DataType::Dictionary(key, _) => Some(key.as_ref().clone()),
             _ => None,
         };
-        assert_eq!([keys(256), keys(257), keys(70_000)], [Some(DataType::UInt8), Some(DataType::UInt16), None]);
+        assert_eq!(
+            [keys(256), keys(257), keys(70_000)],
+            [Some(DataType::UInt8), Some(DataType::UInt16), None]
+        );
     }
 
     #[test]

@@ -187,7 +187,8 @@ impl Snapshot {
     pub fn did_bits(&self, day: Day, event: Option<&str>) -> Outcome<Option<Arc<DidBits>>> {
         let Some(rollup) = self.rollup(day, event)? else { return Ok(None) };
         let Some(parts) = self.0.manifest.days.get(&day) else { return Ok(None) };
-        let index = event.and_then(|event| self.event_on(day, event)).map_or(u32::MAX, |(_, index, _)| index as u32);
+        let index =
+            event.and_then(|event| self.event_on(day, event)).map_or(u32::MAX, |(_, index, _)| index as u32);
         let bits = self.0.cache.did_bits(parts.rollup.sum, index, || DidBits::of(rollup));
         Ok(Some(bits))
     }

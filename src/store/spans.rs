@@ -140,7 +140,11 @@ mod tests {
     fn strip(rows: &[(u32, i64)]) -> Strip {
         let users: UInt32Array = rows.iter().map(|row| row.0).collect::<Vec<_>>().into();
         let times: Int64Array = rows.iter().map(|row| row.1).collect::<Vec<_>>().into();
-        Strip { users: Shared::new(Users::of(&users)), times: Some(Shared::new(Times::of(&times))), columns: vec![] }
+        Strip {
+            users: Shared::new(Users::of(&users)),
+            times: Some(Shared::new(Times::of(&times))),
+            columns: vec![],
+        }
     }
 
     proptest! {

@@ -172,15 +172,16 @@ impl RowFile<'_> {
         let Piece::Users(users) = self.piece(USER, |file| Ok(Piece::Users(Arc::new(file.users()?))))? else {
             return Err(damaged(&self.path(), "it has no users"));
         };
-        let times = match timed.then(|| self.piece(TIME, |file| file.instants().map(Piece::Times))).transpose()? {
-            Some(Piece::Times(times)) => times,
-            _ => None,
-        };
-        let column = |(name, as_type): &(String, Option<DataType>)| {
-            match self.piece(name, |file| file.narrowed(name, as_type.as_ref()).map(Piece::Column))? {
-                Piece::Column(column) => Ok(column),
-                _ => Ok(None),
-            }
+        let times =
+            match timed.then(|| self.piece(TIME, |file| file.instants().map(Piece::Times))).transpose()? {
+                Some(Piece::Times(times)) => times,
+                _ => None,
+            };
+        let column = |(name, as_type): &(String, Option<DataType>)| match self
+            .piece(name, |file| file.narrowed(name, as_type.as_ref()).map(Piece::Column))?
+        {
+            Piece::Column(column) => Ok(column),
+            _ => Ok(None),
         };
         Ok(Strip { users, times, columns: columns.iter().map(column).collect::<Outcome<_>>()? })
     }

@@ -113,9 +113,13 @@ fn measured(
     }
 }
 
-/// Random worlds hold quarters only, which any order of additions sums exactly.
+/// What is whole hundredths is added as such (docs/decisions/008); the rest of a random world are
+/// eighths, which any order of additions sums exactly.
 fn exact_sum(numbers: &[f64]) -> f64 {
-    numbers.iter().sum()
+    let (whole, rest): (Vec<f64>, Vec<f64>) =
+        numbers.iter().partition(|number| (**number * 100.0).round() / 100.0 == **number);
+    let hundredths: i64 = whole.iter().map(|number| (number * 100.0).round() as i64).sum();
+    hundredths as f64 / 100.0 + rest.iter().sum::<f64>()
 }
 
 /// Is it the step's event, and does it pass the step's filter?

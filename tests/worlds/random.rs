@@ -174,8 +174,10 @@ pub fn properties() -> impl Strategy<Value = Values> {
         })
 }
 
+/// Quarters, which floats hold exactly; tenths, which they do not; eighths, which are no hundredths.
 fn quarters() -> impl Strategy<Value = f64> {
-    (-8i32..40).prop_map(|n| n as f64 / 4.0)
+    let of = |parts: f64| (-8i32..40).prop_map(move |n| n as f64 / parts);
+    prop_oneof![3 => of(4.0), 2 => of(10.0), 1 => of(8.0)]
 }
 
 fn days() -> impl Strategy<Value = Day> {
@@ -243,7 +245,8 @@ fn literal(value: Written) -> Literal {
 fn number() -> impl Strategy<Value = Literal> + Clone {
     let whole = (-3i64..40).prop_map(Written::Integer);
     let quarter = (-8i32..40).prop_map(|n| Written::Float(n as f64 / 4.0 + 0.25));
-    prop_oneof![whole, quarter].prop_map(literal)
+    let tenth = (-8i32..60).prop_map(|n| Written::Float(n as f64 / 10.0));
+    prop_oneof![whole, quarter, tenth].prop_map(literal)
 }
 
 fn moment() -> impl Strategy<Value = Literal> {

@@ -8,7 +8,9 @@ use super::{Row, value};
 use crate::base::{Name, Outcome, Type, Value, Zone};
 use crate::select::ast::{Measure, Metric};
 use crate::select::check::Check;
+use crate::select::hundredths;
 use crate::store::Column;
+use crate::store::as_hundredths;
 
 /// A metric with its comparison, names known.
 pub struct Gauge {
@@ -146,14 +148,19 @@ fn identity(value: &Value) -> String {
     }
 }
 
-/// With the rounding error carried along, so that the order of rows does not show.
+/// Whole hundredths as such, the rest with the rounding error carried along, so that the order of
+/// rows does not show (docs/decisions/008).
 fn sum(numbers: impl Iterator<Item = f64>) -> f64 {
-    let (mut high, mut low) = (0.0_f64, 0.0_f64);
+    let (mut whole, mut high, mut low) = (0_i64, 0.0_f64, 0.0_f64);
     for number in numbers {
+        if let Some(hundredths) = as_hundredths(number) {
+            whole += hundredths as i64;
+            continue;
+        }
         let total = high + number;
         let part = total - high;
         low += (high - (total - part)) + (number - part);
         high = total;
     }
-    high + low
+    hundredths::float(whole) + (high + low)
 }
