@@ -19,7 +19,7 @@ PEERS := .venv/ready
 GEN := $(VENV) benches/peers/gen.py --days 90 --seed 42
 
 .NOTPARALLEL:
-.PHONY: help build release demo test fmt lint doc unit tiny bench peers world-s world-m measure-s measure-m rust
+.PHONY: help build release demo test soak fmt lint doc unit tiny packages bench peers world-s world-m measure-s measure-m rust
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -45,7 +45,7 @@ fmt: rust
 lint: rust
 	@$(CARGO) clippy --version >/dev/null 2>&1 || rustup component add clippy
 	$(CARGO) clippy --locked --all-targets -- -D warnings
-	$(PYTHON) -c 'import ast, glob; [ast.parse(open(f).read(), f) for f in glob.glob("benches/peers/**/*.py", recursive=True)]'
+	$(PYTHON) -c 'import ast, glob; [ast.parse(open(f).read(), f) for d in ("benches/peers", "tests/packages") for f in glob.glob(d + "/**/*.py", recursive=True)]'
 
 doc: rust
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps
@@ -58,6 +58,16 @@ unit: rust
 tiny: build
 	QUANKE_BIN="$(TARGET)/debug/quanke" $(PYTHON) benches/peers/answers.py --data data/worlds --size tiny \
 		--work "$(TARGET)/tiny" --load --engine quanke --against data/worlds/tiny/answers.json >/dev/null
+
+packages: build peers ## bitmaps to and from the real ClickHouse and CRoaring, both ways
+	$(VENV) tests/packages/clickhouse.py --quanke "$(TARGET)/debug/quanke"
+
+# `make test` asks 170 random worlds 600 questions each, always the same ones; this asks SOAK of them, other
+# ones each time. The first seed is shown, and a failure names its case: PROPTEST_RNG_SEED=case PROPTEST_CASES=1.
+SOAK ?= 2000
+soak: rust ## the random worlds again, for as long as SOAK=2000 worlds take
+	seed=$$(date +%s); echo "PROPTEST_RNG_SEED=$$seed"; \
+	PROPTEST_RNG_SEED=$$seed PROPTEST_CASES=$(SOAK) $(CARGO) test --locked --test worlds
 
 bench: rust ## one question per bench, with criterion
 	$(CARGO) bench --locked

@@ -1,4 +1,4 @@
-//! How do users leave? As CSV, NDJSON, Parquet (with attributes, if asked) or a Roaring bitmap.
+//! How do users leave? As CSV, NDJSON, Parquet (with attributes, if asked) or a bitmap of numbers.
 //!
 //! Users are written in the order of their numbers, one chunk of 65,536 at a time, so memory does
 //! not grow with the audience. A file appears whole or not at all.
@@ -17,6 +17,7 @@ use parquet::arrow::ArrowWriter;
 use roaring::RoaringBitmap;
 
 use super::cells;
+use super::package::{Package, widened};
 use crate::base::{CHUNK_USERS, Outcome, Problem, Problems, Type, UserNo, Zone};
 use crate::store::{Snapshot, arrow_type};
 
@@ -26,8 +27,8 @@ pub enum Target {
     Csv,
     Ndjson,
     Parquet,
-    /// Portable Roaring of user numbers; it means something only beside this home.
-    Roaring,
+    /// A bitmap of numbers.
+    Bitmap(Package),
 }
 
 impl Target {
@@ -37,8 +38,7 @@ impl Target {
             "csv" => Some(Target::Csv),
             "ndjson" | "jsonl" => Some(Target::Ndjson),
             "parquet" => Some(Target::Parquet),
-            "roaring" => Some(Target::Roaring),
-            _ => None,
+            _ => Package::of(path).map(Target::Bitmap),
         }
     }
 }
@@ -75,7 +75,7 @@ impl<'a> Listing<'a> {
     /// Errors: OUT-001.
     pub fn write_file(&self, path: &Path, target: Target) -> Outcome<()> {
         write_atomically(path, |file| match target {
-            Target::Roaring => Ok(self.users.serialize_into(BufWriter::new(file))?),
+            Target::Bitmap(package) => package.write_file(&widened(self.users.clone()), file),
             Target::Parquet => parquet(file, self.schema(), self.batches()),
             Target::Csv | Target::Ndjson => {
                 self.write_text(&mut BufWriter::new(file), target == Target::Ndjson)
@@ -207,19 +207,21 @@ fn values(stored: Option<&ArrayRef>, users: &[UserNo], type_of: Type) -> Result<
     cast(&take(stored, &rows, None)?, &wanted)
 }
 
-/// An attribute to be written: its own name and type.
-struct Chosen {
-    name: String,
-    type_of: Type,
+/// An attribute that was asked for: its own name and type.
+pub(super) struct Chosen {
+    pub name: String,
+    pub type_of: Type,
 }
 
-fn attribute(snapshot: &Snapshot, name: &str) -> Option<Chosen> {
+/// The attribute meant by a name or an alias.
+pub(super) fn attribute(snapshot: &Snapshot, name: &str) -> Option<Chosen> {
     let catalog = snapshot.catalog();
     let known = [name, catalog.resolve(name)].into_iter().find(|name| catalog.attribute(name).is_some())?;
     Some(Chosen { name: known.to_string(), type_of: catalog.attribute(known)? })
 }
 
-fn unknown(snapshot: &Snapshot, name: &str) -> Problem {
+/// CRD-012: there is no such attribute.
+pub(super) fn unknown(snapshot: &Snapshot, name: &str) -> Problem {
     let mut near: Vec<(usize, &str)> = snapshot
         .catalog()
         .attributes

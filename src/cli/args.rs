@@ -8,7 +8,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use super::words::{bytes_of, instant_text, which_text};
+use super::packages::Bitmap;
+use super::words::{bytes_of, instant_text, seconds_of, which_text};
 pub use insight::*;
 
 /// The whole command line.
@@ -66,7 +67,7 @@ pub enum Command {
     /// Write out the users who fit 圈选
     #[command(after_help = SELECT_EXAMPLES)]
     Select(Select),
-    /// Show the plan of a selection, with guesses and true counts 计划
+    /// Show how a selection is found, or why one user is in or out 计划与原因
     #[command(after_help = EXPLAIN_EXAMPLES)]
     Explain(Explain),
     /// What the users who fit are like: counts by their attributes 画像
@@ -233,6 +234,10 @@ pub struct Estimate {
     /// Evaluate every run anew, not from an earlier run's result
     #[arg(long)]
     pub no_cache: bool,
+    /// After so long (`1s`, `250ms`), give an interval from a sample of the users instead of the exact
+    /// number; left out, the answer is always exact
+    #[arg(long, value_name = "TIME", value_parser = seconds_of)]
+    pub budget: Option<f64>,
 }
 
 #[derive(Debug, Args)]
@@ -244,12 +249,24 @@ pub struct Select {
     /// Look at the data as of this instant [default: now]
     #[arg(long, value_name = "T", value_parser = instant_text)]
     pub as_of: Option<String>,
+    /// Only measure: find the users N times, tell each time taken (runs_ms), write nothing
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub repeat: Option<u32>,
 }
 
 #[derive(Debug, Args)]
 pub struct Explain {
     #[command(flatten)]
     pub asked: Asked,
+    /// Why this user is in or out, with the rows that prove it
+    #[arg(long, value_name = "ID", conflicts_with = "verbose")]
+    pub user: Option<String>,
+    /// Rows shown as proof of one condition [default: 5]
+    #[arg(long, value_name = "N", requires = "user")]
+    pub rows: Option<usize>,
+    /// The plan rewrite by rewrite, with bytes read and time per node
+    #[arg(long)]
+    pub verbose: bool,
     /// Look at the data as of this instant [default: now]
     #[arg(long, value_name = "T", value_parser = instant_text)]
     pub as_of: Option<String>,
@@ -258,12 +275,15 @@ pub struct Explain {
 /// Where users are written.
 #[derive(Debug, Clone, Args)]
 pub struct Output {
-    /// ids.csv, .parquet, .ndjson or .roaring; left out: CSV on stdout (with --json: NDJSON)
+    /// ids.csv, .parquet, .ndjson, or a bitmap: .roaring, .clickhouse64, .doris.base64 …; left out: stdout, as
+    /// CSV (with --json: NDJSON) unless --format says
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
     /// Attributes to write beside the user id
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
     pub columns: Vec<String>,
+    #[command(flatten)]
+    pub bitmap: Bitmap,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -277,7 +297,7 @@ pub enum Update {
     OnDemand,
 }
 
-/// A list of user ids to upload.
+/// Users to upload: a list of ids, or a bitmap.
 #[derive(Debug, Args)]
 pub struct Import {
     pub name: String,
@@ -289,11 +309,17 @@ pub struct Import {
     /// Ids never seen before become users
     #[arg(long)]
     pub create: bool,
-    /// Column with the user id
-    #[arg(long, value_name = "COLUMN", default_value = "user_id")]
+    /// Column with the user id, or with its number
+    #[arg(long, visible_alias = "column", value_name = "COLUMN", default_value = "user_id")]
     pub key: String,
+    /// Zone of instants written without one [default: the project's]
+    #[arg(long, value_name = "ZONE")]
+    pub zone: Option<String>,
+    /// More rejected rows than this: nothing changes, exit 1
+    #[arg(long, value_name = "N")]
+    pub max_rejects: Option<u64>,
     #[command(flatten)]
-    pub reading: Reading,
+    pub bitmap: Bitmap,
 }
 
 /// What to do with crowds.
@@ -518,13 +544,18 @@ Examples:
 const EXPLAIN_EXAMPLES: &str = "\
 Examples:
   quanke explain \"gender = '女' and not did pay in last 30 days\"
+  quanke explain \"gender = '女' and not did pay in last 30 days\" --user u10086
+  quanke explain -f women.sel --verbose
   quanke explain -f women.sel --as-of 2026-03-01 --json";
 
 const IMPORT_EXAMPLES: &str = "\
 Examples:
   quanke crowd import 黑名单 blacklist.csv
   quanke crowd import 黑名单 more.csv --append
-  quanke crowd import 新客 leads.csv --create       # unknown ids become users";
+  quanke crowd import 新客 leads.csv --create       # unknown ids become users
+  quanke crowd import 沉睡 export.parquet --column uid
+  quanke crowd import 沉睡 sleeping.clickhouse64 --number-column uid
+  quanke crowd import 沉睡 - --format doris --encoding base64 --ids user_id < bitmap.txt";
 
 const CREATE_EXAMPLES: &str = "\
 Examples:
@@ -549,7 +580,8 @@ Examples:
 const EXPORT_EXAMPLES: &str = "\
 Examples:
   quanke crowd export 高价值 --out vip.csv --columns phone,city
-  quanke crowd export 高价值 --version 3 --out vip.roaring";
+  quanke crowd export 高价值 --version 3 --out vip.roaring
+  quanke crowd export 高价值 --out vip.doris.base64 --number-column uid";
 
 const DIFF_EXAMPLES: &str = "\
 Examples:

@@ -6,7 +6,7 @@ use super::args::{Asked, Crowd, Output, Update};
 use super::ask::Text;
 use super::door::{Done, Door};
 use super::insight;
-use super::load;
+use super::members;
 use super::output::Writing;
 use super::session::Session;
 use super::table::Cell;
@@ -18,7 +18,7 @@ use crate::base::{Problems, Timestamp, Zone};
 /// Runs one command on crowds.
 pub fn run(command: &Crowd, session: &mut Session, door: &mut Door) -> Done {
     match command {
-        Crowd::Import(import) => load::members(import, session, door),
+        Crowd::Import(import) => members::run(import, session, door),
         Crowd::Create { name, asked, update, as_of, redefine } => {
             create(name, asked, *update, as_of.as_deref(), *redefine, session, door)
         }
@@ -53,6 +53,7 @@ fn create(
         Update::OnDemand => audience::Update::OnDemand,
     });
     let as_of = session.as_of(as_of)?;
+    let _lock = session.crowd_lock()?;
     let creation = Creation {
         name,
         rule: &text.text,
@@ -63,12 +64,15 @@ fn create(
         is_redefined: redefine,
     };
     let made = session.audiences()?.create(&creation, session.job(&snapshot));
-    told(&made.map_err(|problems| text.placed(problems))?, session, door)
+    let mut made = made.map_err(|problems| text.placed(problems))?;
+    made.warnings = text.placed(Problems(made.warnings)).0;
+    told(&made, session, door)
 }
 
 fn refresh(name: &str, as_of: Option<&str>, session: &mut Session, door: &mut Door) -> Done {
     let snapshot = session.snapshot()?;
     let as_of = session.as_of(as_of)?;
+    let _lock = session.crowd_lock()?;
     let made = session.audiences()?.refresh(name, as_of, session.job(&snapshot))?;
     told(&made, session, door)
 }
@@ -77,6 +81,7 @@ fn refresh(name: &str, as_of: Option<&str>, session: &mut Session, door: &mut Do
 fn refresh_all(as_of: Option<&str>, session: &mut Session, door: &mut Door) -> Done {
     let snapshot = session.snapshot()?;
     let as_of = session.as_of(as_of)?;
+    let _lock = session.crowd_lock()?;
     let results = session.audiences()?.refresh_all(as_of, session.job(&snapshot))?;
     let mut problems = Problems::default();
     let mut documents = Vec::new();
@@ -254,11 +259,11 @@ fn export(name: &str, output: &Output, version: Option<u32>, session: &mut Sessi
         let (gone, no) = (grouped(gone), version.no);
         door.say(&format!("{gone} users of version {no} have been deleted since and are not written"));
     }
-    writing.write(&known, &snapshot, door)
+    writing.write(&known, &snapshot, session, door)
 }
 
 fn delete(name: &str, session: &mut Session, door: &mut Door) -> Done {
-    session.must_exist()?;
+    let _lock = session.crowd_lock()?;
     let now = session.environment.now;
     let tasks = task::users_of_crowd(name, session)?;
     let kept = task::reported_versions(name, session)?;

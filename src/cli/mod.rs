@@ -13,7 +13,10 @@ mod demo;
 mod door;
 mod insight;
 mod load;
+mod members;
 mod output;
+pub mod packages;
+mod plan;
 mod session;
 pub mod settings;
 mod table;
@@ -21,6 +24,7 @@ mod task;
 #[cfg(test)]
 mod tests;
 mod unknown;
+mod why;
 mod wiring;
 mod words;
 

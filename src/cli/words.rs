@@ -94,6 +94,19 @@ pub fn grouped(number: u64) -> String {
     text
 }
 
+/// A size in bytes in its largest unit: `12 B`, `3.4 KiB`, `1.2 GiB`.
+pub fn size(bytes: u64) -> String {
+    let units = ["KiB", "MiB", "GiB", "TiB"];
+    let mut found = (bytes as f64, "B");
+    for unit in units {
+        if found.0 < 1_024.0 {
+            break;
+        }
+        found = (found.0 / 1_024.0, unit);
+    }
+    if found.1 == "B" { format!("{bytes} B") } else { format!("{:.1} {}", found.0, found.1) }
+}
+
 /// A signed change: `+1,200`, `-3`, `0`.
 pub fn change(number: i64) -> String {
     let sign = match number.signum() {
@@ -126,6 +139,21 @@ pub fn age(millis: i64) -> String {
 /// `part` of `whole` in percent: `12.34%`; a dash of nothing.
 pub fn percent(part: u64, whole: u64) -> String {
     if whole == 0 { "-".to_string() } else { format!("{:.2}%", part as f64 * 100.0 / whole as f64) }
+}
+
+/// A length of time such as `250ms`, `1s`, `2m`, in seconds.
+/// Errors: what is wrong with the text.
+pub fn seconds_of(text: &str) -> Result<f64, String> {
+    let split = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(split);
+    let scale = match unit {
+        "ms" => 0.001,
+        "s" => 1.0,
+        "m" => 60.0,
+        _ => return Err("write a time such as `250ms`, `1s` or `2m`".to_string()),
+    };
+    let number: f64 = number.parse().map_err(|_| format!("`{number}` is no number"))?;
+    Ok(number * scale)
 }
 
 #[cfg(test)]
@@ -165,6 +193,22 @@ mod tests {
         assert_eq!(which("7", &zone), Some(Which::No(7)));
         assert_eq!(which("1772337600", &zone), Some(Which::At(Timestamp(1_772_337_600_000))));
         assert!(which_text("soon").is_err() && which_text("2026-03-01").is_ok());
+    }
+
+    #[test]
+    fn sizes_are_said_in_their_largest_units() {
+        assert_eq!(size(0), "0 B");
+        assert_eq!(size(1_023), "1023 B");
+        assert_eq!(size(3 << 20), "3.0 MiB");
+        assert_eq!(size(u64::MAX), "16777216.0 TiB");
+    }
+
+    #[test]
+    fn lengths_of_time_are_read() {
+        assert_eq!(["250ms", "1s", "1.5m", "0s"].map(seconds_of), [Ok(0.25), Ok(1.0), Ok(90.0), Ok(0.0)]);
+        for bad in ["", "1", "s", "-1s", "1h", "1.2.3s", "两s"] {
+            assert!(seconds_of(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

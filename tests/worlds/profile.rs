@@ -7,17 +7,21 @@ use quanke::select::ast::{Comparison, Leaf, Literal, Op, Test, Written};
 use quanke::select::profile::{Breakdown, Cell, Grouped, Profile, dimensions};
 use roaring::RoaringBitmap;
 
-use super::laws::{config, users};
+use super::laws::{number, users};
 use super::random::{selections, worlds};
 use super::world::{Stored, World, folder};
 
 const BY: &str =
     "city,age,age:3,balance,balance:40,vip,born,born:4,joined:30,likes,city*vip,likes*age:2,likes*born*city";
 
+/// Worlds of one run of `make test`; storing them is what takes time.
+const CASES: u64 = 30;
+
 #[test]
 fn profiles_agree_with_asking_for_each_value() {
-    let mut runner =
-        proptest::test_runner::TestRunner::new(ProptestConfig { cases: config().cases / 2, ..config() });
+    let cases = number("PROPTEST_CASES", CASES) as u32;
+    let config = ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() };
+    let mut runner = proptest::test_runner::TestRunner::new(config);
     runner
         .run(&(worlds(), prop::collection::vec(selections(), 3)), |(world, selections)| {
             let folder = folder();

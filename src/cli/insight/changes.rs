@@ -92,7 +92,7 @@ fn version(text: Option<&str>, zone: &Zone) -> Result<Option<Which>, Failure> {
 
 fn target(path: &Path) -> Result<Target, Failure> {
     match target_of(path)? {
-        Target::Roaring => {
+        Target::Bitmap(_) => {
             let at = format!("--out {}", path.display());
             let cure = "write a .csv, .ndjson or .parquet file";
             Err(usage(at, "entered and left do not fit in one bitmap", cure))

@@ -5,7 +5,9 @@ mod asking;
 mod comparing;
 mod crowds;
 mod insight;
+mod explaining;
 mod loading;
+mod packages;
 mod tasks;
 
 use std::io::Cursor;

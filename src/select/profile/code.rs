@@ -6,7 +6,7 @@ use std::hash::Hash;
 use arrow::array::{Array, ArrayRef, AsArray, ListArray};
 use arrow::datatypes::{
     ArrowDictionaryKeyType, DataType, Date32Type, Float64Type, Int64Type, TimestampMillisecondType,
-    UInt16Type, UInt32Type,
+    UInt8Type, UInt16Type, UInt32Type,
 };
 use hashbrown::{Equivalent, HashMap};
 
@@ -117,6 +117,7 @@ pub fn coded<'a>(column: Option<&'a ArrayRef>, bins: Option<&Bins>, rows: &Regis
 
 fn by_value<'a>(column: &'a ArrayRef, rows: &Register) -> Coded<'a> {
     match column.data_type() {
+        DataType::Dictionary(key, _) if **key == DataType::UInt8 => dictionary::<UInt8Type>(column, rows),
         DataType::Dictionary(key, _) if **key == DataType::UInt16 => dictionary::<UInt16Type>(column, rows),
         DataType::Dictionary(key, _) if **key == DataType::UInt32 => dictionary::<UInt32Type>(column, rows),
         DataType::Utf8 => {
