@@ -38,7 +38,7 @@ pub struct Profile {
     /// Look at the data as of this instant [default: now]
     #[arg(long, value_name = "T", value_parser = instant_text)]
     pub as_of: Option<String>,
-    /// The N largest groups of each dimension [default: 20 in tables and pictures; all else]
+    /// The N largest groups of each dimension [default: all; 20 of a text or list in tables]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub top: Option<u32>,
     /// Evaluate and count N times and tell each time taken (runs_ms)
@@ -106,10 +106,10 @@ pub struct History {
 }
 
 pub const PROFILE_EXAMPLES: &str = "\
-Texts, lists and flags are counted by value; so are integers with at most 256 values. Other integers,
+Texts, lists and flags are counted by value; so are integers with at most 32 values. Other integers,
 numbers, dates and instants fall into bins [from, to) with round edges (widths of 1, 2 or 5 times a power
 of ten; hours, days, weeks, months, quarters, years), about 10 for numbers and 12 for times unless A:N
-says otherwise; the edges span the middle 99 % of all users, and what lies outside has an open bin.
+says otherwise (age:100 has a bin for each year); the edges span the middle 99 % of all users, and what lies outside has an open bin.
 A user with several values counts under each. `-` is who has none. Index 100 is as everyone (TGI).
 
 Examples:

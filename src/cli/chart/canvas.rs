@@ -37,6 +37,8 @@ pub struct Style {
     pub anchor: Anchor,
 }
 
+/// Over a picture.
+pub const TITLE: Style = Style { size: 17.0, colour: INK, anchor: Anchor::Start };
 /// Small grey text that begins at its point.
 pub const NOTE: Style = Style { size: 12.0, colour: MUTED, anchor: Anchor::Start };
 /// Text to be read, beginning at its point.
@@ -65,7 +67,7 @@ impl Canvas {
         let mut canvas = Canvas(sheet);
         canvas.rect((0.0, 0.0, width, height), "#ffffff", 1.0, None);
         let room = width - 2.0 * MARGIN;
-        canvas.text((MARGIN, 34.0), &fitted(title, 17.0, room), Style { size: 17.0, ..WORDS });
+        canvas.text((MARGIN, 34.0), &fitted(title, TITLE.size, room), TITLE);
         canvas.text((MARGIN, 56.0), &fitted(note, NOTE.size, room), NOTE);
         canvas
     }

@@ -1,7 +1,7 @@
-//! A square of cells, one for each pair; the darker, the more alike.
+//! A square of cells, one for each pair; the darker, the more alike, measured by the most alike pair.
 
 use super::canvas::{
-    Anchor, Canvas, HEAD, INK, MAIN, MARGIN, MUTED, NOTE, PALE, Style, WORDS, fitted, width,
+    Anchor, Canvas, HEAD, INK, MAIN, MARGIN, MUTED, NOTE, PALE, Style, TITLE, WORDS, fitted, width,
 };
 
 const NAME_WIDTH_MAX: f64 = 260.0;
@@ -27,17 +27,27 @@ impl Grid {
     pub fn draw(&self) -> Canvas {
         let (cell, names) = (self.cell(), self.name_width());
         let side = cell * self.names.len() as f64;
-        let wide = (2.0 * MARGIN + names + side).max(420.0);
+        let words = width(&self.title, TITLE.size).max(width(&self.note, NOTE.size));
+        let wide = 2.0 * MARGIN + (names + side).max(words);
+        let most = self.most();
         let mut canvas = Canvas::new(wide, HEAD + 20.0 + side + MARGIN, &self.title, &self.note);
         let (left, top) = (MARGIN + names, HEAD + 20.0);
         for (a, row) in self.values.iter().enumerate() {
             let y = top + a as f64 * cell;
             self.name(&mut canvas, a, (left, y), cell);
             for (b, value) in row.iter().enumerate() {
-                self.cell_at(&mut canvas, (a, b), *value, (left + b as f64 * cell, y, cell));
+                self.cell_at(&mut canvas, (a, b), *value / most, (left + b as f64 * cell, y, cell));
             }
         }
         canvas
+    }
+
+    /// The likeness of the most alike pair, which is darkest.
+    fn most(&self) -> f64 {
+        let rows = self.values.iter().enumerate();
+        let pairs = rows.flat_map(|(a, row)| row.iter().enumerate().filter(move |(b, _)| a != *b));
+        let most = pairs.map(|(_, value)| *value).fold(0.0, f64::max);
+        if most > 0.0 { most } else { 1.0 }
     }
 
     fn cell(&self) -> f64 {
@@ -78,19 +88,20 @@ impl Grid {
         &self,
         canvas: &mut Canvas,
         (a, b): (usize, usize),
-        value: f64,
+        shade: f64,
         (x, y, cell): (f64, f64, f64),
     ) {
         let place = (x + 0.5, y + 0.5, cell - 1.0, cell - 1.0);
         if a == b {
             return canvas.rect(place, PALE, 1.0, None);
         }
+        let value = self.values.get(a).and_then(|row| row.get(b)).copied().unwrap_or(0.0);
         let percent = format!("{:.1}%", value * 100.0);
         let name = |at: usize| self.names.get(at).map_or("", |(name, _)| name.as_str());
         let words = (self.names.len() <= WORDS_MAX).then(|| format!("{} · {}: {percent}", name(a), name(b)));
-        canvas.rect(place, MAIN, value.clamp(0.0, 1.0) * 0.97 + 0.03, words.as_deref());
+        canvas.rect(place, MAIN, 0.04 + 0.9 * shade, words.as_deref());
         if cell >= NUMBER_CELL {
-            let colour = if value > DARK { "#ffffff" } else { INK };
+            let colour = if shade > DARK { "#ffffff" } else { INK };
             let style = Style { size: 11.0, colour, anchor: Anchor::Middle };
             canvas.text((x + cell / 2.0, y + cell / 2.0 + 4.0), &percent, style);
         }

@@ -61,7 +61,7 @@ impl Lines {
     }
 
     fn x(&self, at: Timestamp) -> f64 {
-        let (left, right) = (MARGIN + AXIS_WIDTH, WIDTH - MARGIN - 12.0);
+        let (left, right) = (MARGIN + AXIS_WIDTH, WIDTH - MARGIN - DATE_WIDTH / 4.0);
         let first = self.points.first().map_or(0, |(at, _)| at.0);
         let last = self.points.last().map_or(0, |(at, _)| at.0);
         match last > first {

@@ -13,7 +13,7 @@ use super::{Report, share_cell};
 use crate::base::{Value as Known, Zone};
 use crate::select::profile::{Breakdown, Cell, Dimension, Group, Grouped, Profile};
 
-/// Groups of a dimension that a table shows when nobody says how many.
+/// Groups of an unordered dimension that a table shows when nobody says how many.
 const SHOWN: usize = 20;
 
 /// Counts the users who fit by their attributes.
@@ -170,8 +170,13 @@ impl Told {
         head + &tables.collect::<String>()
     }
 
+    /// Groups that a person is shown; an ordered dimension with gaps in it could not be read.
+    fn shown(&self, by: &Grouped) -> Option<usize> {
+        self.top.or((!by.is_ordered).then_some(SHOWN))
+    }
+
     fn table(&self, by: &Grouped) -> Vec<Vec<TableCell>> {
-        let kept = kept(by, Some(self.top.unwrap_or(SHOWN)));
+        let kept = kept(by, self.shown(by));
         let titles = by.columns.iter().map(|name| TableCell::text(name.as_str()));
         let numbers = ["users", "share", "everyone", "share", "index"];
         let numbers = numbers.into_iter().map(|title| TableCell::Number(title.to_string()));
@@ -238,23 +243,25 @@ impl Told {
     }
 
     fn panel(&self, by: &Grouped) -> Panel {
-        let kept = kept(by, Some(self.top.unwrap_or(SHOWN)));
+        let kept = kept(by, self.shown(by));
+        // What is left over may be more than any group shown, so it has words but no bar.
         let rest = kept.rest.map(|rest| {
             let group = Group { cells: vec![], count: rest.count, universe: rest.universe };
-            self.bar(format!("… {} more", number(rest.values as u64)), &group)
+            let bar = self.bar(format!("… {} more", number(rest.values as u64)), &group);
+            Bar { share: 0.0, everyone: 0.0, ..bar }
         });
         let bars = kept.groups.iter().map(|group| self.bar(self.labels(group).join(" × "), group));
         Panel { title: by.columns.join(" × "), bars: bars.chain(rest).collect() }
     }
 
     fn bar(&self, label: String, group: &Group) -> Bar {
-        let index = group.index(&self.profile).map_or(String::new(), |index| format!("  index {index:.0}"));
+        let index = group.index(&self.profile).map_or(String::new(), |index| format!(" · index {index:.0}"));
         let (count, share) = (number(group.count), percent(group.count, self.profile.count));
         Bar {
             label,
             share: group.share(&self.profile).unwrap_or(0.0),
             everyone: group.universe as f64 / self.profile.universe.max(1) as f64,
-            note: format!("{count}  {share}{index}"),
+            note: format!("{count} · {share}{index}"),
         }
     }
 }

@@ -10,8 +10,9 @@ use super::bins::Bins;
 use crate::base::{Outcome, Type};
 use crate::store::{Column, Snapshot};
 
-/// Integers with more values than this are amounts, and fall into bins; the others are codes.
-const INTEGERS_MAX: usize = 256;
+/// Integers with more values than this are amounts or ages, and fall into bins; the others are codes.
+/// At most as many as the store indexes in a chunk.
+const INTEGERS_MAX: usize = 32;
 /// Bins of numbers, and of times, when nobody says how many.
 const NUMBER_BINS: u32 = 10;
 const TIME_BINS: u32 = 12;

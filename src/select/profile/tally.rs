@@ -343,3 +343,34 @@ impl<'a, 'c> Slots<'a, 'c> {
 fn place(slot: u64, axis: &Coded, code: u32) -> u64 {
     slot * axis.labels.len() as u64 + code as u64
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Column;
+
+    #[test]
+    fn more_groups_than_a_profile_has_are_refused() {
+        let axes = [Axis { column: Column { name: "phone".into(), type_of: Type::Integer }, bins: None }];
+        let mut totals = Totals::new(1);
+        let one = Counts { users: 1, universe: 1 };
+        (0..GROUPS_MAX as i64).for_each(|n| totals.add(&[Label::Integer(n)], one));
+        assert_eq!(totals.check(&axes), Ok(()));
+        totals.add(&[Label::Integer(-1)], one);
+        let problem = totals.check(&axes).unwrap_err();
+        assert_eq!((problem.code, problem.at.as_str()), ("SEL-131", "--by phone"));
+    }
+
+    #[test]
+    fn containers_of_every_form_meet_a_register() {
+        let forms: [RoaringBitmap; 3] =
+            [(0..9_000).step_by(2).collect(), (0..9).collect(), (5..60_000).collect()];
+        let users: RoaringBitmap = (0..65_536).step_by(3).collect();
+        for mut form in forms {
+            form.optimize();
+            let (bytes, register) =
+                (Bitmap::of(&form), Register::of(Bitmap::of(&users).container(0).unwrap()));
+            assert_eq!(common(&bytes.container(0).unwrap(), &register), form.intersection_len(&users));
+        }
+    }
+}
