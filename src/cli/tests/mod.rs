@@ -2,10 +2,11 @@
 
 mod arguments;
 mod asking;
+mod compact;
 mod comparing;
 mod crowds;
-mod insight;
 mod explaining;
+mod insight;
 mod loading;
 mod packages;
 mod tasks;
