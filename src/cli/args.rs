@@ -2,6 +2,7 @@
 //!
 //! Options stand anywhere after the command. The help of every command ends with examples.
 
+mod compact;
 mod insight;
 
 use std::path::PathBuf;
@@ -10,6 +11,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::packages::Bitmap;
 use super::words::{bytes_of, instant_text, seconds_of, which_text};
+pub use compact::*;
 pub use insight::*;
 
 /// The whole command line.
@@ -55,6 +57,9 @@ pub enum Command {
     /// Named audiences and their versions 人群包
     #[command(subcommand)]
     Crowd(Crowd),
+    /// Look at every stored file, and make lost or damaged roll-ups and indexes again 整理
+    #[command(after_help = COMPACT_EXAMPLES)]
+    Compact(Compact),
     /// What is sent to whom, and when 任务
     #[command(subcommand)]
     Task(Task),
@@ -96,6 +101,7 @@ impl Command {
         match self {
             Command::Ingest(_) => "ingest",
             Command::Crowd(_) => "crowd",
+            Command::Compact(_) => "compact",
             Command::Task(_) => "task",
             Command::Run(_) => "run",
             Command::Demo(_) => "demo",

@@ -1,13 +1,14 @@
 //! The command line: their words in, our words out, nothing decided.
 //!
 //! Flow: [`run`] reads the arguments ([`args`]), the settings ([`settings`]), hands the command to
-//! its file (`load`, `ask`, `insight`, `crowd`, `task`), and turns what comes back into text or JSON and an exit
+//! its file (`load`, `compact`, `ask`, `insight`, `crowd`, `task`), and turns what comes back into text or JSON and an exit
 //! code. Data goes to stdout, talk to stderr. Everything that varies comes in as [`World`].
 
 pub mod args;
 mod ask;
 mod bars;
 mod chart;
+mod compact;
 mod crowd;
 mod demo;
 mod door;
@@ -94,6 +95,7 @@ fn perform(command: &Command, mut session: Session, door: &mut Door) -> Done {
     match command {
         Command::Ingest(what) => load::run(what, &mut session, door),
         Command::Crowd(what) => crowd::run(what, &mut session, door),
+        Command::Compact(what) => compact::run(what, &session, door),
         Command::Task(what) => task::run(what, &mut session, door),
         Command::Run(what) => task::run_until(what, &mut session, door),
         Command::Estimate(what) => ask::estimate(what, &mut session, door),

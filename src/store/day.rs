@@ -260,19 +260,22 @@ impl Plan<'_> {
             .filter_map(|part| self.events.get(part.event as usize))
             .map(String::as_str)
             .collect();
-        let schema = schema_with(
-            fields_of(&rollup::schema()),
-            EVENTS,
-            serde_json::to_string(&names).unwrap_or_default(),
-        );
-        let name = format!("events/{day}.g{}.rollup.arrow", self.generation);
-        write_arrow(
-            self.disk,
-            &name,
-            &schema,
-            batches.into_iter().map(|batch| batch.with_schema(schema.clone()).map_err(bug)),
-        )
+        write_rollups(self.disk, &format!("events/{day}.g{}", self.generation), &names, batches)
     }
+}
+
+/// Writes the roll-ups of a day, one per event in the order of `names` and one of any event, to
+/// `STEM.rollup.arrow`.
+pub(super) fn write_rollups(
+    disk: &Disk,
+    stem: &str,
+    names: &[&str],
+    batches: Vec<RecordBatch>,
+) -> Outcome<Part> {
+    let schema =
+        schema_with(fields_of(&rollup::schema()), EVENTS, serde_json::to_string(names).unwrap_or_default());
+    let batches = batches.into_iter().map(|batch| batch.with_schema(schema.clone()).map_err(bug));
+    write_arrow(disk, &format!("{stem}.rollup.arrow"), &schema, batches)
 }
 
 /// The files of a day being written.
@@ -359,7 +362,7 @@ fn identity(secret: u64, user: u32, time: i64, id: &str) -> u128 {
 }
 
 /// The roll-up of any event, from those of each event.
-fn of_any(mut users: Vec<(u32, u32)>) -> Outcome<RecordBatch> {
+pub(super) fn of_any(mut users: Vec<(u32, u32)>) -> Outcome<RecordBatch> {
     users.sort_unstable();
     let runs = users.chunk_by(|a, b| a.0 == b.0);
     rollup::batch(runs.map(|run| (run[0].0, run.iter().map(|(_, rows)| rows).sum())))
