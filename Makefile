@@ -19,7 +19,7 @@ PEERS := .venv/ready
 GEN := $(VENV) benches/peers/gen.py --days 90 --seed 42
 
 .NOTPARALLEL:
-.PHONY: help build release demo test soak fmt lint doc unit tiny packages bench peers world-s world-m measure-s measure-m rust
+.PHONY: help build release demo test soak fmt lint doc unit tiny packages bench instructions peers world-s world-m measure-s measure-m rust
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -72,6 +72,10 @@ soak: rust ## the random worlds again, for as long as SOAK=2000 worlds take
 bench: rust ## one question per bench, with criterion
 	$(CARGO) bench --locked
 
+instructions: release ## instructions per evaluation under valgrind: a figure that a busy machine does not move
+	@command -v valgrind >/dev/null || { echo "make: valgrind was not found; install it from your system's packages" >&2; exit 3; }
+	QUANKE_BIN="$(TARGET)/release/quanke" $(PYTHON) benches/peers/instructions.py --raw data/worlds/tiny --home "$(TARGET)/instructions"
+
 peers: $(PEERS) ## the Python side of benches/peers, in .venv
 
 $(PEERS): benches/peers/requirements.txt
@@ -93,5 +97,7 @@ $(WORLDS)/M/meta.json: | $(PEERS)
 measure-s: world-s release peers ## quanke beside DuckDB and ClickHouse on world S
 	QUANKE_BIN="$(TARGET)/release/quanke" $(VENV) benches/peers/run.py --data $(WORLDS) --size S --engine duckdb,clickhouse,quanke
 
-measure-m: world-m release peers ## the same on world M
-	QUANKE_BIN="$(TARGET)/release/quanke" $(VENV) benches/peers/run.py --data $(WORLDS) --size M --engine duckdb,clickhouse,quanke
+# clickhouse-bitmap reads the store of clickhouse, so it comes after it
+measure-m: world-m release peers ## quanke beside all that a team could pick instead, on world M
+	QUANKE_BIN="$(TARGET)/release/quanke" $(VENV) benches/peers/run.py --data $(WORLDS) --size M \
+		--engine duckdb,clickhouse,clickhouse-bitmap,polars,polars-mem,limit,quanke
