@@ -13,7 +13,7 @@ use super::fold::Scratch;
 use super::plan::{RowPlan, SequencePlan, Source, TimeSpan};
 use super::source::{self, Part, PartRows, RowTimes, Scanned};
 use crate::base::{Day, Interval, Outcome, Timestamp};
-use crate::store::{Register, Snapshot, Spans, Times};
+use crate::store::{Register, Snapshot, Spans, Times, Told};
 
 /// A plan of two steps with its rows, read before the chunks are walked.
 pub struct Pair {
@@ -225,23 +225,14 @@ fn any_in(
     end: i64,
     snapshot: &Snapshot,
 ) -> Outcome<bool> {
-    let reach = days.partition_point(|(_, spans)| spans.begin() <= end);
-    let days = &days[..reach];
-    // Days that lie inside need only a look at who is there.
-    let is_inside = |spans: &Spans| spans.begin() > at && spans.end() <= end;
-    if days.iter().any(|(_, spans)| is_inside(spans) && spans.holds(chunk, place)) {
-        return Ok(true);
-    }
-    for (day, spans) in days.iter().filter(|(_, spans)| !is_inside(spans)) {
-        match spans.of_user(chunk, place) {
-            None => {}
-            Some((_, last)) if last <= at => {}
-            Some((_, last)) if last <= end => return Ok(true),
-            Some((first, _)) if first > at && first <= end => return Ok(true),
-            Some((first, _)) if first > at => {}
-            // Something before and something too late: only the rows tell what is between.
-            Some(_) if has_row(*day, chunk, place, at, end, snapshot)? => return Ok(true),
-            Some(_) => {}
+    for (day, spans) in days.iter().take_while(|(_, spans)| spans.begin() <= end) {
+        let is_done = match spans.tell(chunk, place, at, end) {
+            Told::Yes => true,
+            Told::No => false,
+            Told::Unclear => has_row(*day, chunk, place, at, end, snapshot)?,
+        };
+        if is_done {
+            return Ok(true);
         }
     }
     Ok(false)

@@ -81,6 +81,6 @@ pub use register::Register;
 pub use rollup::{DidBits, Rollup};
 pub use rows::Rows;
 pub use snapshot::{Snapshot, Verified};
-pub use spans::Spans;
+pub use spans::{Spans, Told};
 pub use strip::{Strip, Times, Users};
 pub use writer::{Limits, Loaded, Mode, Writer};

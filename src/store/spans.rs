@@ -1,4 +1,7 @@
 //! From when until when was each user active on a day? The first and the last instant of any event.
+//!
+//! Instants are kept as ticks of the day's own length: the 65,536th part of the time between its
+//! first and last event, about 1.3 seconds. What that cannot tell, the rows must.
 
 use std::sync::Arc;
 
@@ -8,12 +11,15 @@ use super::register::Register;
 use super::strip::Strip;
 
 const USERS: usize = CHUNK_USERS as usize;
+const TICKS: i64 = 1 << 16;
 
 /// First and last instants of the users who did anything on a day.
 #[derive(Debug)]
 pub struct Spans {
-    base: i64,
+    first: i64,
     last: i64,
+    /// Milliseconds of a tick.
+    tick_ms: i64,
     chunks: Vec<Option<ChunkSpans>>,
 }
 
@@ -22,26 +28,64 @@ struct ChunkSpans {
     users: Box<Register>,
     /// Users before each word of `users`.
     ranks: Vec<u16>,
-    /// Milliseconds after `base`, one pair per user.
-    ends: Vec<(u32, u32)>,
+    /// Ticks of the first and the last instant, one pair per user.
+    ends: Vec<(u16, u16)>,
+}
+
+/// What spans can tell about a stretch of time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Told {
+    Yes,
+    No,
+    /// Something happened too near to its ends, or before and after it.
+    Unclear,
 }
 
 impl Spans {
-    /// From the rows of all events of a day, which lie in `[first, last]`; `None` when that is longer
-    /// than 49 days, as on the day that holds whatever is beyond the calendar.
+    /// From the rows of all events of a day, which lie in `[first, last]`; `None` when there is no
+    /// number for the time between.
     pub(super) fn of(
         chunk_count: u32,
         (first, last): (Timestamp, Timestamp),
         strips: &[Strip],
     ) -> Option<Spans> {
-        u32::try_from(last.0.checked_sub(first.0)?).ok()?;
-        let chunks = (0..chunk_count).map(|chunk| ChunkSpans::of(chunk, first.0, strips)).collect();
-        Some(Spans { base: first.0, last: last.0, chunks })
+        let tick_ms = last.0.checked_sub(first.0)? / TICKS + 1;
+        let mut spans = Spans { first: first.0, last: last.0, tick_ms, chunks: vec![] };
+        spans.chunks = (0..chunk_count).map(|chunk| spans.chunk(chunk, strips)).collect();
+        Some(spans)
+    }
+
+    fn chunk(&self, chunk: u32, strips: &[Strip]) -> Option<ChunkSpans> {
+        let mut ends = vec![(u16::MAX, 0); USERS];
+        let mut users = Box::new(Register::new());
+        for strip in strips {
+            let Some(times) = &strip.times else { continue };
+            for row in strip.users.range(chunk) {
+                let place = strip.users.places[row];
+                let tick = self.tick(times.at(row)) as u16;
+                let (first, last) = &mut ends[place as usize];
+                (*first, *last) = ((*first).min(tick), (*last).max(tick));
+                users.set(place);
+            }
+        }
+        let ranks = users.words().iter().scan(0u32, |before, word| {
+            let rank = *before as u16;
+            *before += word.count_ones();
+            Some(rank)
+        });
+        let ranks = ranks.collect();
+        let ends: Vec<(u16, u16)> = users.iter().map(|place| ends[place as usize]).collect();
+        (!ends.is_empty()).then_some(ChunkSpans { users, ranks, ends })
+    }
+
+    /// The tick of an instant; below 0 and from 65,536 on it lies beyond the day's events.
+    fn tick(&self, at: i64) -> i64 {
+        at.saturating_sub(self.first).div_euclid(self.tick_ms)
     }
 
     /// The first instant of anybody, ms.
     pub fn begin(&self) -> i64 {
-        self.base
+        self.first
     }
 
     /// The last instant of anybody, ms.
@@ -54,16 +98,23 @@ impl Spans {
         self.chunks.get(chunk as usize)?.as_ref().map(|spans| &*spans.users)
     }
 
-    /// Did a user do anything?
+    /// Did a user do anything after `after`, until `until` (ms)?
     #[inline]
-    pub fn holds(&self, chunk: u32, place: u16) -> bool {
-        let spans = self.chunks.get(chunk as usize).and_then(Option::as_ref);
-        spans.is_some_and(|spans| spans.users.holds(place))
+    pub fn tell(&self, chunk: u32, place: u16, after: i64, until: i64) -> Told {
+        let Some((first, last)) = self.of_user(chunk, place) else { return Told::No };
+        if until <= after {
+            return Told::No;
+        }
+        let (from, to) = (self.tick(after), self.tick(until));
+        match () {
+            () if last < from || to < first => Told::No,
+            // Beyond the tick in which the stretch begins, and before the one in which it ends.
+            () if from < first && first < to || from < last && last < to => Told::Yes,
+            () => Told::Unclear,
+        }
     }
 
-    /// The first and the last instant of a user, ms; `None` when the user did nothing.
-    #[inline]
-    pub fn of_user(&self, chunk: u32, place: u16) -> Option<(i64, i64)> {
+    fn of_user(&self, chunk: u32, place: u16) -> Option<(i64, i64)> {
         let spans = self.chunks.get(chunk as usize)?.as_ref()?;
         let word = place as usize / 64;
         let bits = spans.users.words()[word];
@@ -72,37 +123,12 @@ impl Spans {
         }
         let before = (bits & ((1 << (place % 64)) - 1)).count_ones() as usize;
         let (first, last) = *spans.ends.get(*spans.ranks.get(word)? as usize + before)?;
-        Some((self.base + first as i64, self.base + last as i64))
+        Some((first as i64, last as i64))
     }
 
     pub(super) fn bytes(&self) -> u64 {
-        let chunk = |spans: &ChunkSpans| 8 * spans.ends.len() + 2 * spans.ranks.len() + size_of::<Register>();
+        let chunk = |spans: &ChunkSpans| 4 * spans.ends.len() + 2 * spans.ranks.len() + size_of::<Register>();
         self.chunks.iter().flatten().map(|spans| chunk(spans) as u64).sum()
-    }
-}
-
-impl ChunkSpans {
-    fn of(chunk: u32, base: i64, strips: &[Strip]) -> Option<ChunkSpans> {
-        let mut ends = vec![(u32::MAX, 0); USERS];
-        let mut users = Box::new(Register::new());
-        for strip in strips {
-            let Some(times) = &strip.times else { continue };
-            for row in strip.users.range(chunk) {
-                let place = strip.users.places[row];
-                let after = (times.at(row) - base) as u32;
-                let (first, last) = &mut ends[place as usize];
-                (*first, *last) = ((*first).min(after), (*last).max(after));
-                users.set(place);
-            }
-        }
-        let ranks = users.words().iter().scan(0u32, |before, word| {
-            let rank = *before as u16;
-            *before += word.count_ones();
-            Some(rank)
-        });
-        let ranks = ranks.collect();
-        let ends: Vec<(u32, u32)> = users.iter().map(|place| ends[place as usize]).collect();
-        (!ends.is_empty()).then_some(ChunkSpans { users, ranks, ends })
     }
 }
 
@@ -128,7 +154,6 @@ impl super::snapshot::Snapshot {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
     use std::sync::Arc as Shared;
 
     use arrow::array::{Int64Array, UInt32Array};
@@ -149,24 +174,32 @@ mod tests {
 
     proptest! {
         #[test]
-        fn spans_agree_with_looking_at_all_rows(events in prop::collection::vec(prop::collection::vec((0u32..150_000, -50i64..5_000), 1..40), 1..4)) {
-            let mut expected: BTreeMap<u32, (i64, i64)> = BTreeMap::new();
-            let strips: Vec<Strip> = events.into_iter().map(|mut rows| {
+        fn what_spans_tell_is_true(
+            events in prop::collection::vec(prop::collection::vec((0u32..70_000, -50i64..9_000), 1..40), 1..4),
+            wide in prop_oneof![Just(9_000i64), Just(90_000_000)],
+            asked in prop::collection::vec((0usize..100, -100i64..9_100, 0i64..3_000), 30),
+        ) {
+            let stretch = wide / 9_000;
+            let mut all: Vec<(u32, i64)> = vec![];
+            let strips: Vec<Strip> = events.into_iter().map(|rows| {
+                let mut rows: Vec<(u32, i64)> = rows.into_iter().map(|(user, at)| (user, at * stretch)).collect();
                 rows.sort_unstable();
-                for (user, at) in &rows {
-                    let ends = expected.entry(*user).or_insert((*at, *at));
-                    *ends = (ends.0.min(*at), ends.1.max(*at));
-                }
+                all.extend(&rows);
                 strip(&rows)
             }).collect();
-            let (first, last) = (Timestamp(-50), Timestamp(5_000));
-            let spans = Spans::of(3, (first, last), &strips).unwrap();
-            for user in expected.keys().copied().chain(0..200) {
-                let found = spans.of_user(user / CHUNK_USERS, (user % CHUNK_USERS) as u16);
-                prop_assert_eq!(found, expected.get(&user).copied());
-                prop_assert_eq!(spans.holds(user / CHUNK_USERS, (user % CHUNK_USERS) as u16), found.is_some());
+            let spans = Spans::of(2, (Timestamp(-50 * stretch), Timestamp(wide)), &strips).unwrap();
+            for (which, after, long) in asked {
+                let user = all[which % all.len()].0;
+                let (after, until) = (after * stretch, (after + long) * stretch);
+                let truth = all.iter().any(|(one, at)| *one == user && after < *at && *at <= until);
+                match spans.tell(user / CHUNK_USERS, (user % CHUNK_USERS) as u16, after, until) {
+                    Told::Yes => prop_assert!(truth),
+                    Told::No => prop_assert!(!truth),
+                    Told::Unclear => {}
+                }
             }
-            prop_assert!(Spans::of(3, (Timestamp(i64::MIN + 1), last), &strips).is_none());
+            let nobody = (0..70_000).find(|user| all.iter().all(|row| row.0 != *user)).unwrap();
+            prop_assert_eq!(spans.tell(nobody / CHUNK_USERS, (nobody % CHUNK_USERS) as u16, i64::MIN, i64::MAX), Told::No);
         }
     }
 }
