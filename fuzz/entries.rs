@@ -91,7 +91,9 @@ fn load(name: &str, bytes: &[u8]) {
         id: Some("event_id".into()),
     };
     for shape in [users, events] {
-        let Ok(mut source) = ingest::open(&request(&path, shape, folder.path()), None, &Quiet) else { continue };
+        let Ok(mut source) = ingest::open(&request(&path, shape, folder.path()), None, &Quiet) else {
+            continue;
+        };
         let is_whole = source.by_ref().all(|batch| batch.is_ok());
         let counts = source.counts();
         assert!(!is_whole || counts.read == counts.accepted + counts.rejected, "{counts:?}");

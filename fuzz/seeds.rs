@@ -90,9 +90,9 @@ fn sets() -> [RoaringTreemap; 3] {
 }
 
 fn packages() -> Vec<Vec<u8>> {
-    let forms = Form::ALL.into_iter().flat_map(|form| {
-        [Encoding::Raw, Encoding::Base64, Encoding::Hex].map(|encoding| (form, encoding))
-    });
+    let forms = Form::ALL
+        .into_iter()
+        .flat_map(|form| [Encoding::Raw, Encoding::Base64, Encoding::Hex].map(|encoding| (form, encoding)));
     forms.flat_map(|(form, encoding)| sets().map(|set| written(form, encoding, &set))).collect()
 }
 

@@ -137,8 +137,17 @@ mod tests {
     fn odd_names_of_tables_make_one_folder_each() {
         assert_eq!(folder_of("订单/明细 2"), "details/订单%2f明细%202");
         let names = [
-            "订单/明细 2", "订单/明细2", "订单明细 2", "订单%2f明细 2", "订单%2f明细%202", "订单\\明细 2", "..", ".", "a 00b",
-            "a\u{2000}b", "a%2000b",
+            "订单/明细 2",
+            "订单/明细2",
+            "订单明细 2",
+            "订单%2f明细 2",
+            "订单%2f明细%202",
+            "订单\\明细 2",
+            "..",
+            ".",
+            "a 00b",
+            "a\u{2000}b",
+            "a%2000b",
         ];
         let folders: std::collections::BTreeSet<String> = names.iter().map(|name| folder_of(name)).collect();
         assert_eq!(folders.len(), names.len(), "{folders:?}");

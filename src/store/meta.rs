@@ -69,7 +69,9 @@ pub fn migrate(connection: &mut Connection, name: &str, steps: &[&str]) -> Outco
 pub fn database(error: rusqlite::Error) -> Problem {
     let cure = match error.sqlite_error_code() {
         Some(rusqlite::ErrorCode::ReadOnly) => MAKE_WRITABLE,
-        _ => "see that the disk has room and that no other process holds the home, then run the command again",
+        _ => {
+            "see that the disk has room and that no other process holds the home, then run the command again"
+        }
     };
     Problem::outside("OUT-011", format!("the database says: {error}")).cure(cure)
 }

@@ -81,7 +81,8 @@ fn a_file_cut_short_is_named() {
 fn a_changed_set_of_users_is_told_when_the_home_is_opened() {
     let folder = tempfile::tempdir().unwrap();
     let paths = world(folder.path());
-    let sets: Vec<_> = paths.iter().filter(|path| path.extension().is_some_and(|end| end == "roaring")).collect();
+    let sets: Vec<_> =
+        paths.iter().filter(|path| path.extension().is_some_and(|end| end == "roaring")).collect();
     assert_eq!(sets.len(), 3);
     for path in sets {
         let whole = std::fs::read(path).unwrap();
