@@ -19,7 +19,7 @@ PEERS := .venv/ready
 GEN := $(VENV) benches/peers/gen.py --days 90 --seed 42
 
 .NOTPARALLEL:
-.PHONY: help build release demo test soak fmt lint doc unit tiny packages bench instructions peers world-s world-m measure-s measure-m rust
+.PHONY: help build release demo test soak fmt lint doc unit tiny packages bench instructions peers world-s world-m measure-s measure-m rust fuzz
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -68,6 +68,18 @@ SOAK ?= 2000
 soak: rust ## the random worlds again, for as long as SOAK=2000 worlds take
 	seed=$$(date +%s); echo "PROPTEST_RNG_SEED=$$seed"; \
 	PROPTEST_RNG_SEED=$$seed PROPTEST_CASES=$(SOAK) $(CARGO) test --locked --test worlds
+
+# tests/bytes.rs gives the same entry points random and changed bytes in `make test`; this searches longer.
+# What it finds lies in fuzz/artifacts; inputs that led somewhere new stay in fuzz/corpus.
+FUZZ_SECONDS ?= 60
+FUZZ_TARGETS ?= selection json_twin csv ndjson parquet arrow packed package container
+fuzz: rust ## every reader of bytes from outside, FUZZ_SECONDS=60 each (cargo-fuzz, nightly)
+	@$(CARGO) fuzz --version >/dev/null 2>&1 || { echo "make: cargo-fuzz was not found; get it by: cargo install cargo-fuzz" >&2; exit 3; }
+	@$(CARGO) +nightly --version >/dev/null 2>&1 || { echo "make: nightly Rust was not found; get it by: rustup toolchain install nightly --profile minimal" >&2; exit 3; }
+	$(CARGO) run --quiet --manifest-path fuzz/Cargo.toml --example seeds
+	for target in $(FUZZ_TARGETS); do \
+		$(CARGO) +nightly fuzz run "$$target" -- -max_total_time=$(FUZZ_SECONDS) -timeout=20 -rss_limit_mb=4096; \
+	done
 
 bench: rust ## one question per bench, with criterion
 	$(CARGO) bench --locked

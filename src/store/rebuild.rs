@@ -150,6 +150,8 @@ impl Rebuild<'_> {
         for name in &due {
             let Some(table) = self.new.tables.get(name) else { continue };
             let pairs = self.keys_of(table)?;
+            // Some disks take `Orders` and `orders` for one folder; numbers keep their files apart.
+            self.new.generation += 1;
             let runs = add_run(self.disk, &folder_of(name), self.new.generation, &[], pairs)?;
             self.joined_runs += joined(&table.index);
             self.new.tables.entry(name.clone()).and_modify(|table| table.index = runs);
