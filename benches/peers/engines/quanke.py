@@ -5,7 +5,8 @@ result: `--no-cache`.
 
 The binary is named by QUANKE_BIN (left out: the release build).  The milliseconds are the engine's
 own (`runs_ms`); how long its threads waited for a core is read from outside while it runs, once for
-all runs of a process, because nobody outside can tell one run from the next.
+all runs of a process, because nobody outside can tell one run from the next.  So the peers' times are
+shortened by what other processes took from them, and quanke's are not.
 """
 import json
 import os
@@ -153,7 +154,7 @@ def measured(words):
     if child.returncode:
         raise SystemExit(f"`quanke {' '.join(words)}` ended with exit code {child.returncode}")
     answer = json.loads(answer)
-    return answer, [[round(ms, 4), round(waited / wall, 3), round(ms * ran / wall, 3)]
+    return answer, [[round(ms, 4), round(waited / wall, 3), round(ms * ran / wall, 3), "whole"]
                     for ms in answer["runs_ms"][1:]]
 
 
