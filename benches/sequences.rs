@@ -18,7 +18,10 @@ const SEQUENCES: &[(&str, &str)] = &[
     ("then_then", "did view then add_to_cart then pay within 7 days in last 30 calendar days"),
     ("then_any", "did pay then any within 24 hours in last 30 calendar days"),
     ("then_same", "did add_to_cart then pay within 24 hours same platform in last 30 calendar days"),
-    ("then_without", "did add_to_cart then pay within 24 hours without view between in last 30 calendar days"),
+    (
+        "then_without",
+        "did add_to_cart then pay within 24 hours without view between in last 30 calendar days",
+    ),
     ("then_not", "did view then not pay within 20 minutes in last 30 calendar days"),
     ("first_and_nothing_since", "first view in last 7 calendar days and not did view then any within 7 days"),
 ];

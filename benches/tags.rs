@@ -32,7 +32,10 @@ const CROWDS: &[(&str, &str)] = &[
     ("one", "crowd '高价值'"),
     ("not_one", "not crowd '黑名单'"),
     ("one_without_the_other", "crowd '高价值' and not crowd '黑名单'"),
-    ("with_tags", "gender = '女' and likes has any of ('兴趣1','兴趣2') and crowd '高价值' and not crowd '黑名单'"),
+    (
+        "with_tags",
+        "gender = '女' and likes has any of ('兴趣1','兴趣2') and crowd '高价值' and not crowd '黑名单'",
+    ),
 ];
 
 fn tags(criterion: &mut Criterion) {

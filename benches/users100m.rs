@@ -54,7 +54,9 @@ fn tags_beside_bandwidth(criterion: &mut Criterion) {
     group.bench_function("count_at_every_node", |bench| {
         bench.iter(|| next().plan.count(&snapshot).unwrap().count)
     });
-    group.bench_function("users_as_a_bitmap", |bench| bench.iter(|| next().plan.users(&snapshot).unwrap().len()));
+    group.bench_function("users_as_a_bitmap", |bench| {
+        bench.iter(|| next().plan.users(&snapshot).unwrap().len())
+    });
     group.finish();
 }
 

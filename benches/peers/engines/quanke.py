@@ -1,18 +1,18 @@
 """quanke itself, through its real binary: the world is loaded by the four ingest commands and every
 query is the selection in queries/, asked with `estimate --repeat` (count), `select --repeat` (id set: the
-time until the users are in a bitmap; writing the file is not in it) or, for Q13, `profile --repeat`.
-Nothing is taken from an earlier run's result: `--no-cache`.
+time until the users are in a bitmap) or, for Q13, `profile --repeat`.  Nothing is taken from an earlier run's
+result: `--no-cache`.
 
 The binary is named by QUANKE_BIN (left out: the release build).  The milliseconds are the engine's
 own (`runs_ms`); how long its threads waited for a core is read from outside while it runs, once for
-all runs of a process, because nobody outside can tell one run from the next.
+all runs of a process, because nobody outside can tell one run from the next.  So the peers' times are
+shortened by what other processes took from them, and quanke's are not.
 """
 import json
 import os
 import resource
 import shutil
 import subprocess
-import tempfile
 import threading
 import time
 
@@ -138,9 +138,7 @@ class Quanke:
 
     def measured_ids(self, query, runs):
         """The same for the id set; the value is how many ids there are."""
-        with tempfile.TemporaryDirectory() as folder:
-            words = ["select", "--out", f"{folder}/ids.roaring", *self.asked(query, 1 + max(runs, REPEAT))]
-            answer, samples = measured(words)
+        answer, samples = measured(["select", *self.asked(query, 1 + max(runs, REPEAT))])
         return answer["count"], samples
 
 
@@ -156,7 +154,7 @@ def measured(words):
     if child.returncode:
         raise SystemExit(f"`quanke {' '.join(words)}` ended with exit code {child.returncode}")
     answer = json.loads(answer)
-    return answer, [[round(ms, 4), round(waited / wall, 3), round(ms * ran / wall, 3)]
+    return answer, [[round(ms, 4), round(waited / wall, 3), round(ms * ran / wall, 3), "whole"]
                     for ms in answer["runs_ms"][1:]]
 
 
