@@ -32,7 +32,7 @@ pub struct Scratch {
 
 /// One slot per user of a chunk, made when first needed; a position always has its slot.
 #[derive(Default)]
-pub struct Slots<T>(Option<Box<[T; USERS]>>);
+pub struct Slots<T>(Vec<T>);
 
 impl Scratch {
     /// Slots for the two instants of [`Firsts`]; to be given back.
@@ -59,13 +59,13 @@ impl<T: Copy + Default> Slots<T> {
 
     /// The slots, each with `value` in it.
     pub fn filled(&mut self, value: T) -> &mut [T; USERS] {
-        let slots = self.0.get_or_insert_with(|| {
-            // By way of a vector: an array of this size would not fit every stack.
-            let fresh = vec![T::default(); USERS].into_boxed_slice();
-            fresh.try_into().unwrap_or_else(|_| Box::new([T::default(); USERS]))
-        });
-        slots.fill(value);
-        slots
+        // On the heap: an array of this size would not fit every thread's stack.
+        self.0.clear();
+        self.0.resize(USERS, value);
+        match self.0.first_chunk_mut() {
+            Some(slots) => slots,
+            None => unreachable!("as many slots were just made"),
+        }
     }
 }
 
@@ -262,7 +262,7 @@ impl Rows<'_> {
     /// Days per user: the bits of each day are added to counters of one bit per plane.
     fn days(&self, compare: &Compare, scratch: &mut Scratch, out: &mut Register) {
         let mut made: Vec<Box<Register>> = vec![];
-        for part in &self.parts[..] {
+        for part in self.parts {
             if self.kept_bits(part).is_none() {
                 let mut users = Box::new(Register::new());
                 self.add_users(part, scratch, &mut users);
@@ -421,7 +421,7 @@ mod tests {
         #[test]
         fn bits_move_to_the_last_row_of_their_user(users in prop::collection::vec((1usize..90, any::<u8>()), 0..60)) {
             let lasts: Vec<bool> = users.iter().flat_map(|(rows, _)| (1..=*rows).map(move |row| row == *rows)).collect();
-            let passing: Vec<bool> = users.iter().flat_map(|(rows, seed)| (0..*rows).map(move |row| (row * 7 + *seed as usize) % 11 == 0)).collect();
+            let passing: Vec<bool> = users.iter().flat_map(|(rows, seed)| (0..*rows).map(move |row| (row * 7 + *seed as usize).is_multiple_of(11))).collect();
             let mut words: Vec<u64> = BooleanBuffer::from(passing.clone()).bit_chunks().iter_padded().collect();
             to_last(&mut words, &BooleanBuffer::from(lasts));
             let mut row = 0;

@@ -22,6 +22,9 @@ pub struct Pair {
     then: Then,
 }
 
+/// Days with who was active when, ascending.
+type Active = Vec<(Day, Arc<Spans>)>;
+
 /// What may come after the first step.
 enum Then {
     Done(Vec<Part>),
@@ -185,9 +188,8 @@ impl Pair {
                 let at = a.base + *after as i64;
                 let end = at.saturating_add(self.gap_ms).min(until);
                 // Without an early end: the looks do not wait for each other then.
-                if inside.iter().fold(false, |did, users| did | users.holds(*place)) {
-                    out.set(*place);
-                } else if !out.holds(*place) && any_in(&days[from..], chunk, *place, at, end, snapshot)? {
+                let did = inside.iter().fold(out.holds(*place), |did, users| did | users.holds(*place));
+                if did || any_in(&days[from..], chunk, *place, at, end, snapshot)? {
                     out.set(*place);
                 }
             }
@@ -288,7 +290,7 @@ fn rows(step: &BoundStep, window: Interval) -> RowPlan {
 }
 
 /// The days that the window and a gap after it touch; `None` where one has no spans.
-fn days(window: Interval, gap_ms: i64, snapshot: &Snapshot) -> Outcome<Option<Vec<(Day, Arc<Spans>)>>> {
+fn days(window: Interval, gap_ms: i64, snapshot: &Snapshot) -> Outcome<Option<Active>> {
     use rayon::prelude::*;
     let zone = snapshot.zone();
     let reach = Interval { from: window.from, to: Timestamp(window.to.0.saturating_add(gap_ms)) };

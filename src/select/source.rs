@@ -402,10 +402,10 @@ pub fn instant(column: &ArrayRef, row: usize, zone: &Zone) -> Option<Timestamp> 
 fn code(parts: &mut [Part]) {
     let mut codes: HashMap<String, u32> = HashMap::new();
     for part in parts {
-        if let PartRows::Scanned(Scanned { measured, .. }) = &mut part.rows {
-            if let Measured::Texts(texts) = measured {
-                *measured = Measured::Coded { codes: coded(texts, &mut codes).into() };
-            }
+        if let PartRows::Scanned(Scanned { measured, .. }) = &mut part.rows
+            && let Measured::Texts(texts) = measured
+        {
+            *measured = Measured::Coded { codes: coded(texts, &mut codes).into() };
         }
     }
 }

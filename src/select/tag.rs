@@ -21,7 +21,10 @@ pub fn users_of(
     out: &mut Register,
 ) -> Outcome<()> {
     out.clear();
-    let Some(attributes) = attributes else { return Ok(without_values(&tested.check, 0, out)) };
+    let Some(attributes) = attributes else {
+        without_values(&tested.check, 0, out);
+        return Ok(());
+    };
     if indexed(tested, attributes, out)? {
         return Ok(());
     }
@@ -34,7 +37,8 @@ pub fn users_of(
         return Ok(());
     }
     let Some(column) = attributes.narrow(&tested.column)? else {
-        return Ok(without_values(&tested.check, 0, out));
+        without_values(&tested.check, 0, out);
+        return Ok(());
     };
     let len = column.len().min(CHUNK_USERS as usize);
     Lane::new(&tested.check, Some(column), len, zone).fill(0..len, &mut out.words_mut()[..len.div_ceil(64)]);

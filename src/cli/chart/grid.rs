@@ -79,7 +79,7 @@ impl Grid {
         canvas.text((left - 8.0, y + cell / 2.0 + style.size * 0.36), &label, style);
         let number = Style { size: style.size.min(NOTE.size), colour: MUTED, anchor: Anchor::Middle };
         // Narrow columns have room for every fifth number only.
-        if cell >= 20.0 || (at + 1) % 5 == 0 {
+        if cell >= 20.0 || (at + 1).is_multiple_of(5) {
             canvas.text((left + (at as f64 + 0.5) * cell, HEAD + 12.0), &(at + 1).to_string(), number);
         }
     }
