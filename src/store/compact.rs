@@ -79,7 +79,8 @@ impl Home {
         fuse: Fuse,
     ) -> Result<Compacted, Problems> {
         let _lock = lock::take(self.root(), &env.process)?;
-        let Some((old, _held)) = manifest::current(self.dir())? else { return Ok(Compacted::nothing()) };
+        // Not held: only the writer removes files, and that is us; the sweep would spare what we hold.
+        let Some((old, _)) = manifest::current(self.dir())? else { return Ok(Compacted::nothing()) };
         let disk = Disk { root: self.dir().to_path_buf(), fuse };
         sweep(&disk, &old)?;
         let damage = look(self.dir(), &old, pace)?;
