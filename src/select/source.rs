@@ -421,6 +421,10 @@ fn coded(texts: &ArrayRef, codes: &mut HashMap<String, u32>) -> Vec<u32> {
         }
     };
     if let Some(all) = texts.as_any_dictionary_opt() {
+        if all.values().is_empty() {
+            // Every row's text is missing.
+            return vec![0; texts.len()];
+        }
         let words = all.values().as_string_opt::<i32>();
         let of_word: Vec<u32> =
             words.iter().flat_map(|words| words.iter()).map(|w| number(w.unwrap_or(""))).collect();
