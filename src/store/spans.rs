@@ -1,7 +1,8 @@
 //! From when until when was each user active on a day? The first and the last instant of any event.
 //!
-//! Instants are kept as ticks of the day's own length: the 65,536th part of the time between its
-//! first and last event, about 1.3 seconds. What that cannot tell, the rows must.
+//! The last instant is kept to the millisecond, since what is asked after is often a user's last row
+//! itself; the first one as a tick, the 65,536th part of the time between the day's first and last
+//! event, about 1.3 seconds. What that cannot tell, the rows must.
 
 use std::sync::Arc;
 
@@ -28,8 +29,10 @@ struct ChunkSpans {
     users: Box<Register>,
     /// Users before each word of `users`.
     ranks: Vec<u16>,
-    /// Ticks of the first and the last instant, one pair per user.
-    ends: Vec<(u16, u16)>,
+    /// The tick of each user's first instant.
+    firsts: Vec<u16>,
+    /// Milliseconds from the first instant of anybody to each user's last one.
+    lasts: Vec<u32>,
 }
 
 /// What spans can tell about a stretch of time.
@@ -42,29 +45,30 @@ pub enum Told {
 }
 
 impl Spans {
-    /// From the rows of all events of a day, which lie in `[first, last]`; `None` when there is no
-    /// number for the time between.
+    /// From the rows of all events of a day, which lie in `[first, last]`; `None` when that is longer
+    /// than 49 days, as on the day that holds whatever is beyond the calendar.
     pub(super) fn of(
         chunk_count: u32,
         (first, last): (Timestamp, Timestamp),
         strips: &[Strip],
     ) -> Option<Spans> {
-        let tick_ms = last.0.checked_sub(first.0)? / TICKS + 1;
+        let long = u32::try_from(last.0.checked_sub(first.0)?).ok()?;
+        let tick_ms = long as i64 / TICKS + 1;
         let mut spans = Spans { first: first.0, last: last.0, tick_ms, chunks: vec![] };
         spans.chunks = (0..chunk_count).map(|chunk| spans.chunk(chunk, strips)).collect();
         Some(spans)
     }
 
     fn chunk(&self, chunk: u32, strips: &[Strip]) -> Option<ChunkSpans> {
-        let mut ends = vec![(u16::MAX, 0); USERS];
+        let mut ends = vec![(u16::MAX, 0u32); USERS];
         let mut users = Box::new(Register::new());
         for strip in strips {
             let Some(times) = &strip.times else { continue };
             for row in strip.users.range(chunk) {
                 let place = strip.users.places[row];
-                let tick = self.tick(times.at(row)) as u16;
+                let at = times.at(row);
                 let (first, last) = &mut ends[place as usize];
-                (*first, *last) = ((*first).min(tick), (*last).max(tick));
+                (*first, *last) = ((*first).min(self.tick(at) as u16), (*last).max((at - self.first) as u32));
                 users.set(place);
             }
         }
@@ -74,8 +78,8 @@ impl Spans {
             Some(rank)
         });
         let ranks = ranks.collect();
-        let ends: Vec<(u16, u16)> = users.iter().map(|place| ends[place as usize]).collect();
-        (!ends.is_empty()).then_some(ChunkSpans { users, ranks, ends })
+        let (firsts, lasts) = users.iter().map(|place| ends[place as usize]).unzip();
+        (!users.is_empty()).then_some(ChunkSpans { users, ranks, firsts, lasts })
     }
 
     /// The tick of an instant; below 0 and from 65,536 on it lies beyond the day's events.
@@ -102,18 +106,17 @@ impl Spans {
     #[inline]
     pub fn tell(&self, chunk: u32, place: u16, after: i64, until: i64) -> Told {
         let Some((first, last)) = self.of_user(chunk, place) else { return Told::No };
-        if until <= after {
-            return Told::No;
-        }
         let (from, to) = (self.tick(after), self.tick(until));
         match () {
-            () if last < from || to < first => Told::No,
+            () if until <= after || last <= after || to < first => Told::No,
+            () if last <= until => Told::Yes,
             // Beyond the tick in which the stretch begins, and before the one in which it ends.
-            () if from < first && first < to || from < last && last < to => Told::Yes,
+            () if from < first && first < to => Told::Yes,
             () => Told::Unclear,
         }
     }
 
+    /// The tick of the first instant, and the last one in ms.
     fn of_user(&self, chunk: u32, place: u16) -> Option<(i64, i64)> {
         let spans = self.chunks.get(chunk as usize)?.as_ref()?;
         let word = place as usize / 64;
@@ -122,12 +125,13 @@ impl Spans {
             return None;
         }
         let before = (bits & ((1 << (place % 64)) - 1)).count_ones() as usize;
-        let (first, last) = *spans.ends.get(*spans.ranks.get(word)? as usize + before)?;
-        Some((first as i64, last as i64))
+        let rank = *spans.ranks.get(word)? as usize + before;
+        Some((*spans.firsts.get(rank)? as i64, self.first + *spans.lasts.get(rank)? as i64))
     }
 
     pub(super) fn bytes(&self) -> u64 {
-        let chunk = |spans: &ChunkSpans| 4 * spans.ends.len() + 2 * spans.ranks.len() + size_of::<Register>();
+        let chunk =
+            |spans: &ChunkSpans| 6 * spans.lasts.len() + 2 * spans.ranks.len() + size_of::<Register>();
         self.chunks.iter().flatten().map(|spans| chunk(spans) as u64).sum()
     }
 }
