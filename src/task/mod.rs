@@ -11,6 +11,7 @@ mod file;
 mod life;
 mod names;
 mod reader;
+pub mod rule;
 mod tasks;
 mod timing;
 
