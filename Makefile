@@ -45,6 +45,7 @@ fmt: rust
 lint: rust
 	@$(CARGO) clippy --version >/dev/null 2>&1 || rustup component add clippy
 	$(CARGO) clippy --locked --all-targets -- -D warnings
+	$(CARGO) clippy --locked --no-default-features -- -D warnings
 	$(PYTHON) -c 'import ast, glob; [ast.parse(open(f).read(), f) for f in glob.glob("benches/peers/**/*.py", recursive=True)]'
 
 doc: rust

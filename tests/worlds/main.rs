@@ -5,4 +5,6 @@ mod laws;
 mod oracle;
 mod random;
 mod sel;
+#[cfg(feature = "sql")]
+mod sql;
 mod world;

@@ -4,6 +4,8 @@ mod arguments;
 mod asking;
 mod crowds;
 mod loading;
+#[cfg(feature = "sql")]
+mod sql;
 mod tasks;
 
 use std::io::Cursor;
