@@ -9,7 +9,7 @@ use datafusion::common::pruning::PruningStatistics;
 use datafusion::common::{Column, DFSchema, Result, ScalarValue};
 use datafusion::logical_expr::Expr;
 use datafusion::logical_expr::utils::conjunction;
-use datafusion::physical_optimizer::pruning::PruningPredicate;
+use datafusion::physical_optimizer::pruning::PruningPredicateBuilder;
 
 use super::content::{Content, USER_ID, USER_NO};
 use crate::base::UserNo;
@@ -20,7 +20,7 @@ pub fn fitting<C: Content>(content: &C, filters: &[Expr], session: &dyn Session)
     let Some(filter) = conjunction(filters.iter().cloned()) else { return Ok(parts) };
     let schema = DFSchema::try_from(content.schema().clone())?;
     let filter = session.create_physical_expr(filter, &schema)?;
-    let predicate = PruningPredicate::try_new(filter, content.schema().clone())?;
+    let predicate = PruningPredicateBuilder::new().with_file_schema(content.schema().clone()).try_build(filter)?;
     let may_fit = predicate.prune(&Bounds { content, parts: &parts })?;
     Ok(parts.into_iter().zip(may_fit).filter(|(_, may)| *may).map(|(part, _)| part).collect())
 }

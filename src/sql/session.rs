@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use datafusion::catalog::{MemorySchemaProvider, SchemaProvider, TableProvider};
-use datafusion::common::Result;
+use datafusion::common::{Result, TableReference};
 use datafusion::config::ConfigOptions;
 use datafusion::execution::FunctionRegistry;
 use datafusion::execution::context::SessionContext;
@@ -85,7 +85,7 @@ fn tables(context: &SessionContext, source: &Source) -> Result<()> {
     for (name, facts) in &source.snapshot().catalog().tables {
         let table = Arc::new(Table::new(name, Details::new(source.clone(), name, facts)));
         details.register_table(name.clone(), table.clone())?;
-        let bare = datafusion::sql::TableReference::bare(name.as_str());
+        let bare = TableReference::bare(name.as_str());
         if !context.table_exist(bare.clone())? {
             context.register_table(bare, table)?;
         }
@@ -97,7 +97,7 @@ fn tables(context: &SessionContext, source: &Source) -> Result<()> {
 
 fn add<C: Content>(context: &SessionContext, name: &str, content: C) -> Result<()> {
     let table: Arc<dyn TableProvider> = Arc::new(Table::new(name, content));
-    context.register_table(datafusion::sql::TableReference::bare(name), table).map(drop)
+    context.register_table(TableReference::bare(name), table).map(drop)
 }
 
 fn functions(context: &SessionContext, source: &Source) -> Result<()> {
