@@ -19,7 +19,7 @@ PEERS := .venv/ready
 GEN := $(VENV) benches/peers/gen.py --days 90 --seed 42
 
 .NOTPARALLEL:
-.PHONY: help build release demo test fmt lint doc unit tiny bench peers world-s world-m measure-s measure-m rust
+.PHONY: help build release demo test soak fmt lint doc unit tiny packages bench instructions peers world-s world-m measure-s measure-m rust fuzz
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -33,8 +33,8 @@ build: rust ## the program, with the profile of daily work
 release: rust ## the program at full speed: target/release/quanke
 	$(CARGO) build --locked --release
 
-demo: build ## a small, lively home from nothing, and the main job on it
-	$(CARGO) run --locked --quiet -- demo
+demo: rust ## a small, lively home from nothing, and the main job on it (built without `quanke sql`)
+	$(CARGO) run --locked --no-default-features -- demo
 
 test: fmt lint doc unit tiny ## everything that must hold
 
@@ -46,7 +46,7 @@ lint: rust
 	@$(CARGO) clippy --version >/dev/null 2>&1 || rustup component add clippy
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	$(CARGO) clippy --locked --no-default-features -- -D warnings
-	$(PYTHON) -c 'import ast, glob; [ast.parse(open(f).read(), f) for f in glob.glob("benches/peers/**/*.py", recursive=True)]'
+	$(PYTHON) -c 'import ast, glob; [ast.parse(open(f).read(), f) for d in ("benches/peers", "tests/packages") for f in glob.glob(d + "/**/*.py", recursive=True)]'
 
 doc: rust
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps
@@ -60,8 +60,34 @@ tiny: build
 	QUANKE_BIN="$(TARGET)/debug/quanke" $(PYTHON) benches/peers/answers.py --data data/worlds --size tiny \
 		--work "$(TARGET)/tiny" --load --engine quanke --against data/worlds/tiny/answers.json >/dev/null
 
+packages: build peers ## bitmaps to and from the real ClickHouse and CRoaring, both ways
+	$(VENV) tests/packages/clickhouse.py --quanke "$(TARGET)/debug/quanke"
+
+# `make test` asks 170 random worlds 600 questions each, always the same ones; this asks SOAK of them, other
+# ones each time. The first seed is shown, and a failure names its case: PROPTEST_RNG_SEED=case PROPTEST_CASES=1.
+SOAK ?= 2000
+soak: rust ## the random worlds again, for as long as SOAK=2000 worlds take
+	seed=$$(date +%s); echo "PROPTEST_RNG_SEED=$$seed"; \
+	PROPTEST_RNG_SEED=$$seed PROPTEST_CASES=$(SOAK) $(CARGO) test --locked --test worlds
+
+# tests/bytes.rs gives the same entry points random and changed bytes in `make test`; this searches longer.
+# What it finds lies in fuzz/artifacts; inputs that led somewhere new stay in fuzz/corpus.
+FUZZ_SECONDS ?= 60
+FUZZ_TARGETS ?= selection json_twin csv ndjson parquet arrow packed package container
+fuzz: rust ## every reader of bytes from outside, FUZZ_SECONDS=60 each (cargo-fuzz, nightly)
+	@$(CARGO) fuzz --version >/dev/null 2>&1 || { echo "make: cargo-fuzz was not found; get it by: cargo install cargo-fuzz" >&2; exit 3; }
+	@$(CARGO) +nightly --version >/dev/null 2>&1 || { echo "make: nightly Rust was not found; get it by: rustup toolchain install nightly --profile minimal" >&2; exit 3; }
+	$(CARGO) run --quiet --manifest-path fuzz/Cargo.toml --example seeds
+	for target in $(FUZZ_TARGETS); do \
+		$(CARGO) +nightly fuzz run "$$target" -- -max_total_time=$(FUZZ_SECONDS) -timeout=20 -rss_limit_mb=4096; \
+	done
+
 bench: rust ## one question per bench, with criterion
 	$(CARGO) bench --locked
+
+instructions: release ## instructions per evaluation under valgrind: a figure that a busy machine does not move
+	@command -v valgrind >/dev/null || { echo "make: valgrind was not found; install it from your system's packages" >&2; exit 3; }
+	QUANKE_BIN="$(TARGET)/release/quanke" $(PYTHON) benches/peers/instructions.py --raw data/worlds/tiny --home "$(TARGET)/instructions"
 
 peers: $(PEERS) ## the Python side of benches/peers, in .venv
 
@@ -84,5 +110,7 @@ $(WORLDS)/M/meta.json: | $(PEERS)
 measure-s: world-s release peers ## quanke beside DuckDB and ClickHouse on world S
 	QUANKE_BIN="$(TARGET)/release/quanke" $(VENV) benches/peers/run.py --data $(WORLDS) --size S --engine duckdb,clickhouse,quanke
 
-measure-m: world-m release peers ## the same on world M
-	QUANKE_BIN="$(TARGET)/release/quanke" $(VENV) benches/peers/run.py --data $(WORLDS) --size M --engine duckdb,clickhouse,quanke
+# clickhouse-bitmap reads the store of clickhouse, so it comes after it
+measure-m: world-m release peers ## quanke beside all that a team could pick instead, on world M
+	QUANKE_BIN="$(TARGET)/release/quanke" $(VENV) benches/peers/run.py --data $(WORLDS) --size M \
+		--engine duckdb,clickhouse,clickhouse-bitmap,polars,polars-mem,limit,quanke

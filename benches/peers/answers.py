@@ -15,7 +15,7 @@ import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
-from common import QUERIES  # noqa: E402
+from common import QUERIES, QUESTIONS, question  # noqa: E402
 from run import LOADS_ITSELF, STORE, do_open, load_store, plain  # noqa: E402
 
 
@@ -29,16 +29,25 @@ def opened(engine, raw, stores, load):
 
 
 def answers(engine, raw, stores, load):
-    """Query -> count, or the groups of Q13 as [column, value, count]."""
+    """Question -> count, or the groups of Q13 as [column, value, count]."""
     e = opened(engine, raw, stores, load)
     ask = e.ask if engine == "quanke" else lambda q: e.count(q)()
-    return {q: plain(ask(q)) for q in QUERIES if q in e.names()}
+    return {question(engine, q): plain(ask(q)) for q in QUERIES if q in e.names()}
+
+
+def everyone(engines, raw, stores, load):
+    """Each engine's answers; beside the peers' those that only quanke gives, by SQL."""
+    found = {e: answers(e, raw, stores, load) for e in engines}
+    if engines != ["quanke"]:
+        from decided import decided
+        found["duckdb-raw, decided"] = decided(raw)
+    return found
 
 
 def differences(found):
-    """Lines that name every query on which two of the sources give different answers."""
+    """Lines that name every question on which two of the sources give different answers."""
     out = []
-    for q in QUERIES:
+    for q in QUESTIONS:
         said = {name: a[q] for name, a in found.items() if q in a}
         if any(v != next(iter(said.values())) for v in said.values()):
             out.append(f"{q}: " + ", ".join(f"{name} {str(v)[:60]}" for name, v in said.items()))
@@ -46,13 +55,13 @@ def differences(found):
 
 
 def written(raw, found):
-    """The answers as a file: one query a line, and which world and engines they are from."""
+    """The answers as a file: one question a line, and which world and engines they are from."""
     world = {}
     if os.path.exists(f"{raw}/meta.json"):
         with open(f"{raw}/meta.json") as f:
             world = {k: v for k, v in json.load(f).items() if k != "gen_seconds"}
-    first = next(iter(found.values()))
-    lines = [f'    "{q}": {json.dumps(v, ensure_ascii=False)}' for q, v in first.items()]
+    said = {q: v for a in found.values() for q, v in a.items()}
+    lines = [f'    "{q}": {json.dumps(said[q], ensure_ascii=False)}' for q in QUESTIONS if q in said]
     return ('{\n  "world": ' + json.dumps(world) + ',\n  "asked": ' + json.dumps(list(found))
             + ',\n  "answers": {\n' + ",\n".join(lines) + "\n  }\n}\n")
 
@@ -69,7 +78,7 @@ def main():
     a = ap.parse_args()
     raw = os.path.abspath(os.path.join(a.data, a.size))
     stores = os.path.abspath(os.path.join(a.work or os.path.join(a.data, "work"), a.size))
-    found = {e: answers(e, raw, stores, a.load) for e in a.engine.split(",")}
+    found = everyone(a.engine.split(","), raw, stores, a.load)
     text = written(raw, found)
     if a.against:
         with open(a.against) as f:

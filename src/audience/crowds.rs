@@ -68,15 +68,6 @@ pub struct Overview {
     pub is_stale: bool,
 }
 
-/// Who entered and who left between two versions.
-#[derive(Debug, Clone)]
-pub struct Diff {
-    pub from: CrowdVersion,
-    pub to: CrowdVersion,
-    pub entered: RoaringBitmap,
-    pub left: RoaringBitmap,
-}
-
 impl Overview {
     /// The newest complete version.
     pub fn newest(&self) -> Option<&CrowdVersion> {
@@ -299,29 +290,6 @@ impl Audiences {
         let versions = self.registry.versions(crowd.no)?;
         let (version, _) = super::version::resolve(&versions, as_of).ok_or_else(|| versionless(name))?;
         Ok((version.clone(), self.registry.files.read(crowd.no, version.no, &version.checksum)?))
-    }
-
-    /// Who entered and who left: to the newest complete version from the one before, or between
-    /// the versions asked for.
-    /// Errors: CRD-002 unknown, CRD-007 no version, CRD-010 no such version, CRD-011 damaged.
-    pub fn diff(&self, name: &str, from: Option<u32>, to: Option<u32>) -> Outcome<Diff> {
-        let (to, after) = self.users(name, to)?;
-        let from = match from {
-            Some(no) => no,
-            None => self.version_before(name, to.no)?,
-        };
-        let (from, before) = self.users(name, Some(from))?;
-        Ok(Diff { from, to, entered: &after - &before, left: before - after })
-    }
-
-    fn version_before(&self, name: &str, no: u32) -> Outcome<u32> {
-        let versions = self.registry.versions(self.find(name)?.no)?;
-        let before = versions.iter().rev().find(|v| v.state == State::Complete && v.no < no);
-        before.map(|v| v.no).ok_or_else(|| {
-            Problem::author("CRD-010", format!("crowd '{name}' has no complete version before {no}"))
-                .at(format!("crowd '{name}'"))
-                .cure("there is nothing to compare with until the next version is made")
-        })
     }
 
     fn overview(&self, crowd: Crowd, now: Timestamp) -> Outcome<Overview> {

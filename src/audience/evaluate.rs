@@ -12,12 +12,15 @@ use super::crowds::{Audiences, versionless};
 use super::registry::Crowd;
 use super::rules::crowds_in;
 use super::version::{CrowdVersion, resolve};
-use crate::base::{Name, Outcome, Problem, Problems, Timestamp};
+use crate::base::{Name, Outcome, Problem, Problems, Timestamp, UserNo};
 use crate::select::ast::Selection;
 use crate::select::bind::Scope;
+use crate::select::evidence::{Asked, CrowdSeen, Evidence, evidence};
+use crate::select::lint;
 use crate::select::plan::Plan;
-use crate::select::run::Answer;
+use crate::select::run::{Answer, Counted};
 use crate::select::text::read_partly;
+use crate::select::{Budgeted, LeafCache};
 use crate::store::Snapshot;
 
 /// An audience, and what it was made from.
@@ -36,6 +39,7 @@ pub struct Evaluated {
 pub struct Prepared {
     plan: Plan,
     uses: BTreeMap<String, u32>,
+    crowds: BTreeMap<String, CrowdSeen>,
     warnings: Vec<Problem>,
 }
 
@@ -50,14 +54,60 @@ impl Prepared {
         &self.warnings
     }
 
-    /// Runs the plan as asked, for a count at every node.
-    pub fn counted(&self, snapshot: &Snapshot) -> Outcome<Evaluated> {
-        self.run(&self.plan, snapshot)
+    /// Why one user fits or does not: truth and evidence for every node of `selection`, which this was
+    /// prepared from; at most `rows_max` rows a condition.
+    /// Errors: a file of the snapshot that cannot be read.
+    pub fn evidence(
+        &self,
+        selection: &Selection,
+        user: UserNo,
+        rows_max: usize,
+        snapshot: &Snapshot,
+    ) -> Outcome<Evidence> {
+        let asked = Asked { snapshot, crowds: &self.crowds, as_of: self.plan.as_of, rows_max };
+        evidence(selection, user, &asked)
+    }
+
+    /// Warnings that need the counts of an evaluation of `selection`, which this was prepared from.
+    /// `tree` is of the plan as asked.
+    /// Errors: a file of the snapshot that cannot be read.
+    pub fn advice(
+        &self,
+        selection: &Selection,
+        tree: &Counted,
+        snapshot: &Snapshot,
+    ) -> Outcome<Vec<Problem>> {
+        lint::after(selection, tree, snapshot, self.plan.as_of)
+    }
+
+    /// The exact count at every node of the plan as asked; the root's is the audience's size.
+    pub fn count(&self, snapshot: &Snapshot) -> Outcome<Counted> {
+        self.plan.count(snapshot)
+    }
+
+    /// The same, with what `cache` knows of single conditions, and for it.
+    pub fn count_with(&self, snapshot: &Snapshot, cache: &LeafCache) -> Outcome<Counted> {
+        self.plan.count_with(snapshot, cache)
+    }
+
+    /// The count at every node within `seconds` by `clock`, or an interval from a sample.
+    pub fn count_within(
+        &self,
+        seconds: f64,
+        clock: &(dyn Fn() -> f64 + Sync),
+        snapshot: &Snapshot,
+    ) -> Outcome<Budgeted> {
+        self.plan.count_within(seconds, clock, snapshot)
     }
 
     /// Runs the plan with less work, for the users alone.
     pub fn quick(&self, snapshot: &Snapshot) -> Outcome<Evaluated> {
         self.run(&self.plan.rewritten(), snapshot)
+    }
+
+    /// The users alone, with the least work.
+    pub fn users(&self, snapshot: &Snapshot) -> Outcome<RoaringBitmap> {
+        self.plan.users(snapshot)
     }
 
     fn run(&self, plan: &Plan, snapshot: &Snapshot) -> Outcome<Evaluated> {
@@ -99,7 +149,8 @@ impl Audiences {
         let plan = bound.plan(snapshot, &found.bitmaps, as_of)?;
         let mut warnings = found.warnings;
         warnings.extend(bound.warnings().iter().chain(plan.warnings()).cloned());
-        Ok(Prepared { plan, uses: found.uses, warnings })
+        warnings.extend(lint::before(selection, snapshot, as_of));
+        Ok(Prepared { plan, uses: found.uses, crowds: found.seen, warnings })
     }
 
     /// Reads a selection and prepares it: mistakes of spelling and of names come together.
@@ -152,8 +203,11 @@ impl Audiences {
             found.warnings.push(later(name, version, as_of, snapshot));
         }
         let users = self.registry.files.read(crowd.no, version.no, &version.checksum)? & snapshot.universe();
+        let users = Arc::new(users);
+        let seen = CrowdSeen { no: version.no, as_of: version.as_of, users: users.clone() };
         found.uses.insert(name.text.clone(), version.no);
-        found.bitmaps.insert(name.text.clone(), Arc::new(users));
+        found.seen.insert(name.text.clone(), seen);
+        found.bitmaps.insert(name.text.clone(), users);
         Ok(())
     }
 }
@@ -163,6 +217,7 @@ impl Audiences {
 struct Found {
     bitmaps: BTreeMap<String, Arc<RoaringBitmap>>,
     uses: BTreeMap<String, u32>,
+    seen: BTreeMap<String, CrowdSeen>,
     warnings: Vec<Problem>,
 }
 

@@ -1,4 +1,4 @@
-//! How do users leave? As CSV, NDJSON, Parquet (with attributes, if asked) or a Roaring bitmap.
+//! How do users leave? As CSV, NDJSON, Parquet (with attributes, if asked) or a bitmap of numbers.
 //!
 //! Users are written in the order of their numbers, one chunk of 65,536 at a time, so memory does
 //! not grow with the audience. A file appears whole or not at all.
@@ -17,8 +17,8 @@ use parquet::arrow::ArrowWriter;
 use roaring::RoaringBitmap;
 
 use super::cells;
-use super::crowds::Diff;
-use crate::base::{CHUNK_USERS, Outcome, Problem, Problems, Type, UserNo};
+use super::package::{Package, widened};
+use crate::base::{CHUNK_USERS, Outcome, Problem, Problems, Type, UserNo, Zone};
 use crate::store::{Snapshot, arrow_type};
 
 /// The forms that users are written in.
@@ -27,8 +27,8 @@ pub enum Target {
     Csv,
     Ndjson,
     Parquet,
-    /// Portable Roaring of user numbers; it means something only beside this home.
-    Roaring,
+    /// A bitmap of numbers.
+    Bitmap(Package),
 }
 
 impl Target {
@@ -38,8 +38,7 @@ impl Target {
             "csv" => Some(Target::Csv),
             "ndjson" | "jsonl" => Some(Target::Ndjson),
             "parquet" => Some(Target::Parquet),
-            "roaring" => Some(Target::Roaring),
-            _ => None,
+            _ => Package::of(path).map(Target::Bitmap),
         }
     }
 }
@@ -76,7 +75,7 @@ impl<'a> Listing<'a> {
     /// Errors: OUT-001.
     pub fn write_file(&self, path: &Path, target: Target) -> Outcome<()> {
         write_atomically(path, |file| match target {
-            Target::Roaring => Ok(self.users.serialize_into(BufWriter::new(file))?),
+            Target::Bitmap(package) => package.write_file(&widened(self.users.clone()), file),
             Target::Parquet => parquet(file, self.schema(), self.batches()),
             Target::Csv | Target::Ndjson => {
                 self.write_text(&mut BufWriter::new(file), target == Target::Ndjson)
@@ -152,39 +151,19 @@ fn chunk_values(
     columns.iter().map(one).collect()
 }
 
-impl Diff {
-    /// Writes `user_id,change` (entered or left) as a file, whole or not at all.
-    /// Errors: OUT-001.
-    pub fn write_file(&self, path: &Path, target: Target, snapshot: &Snapshot) -> Outcome<()> {
-        let fields = ["user_id", "change"].map(|name| Field::new(name, DataType::Utf8, false));
-        let schema: SchemaRef = Arc::new(Schema::new(fields.to_vec()));
-        let batches = [(&self.entered, "entered"), (&self.left, "left")]
-            .map(|(users, word)| changes(schema.clone(), users, word, snapshot));
-        write_atomically(path, |file| match target {
-            Target::Parquet => parquet(file, schema.clone(), batches.into_iter()),
-            _ => {
-                let is_json = target == Target::Ndjson;
-                cells::write(
-                    &mut BufWriter::new(file),
-                    &schema,
-                    batches.into_iter(),
-                    is_json,
-                    snapshot.zone(),
-                )
-            }
-        })
-    }
-}
-
-fn changes(
-    schema: SchemaRef,
-    users: &RoaringBitmap,
-    word: &str,
-    snapshot: &Snapshot,
-) -> Outcome<RecordBatch> {
-    let ids: StringArray = users.iter().map(|user| Some(snapshot.ids().text(user))).collect();
-    let words: StringArray = users.iter().map(|_| Some(word)).collect();
-    RecordBatch::try_new(schema, vec![Arc::new(ids), Arc::new(words)]).map_err(broken)
+/// Writes batches as a file of text or Parquet, whole or not at all.
+/// Errors: OUT-001 with the path; what the batches find.
+pub(super) fn write_batches(
+    path: &Path,
+    target: Target,
+    schema: &SchemaRef,
+    batches: impl Iterator<Item = Outcome<RecordBatch>>,
+    zone: Zone,
+) -> Outcome<()> {
+    write_atomically(path, |file| match target {
+        Target::Parquet => parquet(file, schema.clone(), batches),
+        _ => cells::write(&mut BufWriter::new(file), schema, batches, target == Target::Ndjson, zone),
+    })
 }
 
 /// Writes a file beside its place, syncs it and moves it there: it appears whole or not at all.
@@ -228,19 +207,21 @@ fn values(stored: Option<&ArrayRef>, users: &[UserNo], type_of: Type) -> Result<
     cast(&take(stored, &rows, None)?, &wanted)
 }
 
-/// An attribute to be written: its own name and type.
-struct Chosen {
-    name: String,
-    type_of: Type,
+/// An attribute that was asked for: its own name and type.
+pub(super) struct Chosen {
+    pub name: String,
+    pub type_of: Type,
 }
 
-fn attribute(snapshot: &Snapshot, name: &str) -> Option<Chosen> {
+/// The attribute meant by a name or an alias.
+pub(super) fn attribute(snapshot: &Snapshot, name: &str) -> Option<Chosen> {
     let catalog = snapshot.catalog();
     let known = [name, catalog.resolve(name)].into_iter().find(|name| catalog.attribute(name).is_some())?;
     Some(Chosen { name: known.to_string(), type_of: catalog.attribute(known)? })
 }
 
-fn unknown(snapshot: &Snapshot, name: &str) -> Problem {
+/// CRD-012: there is no such attribute.
+pub(super) fn unknown(snapshot: &Snapshot, name: &str) -> Problem {
     let mut near: Vec<(usize, &str)> = snapshot
         .catalog()
         .attributes
@@ -259,6 +240,6 @@ fn unknown(snapshot: &Snapshot, name: &str) -> Problem {
         .cure("name attributes that the users have")
 }
 
-fn broken(error: ArrowError) -> Problem {
+pub(super) fn broken(error: ArrowError) -> Problem {
     Problem::bug(error.to_string())
 }

@@ -6,29 +6,42 @@
 //!
 //! Flow: `rules` reads which crowds a selection uses and refuses cycles; `registry` keeps crowds
 //! and versions in `meta.db`; `files` keeps the bitmaps beside it; `evaluate` resolves each crowd
-//! once and asks `select`; `crowds` ties them together; `own` binds tasks to versions; `export` writes users out.
+//! once and asks `select`; `crowds` ties them together; `compare`, `overlap` and `trend` look at several
+//! versions or instants; `own` binds tasks to versions; `export` writes users out;
+//! `package` reads and writes the bitmaps of other systems, `numbering` knows whose numbers they hold.
 //!
 //! **Invariant**: a version is seen by nobody before its row is committed as complete, and its
 //! file was written and synced before that; afterwards neither changes.
 
 mod cells;
+mod compare;
 mod crowds;
 mod evaluate;
 mod export;
 mod files;
 mod holdout;
+mod moved;
+mod numbering;
+mod overlap;
 mod own;
+pub mod package;
 mod registry;
 mod rules;
 #[cfg(test)]
 mod tests;
+mod trend;
 mod version;
 
-pub use crowds::{Audiences, Creation, Diff, Job, Made, Overview};
+pub use compare::{Diff, Step, Which};
+pub use crowds::{Audiences, Creation, Job, Made, Overview};
 pub use evaluate::{Evaluated, Prepared};
 pub use export::{Listing, Target, fields, write_atomically};
 pub use holdout::held_out;
+pub use moved::Moved;
+pub use numbering::{Named, Numbered, Numbering};
+pub use overlap::{Member, Overlap};
 pub use own::{BoundVersion, Owner};
 pub use registry::{Crowd, Update};
 pub use rules::{crowds_in, name_problem};
+pub use trend::{Every, Trend};
 pub use version::{CrowdVersion, State, resolve};

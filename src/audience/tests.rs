@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use super::registry::Change;
 use super::*;
-use crate::base::{Outcome, Quiet, Timestamp};
+use crate::base::{Outcome, Quiet, Timestamp, Zone};
 use crate::store::{Home, Snapshot};
 
 const NOW: Timestamp = Timestamp(1_000_000);
@@ -150,7 +150,7 @@ fn an_upload_can_be_appended_to() {
     bench.audiences.import("名单", RoaringBitmap::from([1, 2]), false, job).unwrap();
     let made = bench.audiences.import("名单", RoaringBitmap::from([2, 3]), true, job).unwrap();
     assert_eq!((made.version.no, made.version.size, made.change), (2, 3, Some(1)));
-    let diff = bench.audiences.diff("名单", None, None).unwrap();
-    assert_eq!((diff.entered.iter().collect::<Vec<_>>(), diff.left.len()), (vec![3], 0));
+    let diff = bench.audiences.diff("名单", None, None, &Zone::default()).unwrap();
+    assert_eq!((diff.moved.entered.iter().collect::<Vec<_>>(), diff.moved.left.len()), (vec![3], 0));
     assert_eq!(bench.job().now, NOW);
 }

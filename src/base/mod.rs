@@ -14,8 +14,8 @@ mod window;
 
 pub use name::{Name, Span};
 pub use pace::{Environment, Pace, Quiet};
-pub use problem::{Kind, Outcome, Problem, Problems};
-pub use share::{Share, share_of, stable_hash};
+pub use problem::{Kind, MAKE_WRITABLE, Outcome, Problem, Problems};
+pub use share::{Share, place_of, share_of, stable_hash};
 pub use time::{Day, Moment, Timestamp, Zone};
 pub use value::{Type, Value};
 pub use window::{Interval, Unit, Window, ahead};

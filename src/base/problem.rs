@@ -145,10 +145,34 @@ impl std::error::Error for Problems {}
 /// What most of our functions give: a value or one problem.
 pub type Outcome<T> = Result<T, Problem>;
 
+/// What to do where the system lets us read at most.
+pub const MAKE_WRITABLE: &str =
+    "give this user the right to read and write there, or copy the home to a place that can be written";
+
 impl From<std::io::Error> for Problem {
     fn from(error: std::io::Error) -> Problem {
-        let full = error.kind() == std::io::ErrorKind::StorageFull;
-        let cure = if full { "free some disk space and run the command again" } else { "" };
+        use std::io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem, StorageFull};
+        let cure = match error.kind() {
+            StorageFull => "free some disk space and run the command again",
+            PermissionDenied | ReadOnlyFilesystem => MAKE_WRITABLE,
+            _ => "",
+        };
         Problem::outside("OUT-001", error.to_string()).cure(cure)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Error, ErrorKind};
+
+    use super::*;
+
+    #[test]
+    fn the_cure_follows_what_the_system_refused() {
+        let cure = |kind: ErrorKind| Problem::from(Error::from(kind)).cure;
+        assert!(cure(ErrorKind::StorageFull).contains("disk space"));
+        assert_eq!(cure(ErrorKind::ReadOnlyFilesystem), MAKE_WRITABLE);
+        assert_eq!(cure(ErrorKind::PermissionDenied), MAKE_WRITABLE);
+        assert_eq!(cure(ErrorKind::Interrupted), "");
     }
 }

@@ -28,8 +28,12 @@ pub fn stable_hash(salt: &str, user_id: &str) -> u64 {
 
 /// Is this user inside the share that belongs to `salt`?
 pub fn share_of(share: Share, salt: &str, user_id: &str) -> bool {
-    let place = (stable_hash(salt, user_id) as u128 * 1_000_000) >> 64;
-    place < share.0 as u128
+    place_of(salt, user_id) < share.0
+}
+
+/// The user's place among a million that belongs to `salt`: inside a share are the places below it.
+pub fn place_of(salt: &str, user_id: &str) -> u32 {
+    ((stable_hash(salt, user_id) as u128 * 1_000_000) >> 64) as u32
 }
 
 #[cfg(test)]

@@ -2,11 +2,19 @@
 //!
 //! Options stand anywhere after the command. The help of every command ends with examples.
 
+mod asking;
+mod compact;
+mod insight;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use super::words::{bytes_of, instant_text};
+use super::packages::Bitmap;
+use super::words::{bytes_of, instant_text, which_text};
+pub use asking::*;
+pub use compact::*;
+pub use insight::*;
 
 /// The whole command line.
 #[derive(Debug, Parser)]
@@ -51,6 +59,9 @@ pub enum Command {
     /// Named audiences and their versions 人群包
     #[command(subcommand)]
     Crowd(Crowd),
+    /// Look at every stored file, and make lost or damaged roll-ups and indexes again 整理
+    #[command(after_help = COMPACT_EXAMPLES)]
+    Compact(Compact),
     /// What is sent to whom, and when 任务
     #[command(subcommand)]
     Task(Task),
@@ -63,9 +74,18 @@ pub enum Command {
     /// Write out the users who fit 圈选
     #[command(after_help = SELECT_EXAMPLES)]
     Select(Select),
-    /// Show the plan of a selection, with guesses and true counts 计划
+    /// Show how a selection is found, or why one user is in or out 计划与原因
     #[command(after_help = EXPLAIN_EXAMPLES)]
     Explain(Explain),
+    /// What the users who fit are like: counts by their attributes 画像
+    #[command(after_help = PROFILE_EXAMPLES)]
+    Profile(Profile),
+    /// Who entered and who left a selection between two instants 对比
+    #[command(after_help = DIFF_SELECTION_EXAMPLES)]
+    Diff(Diff),
+    /// The size of a selection at one instant after the other 趋势
+    #[command(after_help = TREND_EXAMPLES)]
+    Trend(Trend),
     /// Ask anything else, in SQL over users, events, detail tables and crowds 查询
     #[command(after_help = SQL_EXAMPLES)]
     Sql(Sql),
@@ -86,12 +106,16 @@ impl Command {
         match self {
             Command::Ingest(_) => "ingest",
             Command::Crowd(_) => "crowd",
+            Command::Compact(_) => "compact",
             Command::Task(_) => "task",
             Command::Run(_) => "run",
             Command::Demo(_) => "demo",
             Command::Estimate(_) => "estimate",
             Command::Select(_) => "select",
             Command::Explain(_) => "explain",
+            Command::Profile(_) => "profile",
+            Command::Diff(_) => "diff",
+            Command::Trend(_) => "trend",
             Command::Sql(_) => "sql",
             Command::Completions { .. } => "completions",
         }
@@ -210,41 +234,6 @@ pub struct Asked {
 }
 
 #[derive(Debug, Args)]
-pub struct Estimate {
-    #[command(flatten)]
-    pub asked: Asked,
-    /// Look at the data as of this instant [default: now]
-    #[arg(long, value_name = "T", value_parser = instant_text)]
-    pub as_of: Option<String>,
-    /// Evaluate N times and tell each time taken (runs_ms)
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    pub repeat: Option<u32>,
-    /// Evaluate every run anew, not from an earlier run's result
-    #[arg(long)]
-    pub no_cache: bool,
-}
-
-#[derive(Debug, Args)]
-pub struct Select {
-    #[command(flatten)]
-    pub asked: Asked,
-    #[command(flatten)]
-    pub output: Output,
-    /// Look at the data as of this instant [default: now]
-    #[arg(long, value_name = "T", value_parser = instant_text)]
-    pub as_of: Option<String>,
-}
-
-#[derive(Debug, Args)]
-pub struct Explain {
-    #[command(flatten)]
-    pub asked: Asked,
-    /// Look at the data as of this instant [default: now]
-    #[arg(long, value_name = "T", value_parser = instant_text)]
-    pub as_of: Option<String>,
-}
-
-#[derive(Debug, Args)]
 pub struct Sql {
     /// The question, such as "select city, count(*) from users group by city"
     #[arg(required_unless_present = "file", conflicts_with = "file", value_name = "SQL")]
@@ -269,12 +258,15 @@ pub struct Sql {
 /// Where users are written.
 #[derive(Debug, Clone, Args)]
 pub struct Output {
-    /// ids.csv, .parquet, .ndjson or .roaring; left out: CSV on stdout (with --json: NDJSON)
+    /// ids.csv, .parquet, .ndjson, or a bitmap: .roaring, .clickhouse64, .doris.base64 …; left out: stdout, as
+    /// CSV (with --json: NDJSON) unless --format says
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
     /// Attributes to write beside the user id
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
     pub columns: Vec<String>,
+    #[command(flatten)]
+    pub bitmap: Bitmap,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -288,7 +280,7 @@ pub enum Update {
     OnDemand,
 }
 
-/// A list of user ids to upload.
+/// Users to upload: a list of ids, or a bitmap.
 #[derive(Debug, Args)]
 pub struct Import {
     pub name: String,
@@ -300,11 +292,17 @@ pub struct Import {
     /// Ids never seen before become users
     #[arg(long)]
     pub create: bool,
-    /// Column with the user id
-    #[arg(long, value_name = "COLUMN", default_value = "user_id")]
+    /// Column with the user id, or with its number
+    #[arg(long, visible_alias = "column", value_name = "COLUMN", default_value = "user_id")]
     pub key: String,
+    /// Zone of instants written without one [default: the project's]
+    #[arg(long, value_name = "ZONE")]
+    pub zone: Option<String>,
+    /// More rejected rows than this: nothing changes, exit 1
+    #[arg(long, value_name = "N")]
+    pub max_rejects: Option<u64>,
     #[command(flatten)]
-    pub reading: Reading,
+    pub bitmap: Bitmap,
 }
 
 /// What to do with crowds.
@@ -361,16 +359,22 @@ pub enum Crowd {
     #[command(after_help = DIFF_EXAMPLES)]
     Diff {
         name: String,
-        /// The older version [default: the one before --to]
-        #[arg(long, value_name = "N")]
-        from: Option<u32>,
-        /// The newer version [default: the newest complete one]
-        #[arg(long, value_name = "M")]
-        to: Option<u32>,
+        /// The older version, by number or instant [default: the one before --to]
+        #[arg(long, value_name = "N|T", value_parser = which_text)]
+        from: Option<String>,
+        /// The newer version, by number or instant [default: the newest complete one]
+        #[arg(long, value_name = "N|T", value_parser = which_text)]
+        to: Option<String>,
         /// Write user_id,change (entered or left) to a .csv, .ndjson or .parquet file
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
     },
+    /// What crowds have in common: every pair, and how many crowds each user is in 重合
+    #[command(after_help = OVERLAP_EXAMPLES)]
+    Overlap(Overlap),
+    /// The size of a crowd from version to version, with who entered and left 历史
+    #[command(after_help = HISTORY_EXAMPLES)]
+    History(History),
     /// Delete a crowd that nothing uses 删除
     #[command(after_help = DELETE_EXAMPLES)]
     Delete { name: String },
@@ -523,6 +527,8 @@ Examples:
 const EXPLAIN_EXAMPLES: &str = "\
 Examples:
   quanke explain \"gender = '女' and not did pay in last 30 days\"
+  quanke explain \"gender = '女' and not did pay in last 30 days\" --user u10086
+  quanke explain -f women.sel --verbose
   quanke explain -f women.sel --as-of 2026-03-01 --json";
 
 const SQL_EXAMPLES: &str = "\
@@ -539,7 +545,10 @@ const IMPORT_EXAMPLES: &str = "\
 Examples:
   quanke crowd import 黑名单 blacklist.csv
   quanke crowd import 黑名单 more.csv --append
-  quanke crowd import 新客 leads.csv --create       # unknown ids become users";
+  quanke crowd import 新客 leads.csv --create       # unknown ids become users
+  quanke crowd import 沉睡 export.parquet --column uid
+  quanke crowd import 沉睡 sleeping.clickhouse64 --number-column uid
+  quanke crowd import 沉睡 - --format doris --encoding base64 --ids user_id < bitmap.txt";
 
 const CREATE_EXAMPLES: &str = "\
 Examples:
@@ -564,12 +573,14 @@ Examples:
 const EXPORT_EXAMPLES: &str = "\
 Examples:
   quanke crowd export 高价值 --out vip.csv --columns phone,city
-  quanke crowd export 高价值 --version 3 --out vip.roaring";
+  quanke crowd export 高价值 --version 3 --out vip.roaring
+  quanke crowd export 高价值 --out vip.doris.base64 --number-column uid";
 
 const DIFF_EXAMPLES: &str = "\
 Examples:
   quanke crowd diff 高价值
-  quanke crowd diff 高价值 --from 3 --to 7 --out changes.csv";
+  quanke crowd diff 高价值 --from 3 --to 7 --out changes.csv
+  quanke crowd diff 高价值 --from 2026-02-01 --to 2026-03-01";
 
 const DELETE_EXAMPLES: &str = "\
 Examples:

@@ -4,20 +4,21 @@ use serde_json::{Value, json};
 
 use super::args::{Asked, Crowd, Output, Update};
 use super::ask::Text;
-use super::door::{Done, Door, Failure};
-use super::load;
-use super::output::{Writing, target_of};
-use super::session::{Session, usage};
+use super::door::{Done, Door};
+use super::insight;
+use super::members;
+use super::output::Writing;
+use super::session::Session;
 use super::table::Cell;
 use super::task;
 use super::words::{age, change, grouped, took};
-use crate::audience::{self, Creation, CrowdVersion, Made, Overview, State, Target};
+use crate::audience::{self, Creation, CrowdVersion, Made, Overview, State};
 use crate::base::{Problems, Timestamp, Zone};
 
 /// Runs one command on crowds.
 pub fn run(command: &Crowd, session: &mut Session, door: &mut Door) -> Done {
     match command {
-        Crowd::Import(import) => load::members(import, session, door),
+        Crowd::Import(import) => members::run(import, session, door),
         Crowd::Create { name, asked, update, as_of, redefine } => {
             create(name, asked, *update, as_of.as_deref(), *redefine, session, door)
         }
@@ -26,7 +27,11 @@ pub fn run(command: &Crowd, session: &mut Session, door: &mut Door) -> Done {
         Crowd::List => list(session, door),
         Crowd::Show { name } => show(name, session, door),
         Crowd::Export { name, output, version } => export(name, output, *version, session, door),
-        Crowd::Diff { name, from, to, out } => diff(name, *from, *to, out.as_deref(), session, door),
+        Crowd::Diff { name, from, to, out } => {
+            insight::crowd_diff(name, from.as_deref(), to.as_deref(), out.as_deref(), session, door)
+        }
+        Crowd::Overlap(what) => insight::overlap(what, session, door),
+        Crowd::History(what) => insight::history(what, session, door),
         Crowd::Delete { name } => delete(name, session, door),
     }
 }
@@ -48,6 +53,7 @@ fn create(
         Update::OnDemand => audience::Update::OnDemand,
     });
     let as_of = session.as_of(as_of)?;
+    let _lock = session.crowd_lock()?;
     let creation = Creation {
         name,
         rule: &text.text,
@@ -58,12 +64,15 @@ fn create(
         is_redefined: redefine,
     };
     let made = session.audiences()?.create(&creation, session.job(&snapshot));
-    told(&made.map_err(|problems| text.placed(problems))?, session, door)
+    let mut made = made.map_err(|problems| text.placed(problems))?;
+    made.warnings = text.placed(Problems(made.warnings)).0;
+    told(&made, session, door)
 }
 
 fn refresh(name: &str, as_of: Option<&str>, session: &mut Session, door: &mut Door) -> Done {
     let snapshot = session.snapshot()?;
     let as_of = session.as_of(as_of)?;
+    let _lock = session.crowd_lock()?;
     let made = session.audiences()?.refresh(name, as_of, session.job(&snapshot))?;
     told(&made, session, door)
 }
@@ -72,6 +81,7 @@ fn refresh(name: &str, as_of: Option<&str>, session: &mut Session, door: &mut Do
 fn refresh_all(as_of: Option<&str>, session: &mut Session, door: &mut Door) -> Done {
     let snapshot = session.snapshot()?;
     let as_of = session.as_of(as_of)?;
+    let _lock = session.crowd_lock()?;
     let results = session.audiences()?.refresh_all(as_of, session.job(&snapshot))?;
     let mut problems = Problems::default();
     let mut documents = Vec::new();
@@ -249,61 +259,11 @@ fn export(name: &str, output: &Output, version: Option<u32>, session: &mut Sessi
         let (gone, no) = (grouped(gone), version.no);
         door.say(&format!("{gone} users of version {no} have been deleted since and are not written"));
     }
-    writing.write(&known, &snapshot, door)
-}
-
-fn diff(
-    name: &str,
-    from: Option<u32>,
-    to: Option<u32>,
-    out: Option<&std::path::Path>,
-    session: &mut Session,
-    door: &mut Door,
-) -> Done {
-    let target = out.map(diff_target).transpose()?;
-    let snapshot = session.snapshot()?;
-    let found = session.audiences()?.diff(name, from, to)?;
-    if let (Some(path), Some(target)) = (out, target) {
-        found.write_file(path, target, &snapshot)?;
-    }
-    let (entered, left) = (found.entered.len(), found.left.len());
-    let file = out.map(|path| path.display().to_string());
-    let document = json!({
-        "crowd": name,
-        "from": found.from.no,
-        "to": found.to.no,
-        "entered": entered,
-        "left": left,
-        "file": file,
-    });
-    let text = format!(
-        "crowd '{name}', version {} → {}: {} entered, {} left ({} → {} users)",
-        found.from.no,
-        found.to.no,
-        grouped(entered),
-        grouped(left),
-        grouped(found.from.size),
-        grouped(found.to.size)
-    );
-    door.answer(document, || text)
-}
-
-fn diff_target(path: &std::path::Path) -> Result<Target, Failure> {
-    match target_of(path)? {
-        Target::Roaring => {
-            let at = format!("--out {}", path.display());
-            Err(usage(
-                at,
-                "entered and left do not fit in one bitmap",
-                "write a .csv, .ndjson or .parquet file",
-            ))
-        }
-        target => Ok(target),
-    }
+    writing.write(&known, &snapshot, session, door)
 }
 
 fn delete(name: &str, session: &mut Session, door: &mut Door) -> Done {
-    session.must_exist()?;
+    let _lock = session.crowd_lock()?;
     let now = session.environment.now;
     let tasks = task::users_of_crowd(name, session)?;
     let kept = task::reported_versions(name, session)?;

@@ -8,11 +8,9 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 
-use super::args::{self, Files, Import, Ingest, Reading};
-use super::crowd;
+use super::args::{self, Files, Ingest, Reading};
 use super::door::{Done, Door, Failure};
 use super::session::Session;
-use super::unknown::Unknown;
 use super::words::{grouped, took};
 use crate::base::{Outcome, Problem};
 use crate::ingest::{self, Checked, Column, Counts, Format, Request, Settled, Shape, Source};
@@ -82,14 +80,14 @@ pub fn run(what: &Ingest, session: &mut Session, door: &mut Door) -> Done {
 }
 
 /// What is to be read.
-struct Job<'a> {
+pub(super) struct Job<'a> {
     /// Names the file of rejected rows.
-    word: &'static str,
-    shape: Shape,
-    paths: Vec<String>,
-    reading: &'a Reading,
-    memory: Option<u64>,
-    is_id_asked: bool,
+    pub word: &'static str,
+    pub shape: Shape,
+    pub paths: Vec<String>,
+    pub reading: &'a Reading,
+    pub memory: Option<u64>,
+    pub is_id_asked: bool,
 }
 
 impl<'a> Job<'a> {
@@ -98,7 +96,7 @@ impl<'a> Job<'a> {
         Job { word, shape, paths: paths.clone(), reading, memory: *memory, is_id_asked: false }
     }
 
-    fn request(&self, types: BTreeMap<String, Settled>, session: &Session) -> Result<Request, Failure> {
+    pub fn request(&self, types: BTreeMap<String, Settled>, session: &Session) -> Result<Request, Failure> {
         Ok(Request {
             paths: self.paths.clone(),
             format: self.reading.format.map(format_of),
@@ -163,9 +161,9 @@ fn load(
 }
 
 /// Lets batches through until too many rows were rejected.
-struct Guard<'a, 's> {
-    source: &'a mut Source<'s>,
-    rejects_max: Option<u64>,
+pub(super) struct Guard<'a, 's> {
+    pub source: &'a mut Source<'s>,
+    pub rejects_max: Option<u64>,
 }
 
 impl Iterator for Guard<'_, '_> {
@@ -194,50 +192,13 @@ fn too_many(rejected: u64, max: u64, file: Option<&Path>) -> Problem {
     .cure("read the reasons in that file, mend the rows and load again, or allow more")
 }
 
-/// `quanke crowd import`: user ids to a crowd's new version.
-pub fn members(import: &Import, session: &mut Session, door: &mut Door) -> Done {
-    session.audiences()?.uploadable(&import.name)?;
-    let began = session.pace.seconds();
-    let shape = Shape::Members { user: import.key.clone() };
-    let paths = vec![import.path.clone()];
-    let job =
-        Job { word: "members", shape, paths, reading: &import.reading, memory: None, is_id_asked: false };
-    let mut writer = session.home.writer(&session.environment, session.settings.zone)?;
-    let request = job.request(BTreeMap::new(), session)?;
-    let mut source = ingest::open(&request, session.input.take(), session.pace)?;
-    let mut unknown = Unknown::new(aside(session, "unknown", "csv"));
-    let mut guard = Guard { source: &mut source, rejects_max: import.reading.max_rejects };
-    let (users, loaded) =
-        writer.members(&mut guard, import.create, &mut |id| unknown.add(id), session.pace)?;
-    let snapshot = writer.publish()?;
-    let unknown = unknown.close()?;
-    let made = session.audiences()?.import(&import.name, users, import.append, session.job(&snapshot))?;
-    let seconds = session.pace.seconds() - began;
-    let summary = Summary::new(&source, &loaded, snapshot.version(), seconds);
-    match door.is_json {
-        true => {
-            let mut document = summary.document();
-            document.insert("unknown".to_string(), json!(unknown.count));
-            document.insert("unknown_file".to_string(), json!(unknown.file));
-            if let Value::Object(version) = crowd::document(&made, session.settings.zone) {
-                document.extend(version);
-            }
-            door.json(&Value::Object(document))
-        }
-        false => {
-            door.say(&format!("{}{}", summary.text(&job.label()), unknown.text()));
-            crowd::told(&made, session, door)
-        }
-    }
-}
-
 /// What a load did.
-struct Summary {
-    counts: Counts,
-    loaded: Loaded,
-    rejects_file: Option<PathBuf>,
-    data_version: u64,
-    seconds: f64,
+pub(super) struct Summary {
+    pub counts: Counts,
+    pub loaded: Loaded,
+    pub rejects_file: Option<PathBuf>,
+    pub data_version: u64,
+    pub seconds: f64,
 }
 
 impl Summary {
@@ -246,7 +207,7 @@ impl Summary {
         Summary { counts: source.counts(), loaded: *loaded, rejects_file, data_version, seconds }
     }
 
-    fn document(&self) -> Map<String, Value> {
+    pub fn document(&self) -> Map<String, Value> {
         let document = json!({
             "read": self.counts.read,
             "accepted": self.counts.accepted,
@@ -265,7 +226,7 @@ impl Summary {
         }
     }
 
-    fn text(&self, label: &str) -> String {
+    pub fn text(&self, label: &str) -> String {
         let Counts { read, accepted, rejected } = self.counts;
         let file =
             self.rejects_file.as_ref().map(|file| format!(" ({})", file.display())).unwrap_or_default();
@@ -285,7 +246,7 @@ impl Summary {
 }
 
 /// A file for rows put aside, named by what they are and by the clock: `rejects/users-….ndjson`.
-fn aside(session: &Session, word: &str, extension: &str) -> PathBuf {
+pub(super) fn aside(session: &Session, word: &str, extension: &str) -> PathBuf {
     let local = session.settings.zone.local(session.environment.now);
     let name = format!("{word}-{}.{extension}", local.format("%Y%m%dT%H%M%S%3f"));
     session.home.dir().join("rejects").join(name)

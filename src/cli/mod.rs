@@ -1,17 +1,23 @@
 //! The command line: their words in, our words out, nothing decided.
 //!
 //! Flow: [`run`] reads the arguments ([`args`]), the settings ([`settings`]), hands the command to
-//! its file (`load`, `ask`, `crowd`, `task`), and turns what comes back into text or JSON and an exit
+//! its file (`load`, `compact`, `ask`, `insight`, `crowd`, `task`), and turns what comes back into text or JSON and an exit
 //! code. Data goes to stdout, talk to stderr. Everything that varies comes in as [`World`].
 
 pub mod args;
 mod ask;
 mod bars;
+mod chart;
+mod compact;
 mod crowd;
 mod demo;
 mod door;
+mod insight;
 mod load;
+mod members;
 mod output;
+pub mod packages;
+mod plan;
 mod session;
 pub mod settings;
 #[cfg(feature = "sql")]
@@ -21,6 +27,7 @@ mod task;
 #[cfg(test)]
 mod tests;
 mod unknown;
+mod why;
 mod wiring;
 mod words;
 
@@ -93,11 +100,15 @@ fn perform(command: &Command, mut session: Session, door: &mut Door) -> Done {
     match command {
         Command::Ingest(what) => load::run(what, &mut session, door),
         Command::Crowd(what) => crowd::run(what, &mut session, door),
+        Command::Compact(what) => compact::run(what, &session, door),
         Command::Task(what) => task::run(what, &mut session, door),
         Command::Run(what) => task::run_until(what, &mut session, door),
         Command::Estimate(what) => ask::estimate(what, &mut session, door),
         Command::Select(what) => ask::select(what, &mut session, door),
         Command::Explain(what) => ask::explain(what, &mut session, door),
+        Command::Profile(what) => insight::profile(what, &mut session, door),
+        Command::Diff(what) => insight::diff(what, &mut session, door),
+        Command::Trend(what) => insight::trend(what, &mut session, door),
         #[cfg(feature = "sql")]
         Command::Sql(what) => sql::run(what, &mut session, door),
         #[cfg(not(feature = "sql"))]
@@ -110,7 +121,11 @@ fn perform(command: &Command, mut session: Session, door: &mut Door) -> Done {
 #[cfg(not(feature = "sql"))]
 fn without_sql() -> Failure {
     let what = "this program was built without the feature `sql`";
-    Failure::Usage(Problem::author("CLI-005", what).at("quanke sql").cure("build it with `cargo build`, without --no-default-features"))
+    Failure::Usage(
+        Problem::author("CLI-005", what)
+            .at("quanke sql")
+            .cure("build it with `cargo build`, without --no-default-features"),
+    )
 }
 
 fn completions(shell: clap_complete::Shell, door: &mut Door) -> Done {

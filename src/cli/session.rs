@@ -10,7 +10,7 @@ use super::settings::Settings;
 use crate::audience::{Audiences, Job};
 use crate::base::{Environment, Pace, Problem, Timestamp, Zone};
 use crate::dispatch::Faults;
-use crate::store::{Home, Snapshot};
+use crate::store::{CrowdLock, Home, Snapshot};
 
 /// The home when neither `--home` nor `QUANKE_HOME` names one.
 const HOME: &str = "./quanke-home";
@@ -135,6 +135,13 @@ impl<'a> Session<'a> {
     /// The crowds of the app.
     pub fn audiences(&self) -> Result<Audiences, Failure> {
         Ok(Audiences::open(&self.home)?)
+    }
+
+    /// The right to make crowds in this app, for as long as it is held.
+    /// Errors: CLI-001 when there is no home, OUT-010 when another process makes crowds.
+    pub fn crowd_lock(&self) -> Result<CrowdLock, Failure> {
+        self.must_exist()?;
+        Ok(self.home.crowd_lock(&self.environment)?)
     }
 
     /// A job over `snapshot`, now.

@@ -37,10 +37,15 @@ const PLACE: &str = "sql:";
 /// Errors: SQL-…, SEL-… for selections inside, CLI-001 for `--out`.
 pub fn run(args: &Sql, session: &mut Session, door: &mut Door) -> Done {
     let target = args.out.as_deref().map(target_of).transpose()?;
-    if target == Some(Target::Roaring) {
-        return Err(usage("--out", "rows are no bitmap", "write .csv, .ndjson or .parquet; `bitmap_agg` gives bitmaps"));
+    if let Some(Target::Bitmap(_)) = target {
+        return Err(usage(
+            "--out",
+            "rows are no bitmap",
+            "write .csv, .ndjson or .parquet; `bitmap_agg` gives bitmaps",
+        ));
     }
-    let source = Source::new(session.snapshot()?, session.audiences()?, session.as_of(args.as_of.as_deref())?)?;
+    let source =
+        Source::new(session.snapshot()?, session.audiences()?, session.as_of(args.as_of.as_deref())?)?;
     let asked = Text::written("sql", args.query.as_deref(), args.file.as_deref(), session)?;
     let began = session.pace.seconds();
     let done = Question { args, source: &source, text: &asked }.answer(target, door);
@@ -61,15 +66,19 @@ impl Question<'_> {
     fn answer(&self, target: Option<Target>, door: &mut Door) -> Result<u64, Failure> {
         let memory = usize::try_from(self.args.memory.unwrap_or(MEMORY)).unwrap_or(usize::MAX);
         let threads = rayon::current_num_threads();
-        let runtime =
-            Builder::new_multi_thread().worker_threads(threads).thread_stack_size(STACK_BYTES).enable_all().build()?;
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(threads)
+            .thread_stack_size(STACK_BYTES)
+            .enable_all()
+            .build()?;
         let context = session(self.source, threads, memory)?;
         let text = self.text.text.clone();
         let asked = runtime.spawn(async move { ask(&context, &text).await });
-        let answer = runtime.block_on(asked).map_err(|error| Problem::bug(format!("planning: {error}")))??;
+        let answer =
+            runtime.block_on(asked).map_err(|error| Problem::bug(format!("planning: {error}")))??;
         let mut rows = Rows { runtime: &runtime, answer, zone: self.source.zone(), count: 0 };
         match (self.args.out.as_deref(), target) {
-            (Some(path), Some(target)) => rows.to_file(path, target)?,
+            (Some(path), Some(target)) => rows.file_at(path, target)?,
             _ if door.is_json => rows.json(&mut BufWriter::new(door.stream()))?,
             _ if self.args.csv => rows.csv(&mut BufWriter::new(door.stream()))?,
             _ => rows.table(door)?,
@@ -97,7 +106,7 @@ impl Rows<'_> {
         Ok(batch)
     }
 
-    fn to_file(&mut self, path: &Path, target: Target) -> Result<(), Problems> {
+    fn file_at(&mut self, path: &Path, target: Target) -> Result<(), Problems> {
         let mut failure = None;
         let written = write_atomically(path, |file| {
             let done = match target {
@@ -178,7 +187,11 @@ fn one_line(data_type: &DataType, text: String) -> String {
     const BYTES_SHOWN: usize = 40;
     match data_type {
         DataType::Binary if text.len() > BYTES_SHOWN => {
-            format!("{}… {} bytes", text.get(..BYTES_SHOWN).unwrap_or_default(), grouped(text.len() as u64 / 2))
+            format!(
+                "{}… {} bytes",
+                text.get(..BYTES_SHOWN).unwrap_or_default(),
+                grouped(text.len() as u64 / 2)
+            )
         }
         _ => text.replace(['\n', '\r', '\t'], " "),
     }

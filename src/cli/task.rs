@@ -98,6 +98,7 @@ fn create(path: &str, session: &Session, door: &mut Door) -> Done {
     let mut audiences = session.audiences()?;
     let found = checked(path, &snapshot, &audiences, session)?;
     door.warn(&found.warnings);
+    let _lock = session.crowd_lock()?;
     let (who, now) = (session.who(), session.environment.now);
     let task = session.tasks()?.create(&found.file, &session.settings.zone, &who, now)?;
     own(&task, &mut audiences, &snapshot, session)?;
@@ -109,6 +110,7 @@ fn edit(id: &str, path: &str, session: &Session, door: &mut Door) -> Done {
     let mut audiences = session.audiences()?;
     let found = checked(path, &snapshot, &audiences, session)?;
     door.warn(&found.warnings);
+    let _lock = session.crowd_lock()?;
     let (who, now) = (session.who(), session.environment.now);
     let task = session.tasks()?.edit(id, &found.file, &session.settings.zone, &who, now)?;
     own(&task, &mut audiences, &snapshot, session)?;
@@ -117,6 +119,7 @@ fn edit(id: &str, path: &str, session: &Session, door: &mut Door) -> Done {
 
 fn copy(id: &str, session: &Session, door: &mut Door) -> Done {
     let snapshot = session.snapshot()?;
+    let _lock = session.crowd_lock()?;
     let task = session.tasks()?.copy(id, &session.who(), session.environment.now)?;
     own(&task, &mut session.audiences()?, &snapshot, session)?;
     told(&task, door)
@@ -250,11 +253,12 @@ pub fn reported_versions(name: &str, session: &Session) -> Result<std::collectio
 }
 
 /// `quanke run --until T`: everything that falls due on the way happens, in order. The home's
-/// lock is held, so that no data changes under a run and no second clock moves.
+/// lock is held, so that no data changes under a run and no second clock moves, and the crowds' too.
 pub fn run_until(args: &Run, session: &mut Session, door: &mut Door) -> Done {
     session.must_exist()?;
     let until = session.as_of(Some(&args.until))?;
     let writer = session.home.writer(&session.environment, session.settings.zone)?;
+    let _lock = session.crowd_lock()?;
     let snapshot = writer.snapshot();
     let summary = Clock::new(session, &snapshot)?.move_to(until)?;
     drop(writer);

@@ -10,6 +10,7 @@ use crate::base::{Outcome, Problem};
 /// Takes unknown ids; the file (and its folder) is made for the first one.
 pub struct Unknown {
     path: PathBuf,
+    header: &'static [&'static str],
     writer: Option<csv::Writer<BufWriter<File>>>,
     count: u64,
     /// The first thing that went wrong; told at the end, since ids come from inside a load.
@@ -25,27 +26,42 @@ pub struct Kept {
 impl Unknown {
     /// Will write to `path`, or with a number behind its name if that is taken.
     pub fn new(path: PathBuf) -> Unknown {
-        Unknown { path, writer: None, count: 0, failure: None }
+        Unknown::with(path, &["user_id"])
+    }
+
+    /// The same with columns of these names.
+    pub fn with(path: PathBuf, header: &'static [&'static str]) -> Unknown {
+        Unknown { path, header, writer: None, count: 0, failure: None }
     }
 
     /// One more id.
     pub fn add(&mut self, id: &str) {
+        self.add_row(&[id]);
+    }
+
+    /// One more row.
+    pub fn add_row(&mut self, row: &[&str]) {
         self.count += 1;
         if self.failure.is_none() {
-            self.failure = self.write(id).err();
+            self.failure = self.write(row).err();
         }
     }
 
-    fn write(&mut self, id: &str) -> Outcome<()> {
+    /// Rows so far.
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+
+    fn write(&mut self, row: &[&str]) -> Outcome<()> {
         if self.writer.is_none() {
             let (path, file) = create(&self.path)?;
             self.path = path;
             let mut writer = csv::Writer::from_writer(BufWriter::new(file));
-            writer.write_record(["user_id"]).map_err(failed)?;
+            writer.write_record(self.header).map_err(failed)?;
             self.writer = Some(writer);
         }
         match &mut self.writer {
-            Some(writer) => writer.write_record([id]).map_err(failed),
+            Some(writer) => writer.write_record(row).map_err(failed),
             None => Ok(()),
         }
     }
@@ -65,12 +81,13 @@ impl Unknown {
 }
 
 impl Kept {
-    /// For the end of a summary line.
-    pub fn text(&self) -> String {
-        match &self.file {
-            Some(file) => format!(" · unknown ids {} ({file})", grouped(self.count)),
-            None => String::new(),
-        }
+    /// For the end of a summary line; `shared` are numbers that several users have.
+    pub fn text(&self, shared: u64) -> String {
+        let Some(file) = &self.file else { return String::new() };
+        let counts = [("unknown ids", self.count), ("shared numbers", shared)];
+        let told = counts.iter().filter(|(_, count)| *count > 0);
+        let told: String = told.map(|(word, count)| format!(" · {word} {}", grouped(*count))).collect();
+        format!("{told} ({file})")
     }
 }
 

@@ -1,6 +1,7 @@
 //! How numbers, sizes, durations and instants are written and read at the door.
 
-use crate::base::{Timestamp, Zone};
+use crate::audience::{Every, Which};
+use crate::base::{Timestamp, Unit, Zone};
 
 /// A bare number below this (1973) is a slip, such as a year, and no epoch time.
 const EPOCH_SECONDS_MIN: i64 = 100_000_000;
@@ -13,6 +14,47 @@ pub fn instant_text(text: &str) -> Result<String, String> {
         Some(at) if at.is_in_calendar() && !is_slip => Ok(text.to_string()),
         _ => Err("write 2026-03-01, 2026-03-01T12:00:00 or 2026-03-01T12:00:00+08:00".to_string()),
     }
+}
+
+/// Checks that `text` names a version: its number, or an instant.
+/// Errors: words for the usage message.
+pub fn which_text(text: &str) -> Result<String, String> {
+    if version_no(text).is_some() {
+        return Ok(text.to_string());
+    }
+    instant_text(text).map_err(|_| "write the number of a version, or 2026-03-01T12:00:00+08:00".to_string())
+}
+
+/// The version that a checked text names; a small bare number is a version's, not an epoch time.
+pub fn which(text: &str, zone: &Zone) -> Option<Which> {
+    match version_no(text) {
+        Some(no) => Some(Which::No(no)),
+        None => Timestamp::parse(text, zone).map(Which::At),
+    }
+}
+
+fn version_no(text: &str) -> Option<u32> {
+    text.trim().parse().ok().filter(|no| (*no as i64) < EPOCH_SECONDS_MIN)
+}
+
+/// Reads a step of time: `90s`, `20m`, `2h`, `1d`, `1w`, `1month`, `1year`.
+/// Errors: words for the usage message.
+pub fn every(text: &str) -> Result<Every, String> {
+    let text = text.trim();
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let count = text[..digits].parse().ok().filter(|count| *count > 0);
+    let unit = match text[digits..].trim() {
+        "s" => Some(Unit::Second),
+        "m" => Some(Unit::Minute),
+        "h" => Some(Unit::Hour),
+        "d" => Some(Unit::Day),
+        "w" => Some(Unit::Week),
+        "month" | "months" => Some(Unit::Month),
+        "year" | "years" => Some(Unit::Year),
+        _ => None,
+    };
+    let step = count.zip(unit).map(|(count, unit)| Every { count, unit });
+    step.ok_or_else(|| "write a step such as 20m, 2h, 1d, 1w or 1month".to_string())
 }
 
 /// Reads a size in bytes: `512MiB`, `2GiB`, `2GB`, `1000000`.
@@ -52,6 +94,19 @@ pub fn grouped(number: u64) -> String {
     text
 }
 
+/// A size in bytes in its largest unit: `12 B`, `3.4 KiB`, `1.2 GiB`.
+pub fn size(bytes: u64) -> String {
+    let units = ["KiB", "MiB", "GiB", "TiB"];
+    let mut found = (bytes as f64, "B");
+    for unit in units {
+        if found.0 < 1_024.0 {
+            break;
+        }
+        found = (found.0 / 1_024.0, unit);
+    }
+    if found.1 == "B" { format!("{bytes} B") } else { format!("{:.1} {}", found.0, found.1) }
+}
+
 /// A signed change: `+1,200`, `-3`, `0`.
 pub fn change(number: i64) -> String {
     let sign = match number.signum() {
@@ -86,6 +141,21 @@ pub fn percent(part: u64, whole: u64) -> String {
     if whole == 0 { "-".to_string() } else { format!("{:.2}%", part as f64 * 100.0 / whole as f64) }
 }
 
+/// A length of time such as `250ms`, `1s`, `2m`, in seconds.
+/// Errors: what is wrong with the text.
+pub fn seconds_of(text: &str) -> Result<f64, String> {
+    let split = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(split);
+    let scale = match unit {
+        "ms" => 0.001,
+        "s" => 1.0,
+        "m" => 60.0,
+        _ => return Err("write a time such as `250ms`, `1s` or `2m`".to_string()),
+    };
+    let number: f64 = number.parse().map_err(|_| format!("`{number}` is no number"))?;
+    Ok(number * scale)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -109,6 +179,35 @@ mod tests {
         assert_eq!(bytes_of("77"), Ok(77));
         for bad in ["", "GiB", "-1", "2 PiB", "99999999999999999999", "99999999999GiB", "两GiB"] {
             assert!(bytes_of(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn steps_and_versions_are_read() {
+        assert_eq!(every("1d"), Ok(Every { count: 1, unit: Unit::Day }));
+        assert_eq!(every("2 months"), Ok(Every { count: 2, unit: Unit::Month }));
+        for bad in ["", "d", "0d", "1x", "-1d", "99999999999d"] {
+            assert!(every(bad).is_err(), "{bad}");
+        }
+        let zone = Zone::default();
+        assert_eq!(which("7", &zone), Some(Which::No(7)));
+        assert_eq!(which("1772337600", &zone), Some(Which::At(Timestamp(1_772_337_600_000))));
+        assert!(which_text("soon").is_err() && which_text("2026-03-01").is_ok());
+    }
+
+    #[test]
+    fn sizes_are_said_in_their_largest_units() {
+        assert_eq!(size(0), "0 B");
+        assert_eq!(size(1_023), "1023 B");
+        assert_eq!(size(3 << 20), "3.0 MiB");
+        assert_eq!(size(u64::MAX), "16777216.0 TiB");
+    }
+
+    #[test]
+    fn lengths_of_time_are_read() {
+        assert_eq!(["250ms", "1s", "1.5m", "0s"].map(seconds_of), [Ok(0.25), Ok(1.0), Ok(90.0), Ok(0.0)]);
+        for bad in ["", "1", "s", "-1s", "1h", "1.2.3s", "两s"] {
+            assert!(seconds_of(bad).is_err(), "{bad}");
         }
     }
 

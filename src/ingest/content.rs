@@ -65,10 +65,7 @@ pub fn inputs(found: Vec<Found>, request: &Request, mut stdin: Stdin) -> Result<
 }
 
 fn input(found: Found, request: &Request, stdin: &mut Stdin) -> Outcome<Input> {
-    let mut input = match found {
-        Found::File(path) => named(path)?,
-        Found::Input => spooled(stdin.take(), &request.rejects)?,
-    };
+    let mut input = unformed(found, &request.rejects, stdin)?;
     let head = input.head()?;
     input.format = format_of(&input, &head, request)?;
     if matches!(input.format, Format::Csv | Format::Ndjson) {
@@ -79,6 +76,15 @@ fn input(found: Found, request: &Request, stdin: &mut Stdin) -> Outcome<Input> {
         return Ok(input);
     }
     if input.packing != Packing::Plain { unpacked(input, &request.rejects) } else { Ok(input) }
+}
+
+/// One file whose format is not looked at; standard input is spooled near the path `near`.
+/// Errors: ING-009 `-` without an input, OUT-001.
+pub fn unformed(found: Found, near: &Path, stdin: &mut Stdin) -> Outcome<Input> {
+    match found {
+        Found::File(path) => named(path),
+        Found::Input => spooled(stdin.take(), near),
+    }
 }
 
 fn named(path: PathBuf) -> Outcome<Input> {

@@ -5,7 +5,7 @@
 //! settles one schema for all files or tells every problem at once. Then a thread reads ahead:
 //! `read` makes arrow columns of a file (`csv` and `json` split text, `columnar` opens Parquet and
 //! Arrow, whose lengths `frames` has checked), `convert` gives each column its type, `check` keeps the good rows and `rejects` writes
-//! down the others. The user meets it all as [`Source`], an iterator of [`Checked`].
+//! down the others. The user meets it all as [`Source`], an iterator of [`Checked`]. What is no table of rows is read whole (`whole`).
 //! What the formats and typing rules are: `docs/ingest.md`. Read on in `store`, which takes only
 //! [`Checked`].
 
@@ -36,9 +36,11 @@ mod survey;
 #[cfg(test)]
 mod tests;
 mod text;
+mod whole;
 
 pub use checked::Checked;
 pub use source::{Source, open};
+pub use whole::{Whole, whole};
 
 /// Rows in one batch at most; also the users of one chunk.
 pub const BATCH_ROWS: usize = 65_536;

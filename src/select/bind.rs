@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::ast::{Behaviour, Comparison, Detail, Filter, Leaf, Measure, Metric, Selection, Step};
+use super::ast::{Behaviour, Comparison, Detail, Filter, Leaf, Measure, Metric, Selection, Step, Test};
 use super::bound::{Bound, BoundFilter, BoundLeaf, BoundMetric, Compare, Form, Node, RowTest, Tested};
 use super::check::{Check, described};
 use crate::base::{Name, Problem, Problems, Type, Window, Zone};
@@ -36,9 +36,9 @@ impl Selection {
 }
 
 /// Collects mistakes and goes on; `None` stands for a part that could not be bound.
-struct Binder<'a> {
+pub(super) struct Binder<'a> {
     scope: &'a Scope<'a>,
-    catalog: &'a Catalog,
+    pub(super) catalog: &'a Catalog,
     zone: Zone,
     problems: Problems,
     warnings: Vec<Problem>,
@@ -66,30 +66,14 @@ impl Binder<'_> {
             Leaf::Behaviour(behaviour) => self.behaviour(behaviour),
             Leaf::Detail(detail) => self.detail(detail),
             Leaf::Crowd(name) => self.crowd(name),
-            Leaf::Edge(edge) => {
-                let word = if edge.is_first { "`first EVENT …`" } else { "`last EVENT …`" };
-                self.unsupported(word, edge.step.event.as_ref())
-            }
-            Leaf::Sequence(sequence) => {
-                let first = sequence.steps.first().and_then(|step| step.event.as_ref());
-                self.unsupported("a sequence (`did A then B …`)", first)
-            }
-            Leaf::Sample { share, .. } => self.unsupported(&format!("`sample {share}`"), None),
-            Leaf::Top { by, .. } => self.unsupported("`top … by …`", Some(by)),
+            Leaf::Edge(edge) => self.edge(edge),
+            Leaf::Sequence(sequence) => self.sequence(sequence),
+            Leaf::Sample { share, salt } => Some(BoundLeaf::Sample { share: *share, salt: salt.clone() }),
+            Leaf::Top { count, by } => self.top(*count, by),
         }
     }
 
-    /// `near` is a name that stands in the condition, to show the place by.
-    fn unsupported<T>(&mut self, what: &str, near: Option<&Name>) -> Option<T> {
-        let mut problem =
-            Problem::author("SEL-110", format!("{what} is part of the language but not supported yet"));
-        if let Some(name) = near {
-            problem = problem.span(name.span);
-        }
-        self.refuse(problem.cure("leave this condition out for now; it is not evaluated as something else"))
-    }
-
-    fn refuse<T>(&mut self, problem: Problem) -> Option<T> {
+    pub(super) fn refuse<T>(&mut self, problem: Problem) -> Option<T> {
         self.problems.push(problem);
         None
     }
@@ -124,7 +108,13 @@ impl Binder<'_> {
         }
     }
 
-    fn column(&mut self, name: &Name, columns: &[Column], word: &str, code: &'static str) -> Option<Column> {
+    pub(super) fn column(
+        &mut self,
+        name: &Name,
+        columns: &[Column],
+        word: &str,
+        code: &'static str,
+    ) -> Option<Column> {
         let real = self.real(&name.text);
         if let Some(column) = columns.iter().find(|c| c.name == name.text || c.name == real) {
             return Some(column.clone());
@@ -134,7 +124,7 @@ impl Binder<'_> {
     }
 
     /// The name behind an alias of `catalog.toml`.
-    fn real<'n>(&'n self, name: &'n str) -> &'n str {
+    pub(super) fn real<'n>(&'n self, name: &'n str) -> &'n str {
         self.catalog.aliases.get(name).map_or(name, String::as_str)
     }
 
@@ -177,7 +167,7 @@ impl Binder<'_> {
         Some(BoundLeaf::Behaviour { event: event?, rows: rows? })
     }
 
-    fn event(&mut self, step: &Step) -> Option<Option<String>> {
+    pub(super) fn event(&mut self, step: &Step) -> Option<Option<String>> {
         let Some(name) = &step.event else { return Some(None) };
         let catalog = self.catalog;
         let names = [name.text.as_str(), self.real(&name.text)];
@@ -212,7 +202,7 @@ impl Binder<'_> {
         Some(RowTest { filter: filter?, metric, compare, window: window? })
     }
 
-    fn filter(&mut self, filter: &Filter, columns: &[Column], word: &str) -> Option<BoundFilter> {
+    pub(super) fn filter(&mut self, filter: &Filter, columns: &[Column], word: &str) -> Option<BoundFilter> {
         let mut several = |parts: &[Filter]| -> Option<Vec<BoundFilter>> {
             let bound: Vec<_> = parts.iter().map(|part| self.filter(part, columns, word)).collect();
             bound.into_iter().collect()
@@ -227,9 +217,9 @@ impl Binder<'_> {
 
     fn row_test(&mut self, comparison: &Comparison, columns: &[Column], word: &str) -> Option<BoundFilter> {
         let tested = self.tested(comparison, columns, word, "SEL-103")?;
-        match tested.check {
-            Check::WithinOf { .. } => {
-                self.unsupported("`within … of …` inside a filter", Some(&comparison.name))
+        match &comparison.test {
+            Test::Inside(Window::Within { count, unit, of }) => {
+                self.row_within(tested.column, (*count, *unit), of, columns)
             }
             _ => Some(BoundFilter::Test(tested)),
         }
@@ -286,7 +276,7 @@ impl Binder<'_> {
         Some((make(column.name), type_of))
     }
 
-    fn window(&mut self, window: &Option<Window>) -> Option<Option<Window>> {
+    pub(super) fn window(&mut self, window: &Option<Window>) -> Option<Option<Window>> {
         let Some(window) = window else { return Some(None) };
         let Window::Within { count, unit, of } = window else { return Some(Some(window.clone())) };
         let of = Name::new(self.instant_attribute(of)?);
@@ -294,9 +284,20 @@ impl Binder<'_> {
     }
 
     /// The user's own instant, in `within 7 days of X`.
-    fn instant_attribute(&mut self, of: &Name) -> Option<String> {
-        let attributes = self.catalog.attributes.clone();
-        let column = self.column(of, &attributes, "tag", "SEL-101")?;
+    pub(super) fn instant_attribute(&mut self, of: &Name) -> Option<String> {
+        let catalog = self.catalog;
+        self.instant_of(of, &catalog.attributes, "tag", "SEL-101")
+    }
+
+    /// A column that a window can begin at.
+    pub(super) fn instant_of(
+        &mut self,
+        of: &Name,
+        columns: &[Column],
+        word: &str,
+        code: &'static str,
+    ) -> Option<String> {
+        let column = self.column(of, columns, word, code)?;
         if matches!(column.type_of, Type::Date | Type::Instant) {
             return Some(column.name);
         }
@@ -306,7 +307,9 @@ impl Binder<'_> {
             described(column.type_of)
         );
         self.refuse(
-            Problem::author("SEL-106", what).cure("name a tag that holds a date or an instant").span(of.span),
+            Problem::author("SEL-106", what)
+                .cure(format!("name a {word} that holds a date or an instant"))
+                .span(of.span),
         )
     }
 
@@ -400,6 +403,13 @@ fn compare_of(check: &Check) -> Option<Compare> {
 fn no_value(code: &'static str, tag: &str, value: &str, known: &[&str]) -> Problem {
     let what = format!("tag `{tag}` has no value `{value}`{}", listed(known));
     Problem::author(code, what).cure(advice(value, known, "value"))
+}
+
+/// SEL-101 for a name that stands in no selection.
+pub(super) fn unknown_tag(name: &str, columns: &[Column]) -> Problem {
+    let known: Vec<&str> = columns.iter().map(|c| c.name.as_str()).collect();
+    let what = format!("there is no tag `{name}`{}", listed(&known));
+    Problem::author("SEL-101", what).cure(advice(name, &known, "tag"))
 }
 
 /// How many known names a problem lists.

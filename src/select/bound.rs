@@ -1,7 +1,7 @@
 //! A selection that knows the catalog: names are looked up, types agree.
 
 use super::check::Check;
-use crate::base::{Problem, Type, Window, Zone};
+use crate::base::{Problem, Share, Timestamp, Type, Unit, Window, Zone};
 
 /// A bound selection: what was asked, ready to be planned at any instant.
 #[derive(Debug, Clone)]
@@ -73,6 +73,44 @@ pub enum BoundLeaf {
         rows: RowTest,
     },
     Crowd(String),
+    /// The user's first (or last) row of all history that passes `step` lies in `window`.
+    Edge {
+        is_first: bool,
+        step: BoundStep,
+        window: Window,
+    },
+    Sequence(BoundSequence),
+    Sample {
+        share: Share,
+        salt: String,
+    },
+    /// The `count` users of the universe with the greatest value of the tag `by`.
+    Top {
+        count: u64,
+        by: String,
+    },
+}
+
+/// `EVENT [where FILTER]`; no event is any event.
+#[derive(Debug, Clone)]
+pub struct BoundStep {
+    pub event: Option<String>,
+    pub filter: Option<BoundFilter>,
+}
+
+/// Rows of one user that follow each other (semantics 2.7 and 2.8).
+#[derive(Debug, Clone)]
+pub struct BoundSequence {
+    /// The steps that must be done, in their order; at least one.
+    pub steps: Vec<BoundStep>,
+    /// The step of `then not`.
+    pub absent: Option<BoundStep>,
+    pub gap: (u32, Unit),
+    /// Properties whose values are known and equal over all steps.
+    pub same: Vec<String>,
+    /// What must not happen between the first step and the last.
+    pub without: Option<BoundStep>,
+    pub window: Option<Window>,
 }
 
 /// A column and the check on it.
@@ -99,19 +137,69 @@ pub enum BoundFilter {
     Any(Vec<BoundFilter>),
     Not(Box<BoundFilter>),
     Test(Tested),
+    Within(RowWithin),
+}
+
+/// `paid_at within 7 days of X` on one row: the instant of `column` lies in `[X, X + gap)`.
+#[derive(Debug, Clone)]
+pub struct RowWithin {
+    pub column: String,
+    pub begin: Begin,
+    pub count: u32,
+    pub unit: Unit,
+    /// Nothing later counts; the plan puts its as-of here.
+    pub until: Timestamp,
+}
+
+/// Where the X of `within … of X` stands, when a row is tested.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Begin {
+    /// A tag of the user who did the row.
+    Tag(String),
+    /// Another column of the same row.
+    Column(String),
 }
 
 impl BoundFilter {
-    /// Calls `look` on every test.
-    pub fn visit<'a>(&'a self, look: &mut impl FnMut(&'a Tested)) {
+    /// Calls `look` on every test and every `within … of …`, in the order of the text.
+    fn visit<'a>(&'a self, look: &mut impl FnMut(Tests<'a>)) {
         match self {
             BoundFilter::All(filters) | BoundFilter::Any(filters) => {
                 filters.iter().for_each(|f| f.visit(look))
             }
             BoundFilter::Not(filter) => filter.visit(look),
-            BoundFilter::Test(tested) => look(tested),
+            BoundFilter::Test(tested) => look(Tests::One(tested)),
+            BoundFilter::Within(within) => look(Tests::Within(within)),
         }
     }
+
+    /// Calls `look` on the name of every column of the row that the filter reads; some come twice.
+    pub fn columns<'a>(&'a self, look: &mut impl FnMut(&'a str)) {
+        self.visit(&mut |test| match test {
+            Tests::One(tested) => look(&tested.column),
+            Tests::Within(within) => {
+                look(&within.column);
+                if let Begin::Column(name) = &within.begin {
+                    look(name);
+                }
+            }
+        });
+    }
+
+    /// Calls `look` on every tag that the filter reads of the user who did the row.
+    pub fn tags<'a>(&'a self, look: &mut impl FnMut(&'a str)) {
+        self.visit(&mut |test| {
+            if let Tests::Within(RowWithin { begin: Begin::Tag(name), .. }) = test {
+                look(name);
+            }
+        });
+    }
+}
+
+/// A leaf of a filter.
+enum Tests<'a> {
+    One(&'a Tested),
+    Within(&'a RowWithin),
 }
 
 /// What is measured over the rows that pass.

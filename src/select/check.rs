@@ -130,7 +130,7 @@ pub fn day_key(month: u32, day: u32) -> u32 {
 }
 
 /// An interval of instants as a closed range of a column's units.
-fn range_of(interval: Interval, type_of: Type, zone: &Zone) -> (i64, i64) {
+pub fn range_of(interval: Interval, type_of: Type, zone: &Zone) -> (i64, i64) {
     if type_of != Type::Date {
         return (interval.from.0, interval.to.0.saturating_sub(1));
     }

@@ -3,13 +3,14 @@
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, ListArray, StringArray};
 use arrow::buffer::BooleanBuffer;
 use arrow::datatypes::{
-    ArrowDictionaryKeyType, DataType, Date32Type, Float64Type, Int64Type, TimestampMillisecondType,
-    UInt16Type, UInt32Type,
+    ArrowDictionaryKeyType, DataType, Date32Type, Decimal32Type, Float64Type, Int8Type, Int16Type, Int32Type,
+    Int64Type, TimestampMillisecondType, UInt8Type, UInt16Type, UInt32Type,
 };
 use chrono::Datelike;
 
 use super::bits::bits;
 use super::check::{Check, day_key};
+use super::hundredths;
 use crate::base::{Day, Timestamp, Zone};
 
 /// Which rows of `column` satisfy `check`; shape: one bit per row, clear where the value is missing
@@ -20,6 +21,15 @@ pub fn test(check: &Check, column: &ArrayRef, zone: &Zone) -> BooleanBuffer {
         Check::Known => known(column),
         Check::NoneOf(values) => !&test(&Check::AnyOf(values.clone()), column, zone),
         _ => match column.data_type() {
+            DataType::Int8 => {
+                whole(check, column, column.as_primitive::<Int8Type>().values(), |v| v as i64, zone)
+            }
+            DataType::Int16 => {
+                whole(check, column, column.as_primitive::<Int16Type>().values(), |v| v as i64, zone)
+            }
+            DataType::Int32 => {
+                whole(check, column, column.as_primitive::<Int32Type>().values(), |v| v as i64, zone)
+            }
             DataType::Int64 => whole(check, column, column.as_primitive::<Int64Type>().values(), |v| v, zone),
             DataType::Date32 => {
                 whole(check, column, column.as_primitive::<Date32Type>().values(), |v| v as i64, zone)
@@ -27,9 +37,14 @@ pub fn test(check: &Check, column: &ArrayRef, zone: &Zone) -> BooleanBuffer {
             DataType::Timestamp(..) => {
                 whole(check, column, column.as_primitive::<TimestampMillisecondType>().values(), |v| v, zone)
             }
-            DataType::Float64 => real(check, column),
+            DataType::Float64 => real(check, column, column.as_primitive::<Float64Type>().values(), |v| v),
+            DataType::Decimal32(..) => {
+                let values = column.as_primitive::<Decimal32Type>().values();
+                real(check, column, values, |v| hundredths::float(v as i64))
+            }
             DataType::Boolean => flag(check, column.as_boolean()),
             DataType::Utf8 => and_known(texts(check, column.as_string()), column),
+            DataType::Dictionary(key, _) if **key == DataType::UInt8 => coded::<UInt8Type>(check, column),
             DataType::Dictionary(key, _) if **key == DataType::UInt16 => coded::<UInt16Type>(check, column),
             DataType::Dictionary(key, _) if **key == DataType::UInt32 => coded::<UInt32Type>(check, column),
             DataType::List(_) => list(check, column.as_list()),
@@ -79,10 +94,9 @@ fn whole<T: Copy>(
     and_known(bits, column)
 }
 
-fn real(check: &Check, column: &ArrayRef) -> BooleanBuffer {
-    let values = column.as_primitive::<Float64Type>().values();
+fn real<T: Copy>(check: &Check, column: &ArrayRef, values: &[T], number: impl Fn(T) -> f64) -> BooleanBuffer {
     let bits = match check {
-        Check::Real { ranges, negated } => in_ranges(values, |value| value, ranges, *negated),
+        Check::Real { ranges, negated } => in_ranges(values, number, ranges, *negated),
         _ => BooleanBuffer::new_unset(values.len()),
     };
     and_known(bits, column)

@@ -25,6 +25,13 @@ impl Plan {
         lines
     }
 
+    /// The shape alone: depth and label of every line.
+    pub fn outline(&self) -> Vec<(usize, String)> {
+        let mut outline = vec![];
+        shape(&self.root, 0, &mut outline);
+        outline
+    }
+
     /// The lines as text: two blanks a level, counts in one column, the guess in brackets where it
     /// was not exact.
     pub fn tree(&self, tree: &Counted) -> String {
@@ -51,8 +58,9 @@ impl Line {
     }
 }
 
-fn add(node: &PlanNode, tree: &Counted, depth: usize, lines: &mut Vec<Line>) {
-    let (label, parts): (String, Vec<&PlanNode>) = match &node.form {
+/// The label of a node, and the parts that have lines of their own.
+fn label(node: &PlanNode) -> (String, Vec<&PlanNode>) {
+    match &node.form {
         PlanForm::All(parts) => ("all".into(), parts.iter().collect()),
         PlanForm::Any(parts) => ("any".into(), parts.iter().collect()),
         PlanForm::Not(part) if matches!(part.form, PlanForm::Leaf(_)) => {
@@ -60,7 +68,17 @@ fn add(node: &PlanNode, tree: &Counted, depth: usize, lines: &mut Vec<Line>) {
         }
         PlanForm::Not(part) => ("not".into(), vec![part]),
         PlanForm::Leaf(_) => (node.text.clone(), vec![]),
-    };
+    }
+}
+
+fn shape(node: &PlanNode, depth: usize, outline: &mut Vec<(usize, String)>) {
+    let (label, parts) = label(node);
+    outline.push((depth, label));
+    parts.iter().for_each(|part| shape(part, depth + 1, outline));
+}
+
+fn add(node: &PlanNode, tree: &Counted, depth: usize, lines: &mut Vec<Line>) {
+    let (label, parts) = label(node);
     lines.push(Line { depth, label, count: tree.count, guess: node.guess });
     parts.iter().zip(&tree.children).for_each(|(part, counted)| add(part, counted, depth + 1, lines));
 }

@@ -2,8 +2,8 @@
 
 use super::bound::{BoundMetric, Tested};
 use super::check::Check;
-use super::plan::{PlanForm, PlanLeaf, PlanNode, RowPlan, Source, TimeSpan};
-use crate::base::{Outcome, Timestamp};
+use super::plan::{PlanForm, PlanLeaf, PlanNode, RowPlan, SequencePlan, Source, TimeSpan};
+use crate::base::{Outcome, Share, Timestamp};
 use crate::store::Snapshot;
 
 /// Users that a node holds: at least `low`, at most `high`, about `likely`.
@@ -62,9 +62,32 @@ fn any(parts: &[PlanNode], everyone: u64) -> Guess {
 fn leaf_guess(leaf: &PlanLeaf, snapshot: &Snapshot, everyone: u64) -> Outcome<Guess> {
     match leaf {
         PlanLeaf::Tag(tested) => tag(tested, snapshot, everyone),
-        PlanLeaf::Crowd(users) => Ok(Guess::exact(users.intersection_len(snapshot.universe()))),
+        PlanLeaf::Crowd(users) => Ok(Guess::exact(users.count())),
         PlanLeaf::Rows(rows) => self::rows(rows, snapshot, everyone),
+        PlanLeaf::Edge(edge) => self::rows(&edge.inside, snapshot, everyone),
+        PlanLeaf::Sequence(sequence) => self::sequence(sequence, snapshot, everyone),
+        PlanLeaf::Sample { share, .. } => Ok(sample(*share, everyone)),
+        PlanLeaf::Top { count, .. } => {
+            Ok(Guess { low: 0, likely: everyone.min(*count), high: everyone.min(*count) })
+        }
     }
+}
+
+/// Chance decides between nobody and everyone; a share of nothing or of all leaves it no choice.
+fn sample(share: Share, everyone: u64) -> Guess {
+    let likely = (everyone as u128 * share.0 as u128 / 1_000_000) as u64;
+    let low = if share.0 >= 1_000_000 { everyone } else { 0 };
+    Guess { low, likely, high: if share.0 == 0 { 0 } else { everyone } }
+}
+
+/// At most those who did the rarest step.
+fn sequence(plan: &SequencePlan, snapshot: &Snapshot, everyone: u64) -> Outcome<Guess> {
+    let mut rarest = Guess { low: 0, likely: everyone / 2, high: everyone };
+    for event in plan.steps.iter().map(|step| step.event.as_deref()) {
+        let step = did(event, &plan.span, snapshot, everyone)?;
+        rarest = Guess { likely: rarest.likely.min(step.likely), high: rarest.high.min(step.high), ..rarest };
+    }
+    Ok(Guess { likely: rarest.likely / 3, ..rarest })
 }
 
 /// Exact for values with a bitmap each, a third of everyone otherwise.
@@ -89,13 +112,7 @@ fn rows(plan: &RowPlan, snapshot: &Snapshot, everyone: u64) -> Outcome<Guess> {
     let Source::Events(event) = &plan.source else {
         return Ok(Guess { low: 0, likely: everyone / 4, high: everyone });
     };
-    let Some(event) = event else { return Ok(Guess { low: 0, likely: everyone / 2, high: everyone }) };
-    let (mut most, mut sum) = (0, 0);
-    for day in snapshot.days().iter().filter(|day| touches(&plan.span, snapshot, **day)) {
-        let users = snapshot.rollup(*day, event)?.map_or(0, |rollup| rollup.users.len() as u64);
-        (most, sum) = (most.max(users), sum + users);
-    }
-    let did = Guess { low: 0, likely: (most + (sum - most) / 4).min(everyone), high: sum.min(everyone) };
+    let did = did(event.as_deref(), &plan.span, snapshot, everyone)?;
     let is_plain_once = plan.filter.is_none()
         && plan.metric == BoundMetric::Count
         && plan.compare.low <= 1.0
@@ -107,6 +124,16 @@ fn rows(plan: &RowPlan, snapshot: &Snapshot, everyone: u64) -> Outcome<Guess> {
     } else {
         guess
     })
+}
+
+/// Users who did an event on the days that a window touches.
+fn did(event: Option<&str>, span: &TimeSpan, snapshot: &Snapshot, everyone: u64) -> Outcome<Guess> {
+    let (mut most, mut sum) = (0, 0);
+    for day in snapshot.days().iter().filter(|day| touches(span, snapshot, **day)) {
+        let users = snapshot.rollup(*day, event)?.map_or(0, |rollup| rollup.len() as u64);
+        (most, sum) = (most.max(users), sum + users);
+    }
+    Ok(Guess { low: 0, likely: (most + (sum - most) / 4).min(everyone), high: sum.min(everyone) })
 }
 
 fn touches(span: &TimeSpan, snapshot: &Snapshot, day: crate::base::Day) -> bool {

@@ -9,11 +9,14 @@ use std::sync::Arc;
 
 use roaring::RoaringBitmap;
 
-use super::bound::{Bound, BoundFilter, BoundLeaf, BoundMetric, Compare, Form, Node, RowTest, Tested};
+use super::bound::{
+    Bound, BoundFilter, BoundLeaf, BoundMetric, BoundSequence, BoundStep, Compare, Form, Node, RowTest,
+    RowWithin, Tested,
+};
 use super::guess::Guess;
 use super::rules;
-use crate::base::{Interval, Outcome, Problem, Timestamp, Unit, Window, Zone};
-use crate::store::Snapshot;
+use crate::base::{Interval, Outcome, Problem, Share, Timestamp, Unit, Window, Zone};
+use crate::store::{Bitmap, Snapshot};
 
 /// A selection ready to run at one instant over one snapshot.
 #[derive(Debug, Clone)]
@@ -47,7 +50,44 @@ pub enum PlanForm {
 pub enum PlanLeaf {
     Tag(Tested),
     Rows(RowPlan),
-    Crowd(Arc<RoaringBitmap>),
+    /// Its users in the universe.
+    Crowd(Bitmap),
+    Edge(EdgePlan),
+    Sequence(SequencePlan),
+    Sample {
+        share: Share,
+        salt: String,
+    },
+    Top {
+        count: u64,
+        by: String,
+    },
+}
+
+/// `first E W`, `last E W`, resolved.
+#[derive(Debug, Clone)]
+pub struct EdgePlan {
+    pub is_first: bool,
+    /// The rows inside the window; where it is each user's own, all rows up to as-of.
+    pub inside: RowPlan,
+    /// The rows that nobody may have: those before the window (first) or after it (last). `None`
+    /// where each user has a window of their own.
+    pub outside: Option<RowPlan>,
+}
+
+/// Rows of one user that follow each other, resolved.
+#[derive(Debug, Clone)]
+pub struct SequencePlan {
+    /// The steps that must be done, in their order; at least one.
+    pub steps: Vec<BoundStep>,
+    /// The step of `then not`.
+    pub absent: Option<BoundStep>,
+    pub gap: (u32, Unit),
+    pub same: Vec<String>,
+    pub without: Option<BoundStep>,
+    /// The window that the steps lie in; the absent step may come after its end.
+    pub span: TimeSpan,
+    pub as_of: Timestamp,
 }
 
 /// A condition over rows, resolved.
@@ -107,6 +147,20 @@ impl Plan {
         Plan { root, warnings: vec![], ..*self }
     }
 
+    /// The plan after each rule that changed it, in order; the last is [`rewritten`](Plan::rewritten).
+    pub fn rewrites(&self) -> Vec<(&'static rules::Rule, Plan)> {
+        let mut plan = self.clone();
+        let mut steps = vec![];
+        for rule in rules::RULES {
+            let next = Plan { root: (rule.rewrite)(plan.root.clone()), warnings: vec![], ..plan };
+            if next.outline() != plan.outline() {
+                steps.push((rule, next.clone()));
+            }
+            plan = next;
+        }
+        steps
+    }
+
     /// What can be known only with the instant in hand, such as a window before all history.
     pub fn warnings(&self) -> &[Problem] {
         &self.warnings
@@ -149,12 +203,17 @@ impl Planner<'_> {
                 PlanLeaf::Rows(self.rows(Source::Detail { table: table.clone(), on: on.clone() }, rows))
             }
             BoundLeaf::Crowd(name) => PlanLeaf::Crowd(self.crowd(name)?),
+            BoundLeaf::Edge { is_first, step, window } => PlanLeaf::Edge(self.edge(*is_first, step, window)),
+            BoundLeaf::Sequence(sequence) => PlanLeaf::Sequence(self.sequence(sequence)),
+            BoundLeaf::Sample { share, salt } => PlanLeaf::Sample { share: *share, salt: salt.clone() },
+            BoundLeaf::Top { count, by } => PlanLeaf::Top { count: *count, by: by.clone() },
         })
     }
 
-    fn crowd(&self, name: &str) -> Outcome<Arc<RoaringBitmap>> {
+    fn crowd(&self, name: &str) -> Outcome<Bitmap> {
         let missing = || Problem::author("SEL-105", format!("crowd `{name}` has no complete version"));
-        self.crowds.get(name).cloned().ok_or_else(missing)
+        let users = self.crowds.get(name).ok_or_else(missing)?;
+        Ok(Bitmap::of(&(&**users & self.snapshot.universe())))
     }
 
     fn at(&self, tested: &Tested) -> Tested {
@@ -162,15 +221,9 @@ impl Planner<'_> {
     }
 
     fn rows(&self, source: Source, rows: &RowTest) -> RowPlan {
-        let span = match (&source, &rows.window) {
-            (Source::Detail { on: None, .. }, _) => TimeSpan::Untimed,
-            (_, Some(Window::Within { count, unit, of })) => {
-                TimeSpan::Own { of: of.text.clone(), count: *count, unit: *unit, until: self.as_of }
-            }
-            (_, Some(window)) => {
-                TimeSpan::Fixed(window.interval(self.as_of, &self.zone).unwrap_or(Interval::ALWAYS))
-            }
-            (_, None) => TimeSpan::Until(self.as_of),
+        let span = match &source {
+            Source::Detail { on: None, .. } => TimeSpan::Untimed,
+            _ => self.span(rows.window.as_ref()),
         };
         RowPlan {
             source,
@@ -181,6 +234,60 @@ impl Planner<'_> {
         }
     }
 
+    fn span(&self, window: Option<&Window>) -> TimeSpan {
+        match window {
+            Some(Window::Within { count, unit, of }) => {
+                TimeSpan::Own { of: of.text.clone(), count: *count, unit: *unit, until: self.as_of }
+            }
+            Some(window) => {
+                TimeSpan::Fixed(window.interval(self.as_of, &self.zone).unwrap_or(Interval::ALWAYS))
+            }
+            None => TimeSpan::Until(self.as_of),
+        }
+    }
+
+    /// The first row lies in a window when one does and none lies before it; the last, when none
+    /// lies after it (up to as-of).
+    fn edge(&mut self, is_first: bool, step: &BoundStep, window: &Window) -> EdgePlan {
+        let step = self.step(step);
+        let span = self.span(Some(window));
+        self.warn_before_history(&span);
+        let did = |span| RowPlan {
+            source: Source::Events(step.event.clone()),
+            filter: step.filter.clone(),
+            metric: BoundMetric::Count,
+            compare: Compare::AT_LEAST_ONE,
+            span,
+        };
+        let outside = match span {
+            TimeSpan::Fixed(window) if is_first => Some(Interval { to: window.from, ..Interval::ALWAYS }),
+            TimeSpan::Fixed(window) => Some(Interval { from: window.to, to: self.as_of.plus(1) }),
+            _ => None,
+        };
+        EdgePlan { is_first, outside: outside.map(TimeSpan::Fixed).map(did), inside: did(span) }
+    }
+
+    fn sequence(&mut self, asked: &BoundSequence) -> SequencePlan {
+        let span = self.span(asked.window.as_ref());
+        self.warn_before_history(&span);
+        SequencePlan {
+            steps: asked.steps.iter().map(|step| self.step(step)).collect(),
+            absent: asked.absent.as_ref().map(|step| self.step(step)),
+            gap: asked.gap,
+            same: asked.same.clone(),
+            without: asked.without.as_ref().map(|step| self.step(step)),
+            span,
+            as_of: self.as_of,
+        }
+    }
+
+    fn step(&self, step: &BoundStep) -> BoundStep {
+        BoundStep {
+            event: step.event.clone(),
+            filter: step.filter.as_ref().map(|filter| self.filter(filter)),
+        }
+    }
+
     fn filter(&self, filter: &BoundFilter) -> BoundFilter {
         let several = |parts: &[BoundFilter]| parts.iter().map(|part| self.filter(part)).collect();
         match filter {
@@ -188,6 +295,9 @@ impl Planner<'_> {
             BoundFilter::Any(parts) => BoundFilter::Any(several(parts)),
             BoundFilter::Not(part) => BoundFilter::Not(Box::new(self.filter(part))),
             BoundFilter::Test(tested) => BoundFilter::Test(self.at(tested)),
+            BoundFilter::Within(within) => {
+                BoundFilter::Within(RowWithin { until: self.as_of, ..within.clone() })
+            }
         }
     }
 

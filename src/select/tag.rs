@@ -2,41 +2,48 @@
 //! comparing its column.
 
 use arrow::array::{Array, ArrayRef};
-use arrow::buffer::BooleanBuffer;
 
 use super::bound::Tested;
 use super::check::Check;
-use super::{column, source};
+use super::lane::Lane;
+use super::source;
 use crate::base::{CHUNK_USERS, Interval, Outcome, Timestamp, Type, Zone, ahead};
 use crate::store::{Attributes, Register};
 
-/// Users of the chunk whose attribute satisfies the check; `None`: the chunk has no rows of users.
+/// Writes the users of the chunk whose attribute satisfies the check; `attributes` are missing where
+/// the chunk has no rows of users.
 /// Errors: a chunk file that cannot be read.
 pub fn users_of(
     tested: &Tested,
     attributes: Option<&Attributes>,
     as_of: Timestamp,
     zone: &Zone,
-) -> Outcome<Register> {
-    let Some(attributes) = attributes else { return Ok(without_values(&tested.check)) };
-    if let Some(users) = indexed(tested, attributes)? {
-        return Ok(users);
+    out: &mut Register,
+) -> Outcome<()> {
+    out.clear();
+    let Some(attributes) = attributes else {
+        without_values(&tested.check, 0, out);
+        return Ok(());
+    };
+    if indexed(tested, attributes, out)? {
+        return Ok(());
     }
-    let Some(column) = attributes.column(&tested.column)? else { return Ok(without_values(&tested.check)) };
     if let Check::WithinOf { of, count, unit } = &tested.check {
         let window =
             |from: Timestamp| Interval { from, to: ahead(from, *count, *unit, zone).min(as_of.plus(1)) };
-        return Ok(match attributes.column(of)? {
-            Some(begin) => within(column, begin, window, zone),
-            None => Register::new(),
-        });
+        if let (Some(column), Some(begin)) = (attributes.column(&tested.column)?, attributes.column(of)?) {
+            within(column, begin, window, zone, out);
+        }
+        return Ok(());
     }
-    let bits = column::test(&tested.check, column, zone);
-    let mut users = of_bits(&bits);
-    if matches!(tested.check, Check::Missing | Check::NoneOf(_)) {
-        (bits.len()..CHUNK_USERS as usize).for_each(|place| users.set(place as u16));
-    }
-    Ok(users)
+    let Some(column) = attributes.narrow(&tested.column)? else {
+        without_values(&tested.check, 0, out);
+        return Ok(());
+    };
+    let len = column.len().min(CHUNK_USERS as usize);
+    Lane::new(&tested.check, Some(column), len, zone).fill(0..len, &mut out.words_mut()[..len.div_ceil(64)]);
+    without_values(&tested.check, len, out);
+    Ok(())
 }
 
 /// Users whose instant lies in a window of their own.
@@ -45,68 +52,63 @@ fn within(
     begin: &ArrayRef,
     window: impl Fn(Timestamp) -> Interval,
     zone: &Zone,
-) -> Register {
+    out: &mut Register,
+) {
     let fits = |row: usize| {
         let from = source::instant(begin, row, zone)?;
         Some(window(from).holds(source::instant(column, row, zone)?))
     };
-    let mut users = Register::new();
-    (0..column.len()).filter(|row| fits(*row) == Some(true)).for_each(|row| users.set(row as u16));
-    users
+    (0..column.len()).filter(|row| fits(*row) == Some(true)).for_each(|row| out.set(row as u16));
 }
 
-/// Users whose rows no file holds: every value is missing.
-fn without_values(check: &Check) -> Register {
-    match check {
-        Check::Missing | Check::NoneOf(_) => Register::full(),
-        _ => Register::new(),
+/// Adds the users from position `from` on, whose rows no file holds, if missing values pass.
+fn without_values(check: &Check, from: usize, out: &mut Register) {
+    if matches!(check, Check::Missing | Check::NoneOf(_)) && from < CHUNK_USERS as usize {
+        out.set_range(from as u16, u16::MAX);
     }
 }
 
-/// One user per row.
-fn of_bits(bits: &BooleanBuffer) -> Register {
-    let mut users = Register::new();
-    let words = users.words_mut().iter_mut();
-    words.zip(bits.bit_chunks().iter_padded()).for_each(|(word, bits)| *word = bits);
-    users
-}
-
-/// From the bitmaps per value; `None` where the column has none or the check needs the values.
-fn indexed(tested: &Tested, attributes: &Attributes) -> Outcome<Option<Register>> {
+/// From the bitmaps per value; false where the column has none or the check needs the values.
+fn indexed(tested: &Tested, attributes: &Attributes, out: &mut Register) -> Outcome<bool> {
     if !attributes.is_indexed(&tested.column) {
-        return Ok(None);
+        return Ok(false);
     }
-    let mut users = Register::new();
     match &tested.check {
         Check::Text { values, negated: false } | Check::AnyOf(values) => {
-            add(values, tested, attributes, &mut users)?;
+            add(values, tested, attributes, out)?
         }
         Check::NoneOf(values) => {
-            let mut some = Register::new();
-            add(values, tested, attributes, &mut some)?;
-            users = Register::full();
-            users.and_not(&some);
+            add(values, tested, attributes, out)?;
+            out.complement();
         }
-        Check::AllOf(values) => {
-            users = Register::full();
-            for value in values {
-                let mut one = Register::new();
-                add(std::slice::from_ref(value), tested, attributes, &mut one)?;
-                users.and(&one);
-            }
-        }
+        Check::AllOf(values) => all_of(values, tested, attributes, out)?,
         Check::Whole { ranges, negated } if tested.type_of == Type::Integer => {
-            let Some(values) = few_integers(tested, attributes, ranges, *negated)? else { return Ok(None) };
-            add(&values, tested, attributes, &mut users)?;
+            let Some(values) = few_integers(tested, attributes, ranges, *negated)? else { return Ok(false) };
+            add(&values, tested, attributes, out)?;
         }
-        Check::Flag(value) => add(&[value.to_string()], tested, attributes, &mut users)?,
-        _ => return Ok(None),
+        Check::Flag(value) => add(&[value.to_string()], tested, attributes, out)?,
+        _ => return Ok(false),
     }
-    Ok(Some(users))
+    Ok(true)
+}
+
+fn all_of(values: &[String], tested: &Tested, attributes: &Attributes, out: &mut Register) -> Outcome<()> {
+    let Some((first, rest)) = values.split_first() else {
+        *out = Register::full();
+        return Ok(());
+    };
+    add(std::slice::from_ref(first), tested, attributes, out)?;
+    for value in rest {
+        match attributes.container(&tested.column, value)? {
+            Some(container) => out.keep(container),
+            None => out.clear(),
+        }
+    }
+    Ok(())
 }
 
 /// More values than this are found faster by comparing the column.
-const INTEGERS_MAX: usize = 12;
+const INTEGERS_MAX: usize = 4;
 
 /// The indexed integers that fit, if they are few.
 fn few_integers(

@@ -21,7 +21,10 @@ pub fn aggregate() -> AggregateUDF {
 
 /// `bitmap_count`, `bitmap_and`, `bitmap_or`, `bitmap_andnot`, `bitmap_contains`.
 pub fn scalars() -> Vec<ScalarUDF> {
-    [What::Count, What::And, What::Or, What::AndNot, What::Contains].map(Function::new).map(ScalarUDF::from).into()
+    [What::Count, What::And, What::Or, What::AndNot, What::Contains]
+        .map(Function::new)
+        .map(ScalarUDF::from)
+        .into()
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]

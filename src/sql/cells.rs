@@ -46,11 +46,12 @@ fn value(column: &ArrayRef, row: usize, zone: Zone) -> Value {
         return Value::Null;
     }
     match column.data_type() {
+        DataType::Null => Value::Null,
         DataType::Boolean => column.as_boolean().value(row).into(),
         DataType::UInt64 => column.as_primitive::<UInt64Type>().value(row).into(),
-        number if number.is_integer() => as_type(column, row, &DataType::Int64, |array| {
-            array.as_primitive::<Int64Type>().value(0).into()
-        }),
+        number if number.is_integer() => {
+            as_type(column, row, &DataType::Int64, |array| array.as_primitive::<Int64Type>().value(0).into())
+        }
         number if number.is_floating() => as_type(column, row, &DataType::Float64, |array| {
             array.as_primitive::<Float64Type>().value(0).into()
         }),
@@ -58,7 +59,7 @@ fn value(column: &ArrayRef, row: usize, zone: Zone) -> Value {
         DataType::LargeUtf8 | DataType::Utf8View | DataType::Dictionary(..) => {
             as_type(column, row, &DataType::Utf8, |array| value(array, 0, zone))
         }
-        DataType::Binary => hex(column.as_binary::<i32>().value(row)),
+        DataType::Binary => hex::encode(column.as_binary::<i32>().value(row)).into(),
         DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => {
             as_type(column, row, &DataType::Binary, |array| value(array, 0, zone))
         }
@@ -92,10 +93,4 @@ fn as_type(column: &ArrayRef, row: usize, wanted: &DataType, to: impl FnOnce(&Ar
 
 fn shown(column: &ArrayRef, row: usize) -> Value {
     array_value_to_string(column, row).map_or(Value::Null, Value::String)
-}
-
-fn hex(bytes: &[u8]) -> Value {
-    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-    let digit = |half: u8| char::from_digit(u32::from(half), 16).unwrap_or_default();
-    Value::String(digits.map(digit).collect())
 }

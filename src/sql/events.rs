@@ -9,7 +9,7 @@ use datafusion::common::ScalarValue;
 use super::content::{Content, Pieces, apart, field, instant, instant_type, user_fields};
 use super::piece::{Piece, Values, kept};
 use super::source::Source;
-use crate::base::{Day, Outcome, Timestamp, UserNo};
+use crate::base::{CHUNK_USERS, Day, Outcome, Timestamp, UserNo};
 
 const EVENT: &str = "event";
 const TIME: &str = "time";
@@ -106,9 +106,12 @@ impl Content for Events {
     }
 
     fn may_have(&self, part: &EventDay, user: UserNo) -> bool {
-        let rollup = self.source.snapshot().rollup(part.day, &part.event);
+        let (chunk, place) = (user / CHUNK_USERS, (user % CHUNK_USERS) as u16);
         // A file that cannot be read is told when its rows are.
-        !matches!(rollup, Ok(Some(rollup)) if rollup.users.binary_search(&user).is_err())
+        match self.source.snapshot().rollup(part.day, Some(&*part.event)) {
+            Ok(Some(rollup)) => rollup.of_chunk(chunk).0.binary_search(&place).is_ok(),
+            _ => true,
+        }
     }
 
     fn read(&self, part: &EventDay, columns: &[usize]) -> Outcome<Pieces> {

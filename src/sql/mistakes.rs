@@ -56,7 +56,9 @@ pub fn changing(text: &str) -> Problem {
 /// A text that nobody wrote.
 pub fn too_long(bytes: usize) -> Problem {
     let what = format!("the text has {bytes} bytes; more than {TEXT_BYTES_MAX} are not read");
-    Problem::author("SQL-001", what).at(SQL).cure("load long lists with `quanke crowd import`, and join `crowds`")
+    Problem::author("SQL-001", what)
+        .at(SQL)
+        .cure("load long lists with `quanke crowd import`, and join `crowds`")
 }
 
 fn ours(error: &DataFusionError) -> Option<&Problems> {
@@ -85,7 +87,9 @@ fn problem(error: &DataFusionError, span: Option<Span>, text: &str) -> Problem {
             Problem::author("SQL-001", "there is no question in the text").at(SQL).cure("write `select …`")
         }
         DataFusionError::Plan(words) if words.starts_with("Invalid function") => {
-            Problem::author("SQL-002", short(words)).at(place()).cure("docs/sql.md lists our functions; `show functions` all")
+            Problem::author("SQL-002", short(words))
+                .at(place())
+                .cure("docs/sql.md lists our functions; `show functions` all")
         }
         DataFusionError::Plan(words)
         | DataFusionError::NotImplemented(words)
@@ -106,13 +110,18 @@ fn of_arrow(error: &ArrowError) -> Problem {
 }
 
 fn unreadable(words: &str, text: &str) -> Problem {
-    let words = words.trim_start_matches("sql parser error: ").trim_start_matches("ParserError(\"").trim_end_matches("\")");
+    let words = words
+        .trim_start_matches("sql parser error: ")
+        .trim_start_matches("ParserError(\"")
+        .trim_end_matches("\")");
     let (what, place) = match words.rsplit_once(" at Line: ") {
         Some((what, place)) => (what, numbers(place)),
         None => (words, None),
     };
     let place = place.map_or_else(|| SQL.to_string(), |(line, column)| at(text, line, column));
-    Problem::author("SQL-001", short(what)).at(place).cure("mend the text there; names with blanks or symbols stand in \"…\", values in '…'")
+    Problem::author("SQL-001", short(what))
+        .at(place)
+        .cure("mend the text there; names with blanks or symbols stand in \"…\", values in '…'")
 }
 
 /// `3, Column: 14`.
@@ -122,11 +131,15 @@ fn numbers(place: &str) -> Option<(u64, u64)> {
 }
 
 fn unplanned(words: &str) -> Problem {
-    Problem::author("SQL-003", short(words)).at(SQL).cure("`describe TABLE` tells names and types; docs/sql.md has examples")
+    Problem::author("SQL-003", short(words))
+        .at(SQL)
+        .cure("`describe TABLE` tells names and types; docs/sql.md has examples")
 }
 
 fn computed(words: &str) -> Problem {
-    Problem::data("SQL-005", short(words)).at(SQL).cure("leave such rows out with `where`, or use try_cast(… as …) and nullif(…, 0)")
+    Problem::data("SQL-005", short(words))
+        .at(SQL)
+        .cure("leave such rows out with `where`, or use try_cast(… as …) and nullif(…, 0)")
 }
 
 fn exhausted(words: &str) -> Problem {
@@ -136,12 +149,18 @@ fn exhausted(words: &str) -> Problem {
 }
 
 fn unknown(kind: &str, name: &str, known: &[String]) -> Problem {
-    let mut near: Vec<(usize, &String)> =
-        known.iter().map(|one| (strsim::damerau_levenshtein(&one.to_lowercase(), &name.to_lowercase()), one)).collect();
+    let mut near: Vec<(usize, &String)> = known
+        .iter()
+        .map(|one| (strsim::damerau_levenshtein(&one.to_lowercase(), &name.to_lowercase()), one))
+        .collect();
     near.sort_unstable();
     near.dedup();
     let names: Vec<String> = near.iter().take(NEAR_MAX).map(|(_, name)| format!("`{name}`")).collect();
-    let there = if names.is_empty() { "there are none".to_string() } else { format!("there is {}", names.join(", ")) };
+    let there = if names.is_empty() {
+        "there are none".to_string()
+    } else {
+        format!("there is {}", names.join(", "))
+    };
     Problem::author("SQL-002", format!("no {kind} `{name}`; {there}"))
         .cure("names are as the data has them; put them in \"…\" when they have blanks or symbols")
 }

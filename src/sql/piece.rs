@@ -48,7 +48,13 @@ impl Piece {
     }
 
     /// The rows `from .. from + len` that count, as a batch of `schema`.
-    pub fn batch(&self, from: usize, len: usize, schema: &SchemaRef, ids: Option<&Ids>) -> Outcome<RecordBatch> {
+    pub fn batch(
+        &self,
+        from: usize,
+        len: usize,
+        schema: &SchemaRef,
+        ids: Option<&Ids>,
+    ) -> Outcome<RecordBatch> {
         let users = self.users.slice(from, len);
         let fields = schema.fields().iter().zip(&self.columns);
         let columns = fields.map(|(field, values)| values.cut(from, &users, field.data_type(), ids));

@@ -20,7 +20,8 @@ pub fn fitting<C: Content>(content: &C, filters: &[Expr], session: &dyn Session)
     let Some(filter) = conjunction(filters.iter().cloned()) else { return Ok(parts) };
     let schema = DFSchema::try_from(content.schema().clone())?;
     let filter = session.create_physical_expr(filter, &schema)?;
-    let predicate = PruningPredicateBuilder::new().with_file_schema(content.schema().clone()).try_build(filter)?;
+    let predicate =
+        PruningPredicateBuilder::new().with_file_schema(content.schema().clone()).try_build(filter)?;
     let may_fit = predicate.prune(&Bounds { content, parts: &parts })?;
     Ok(parts.into_iter().zip(may_fit).filter(|(_, may)| *may).map(|(part, _)| part).collect())
 }

@@ -138,7 +138,10 @@ fn user_no(schema: &DFSchema) -> Result<Column> {
         [] => plan_err!("no table here has `user_no`; name the user: in_selection(user, '…')"),
         many => {
             let names: Vec<String> = many.iter().map(Column::flat_name).collect();
-            plan_err!("whose `user_no` is meant by in_selection('…')? write one of {} before the selection", names.join(", "))
+            plan_err!(
+                "whose `user_no` is meant by in_selection('…')? write one of {} before the selection",
+                names.join(", ")
+            )
         }
     }
 }

@@ -59,7 +59,8 @@ pub fn register(context: &SessionContext, source: &Source) -> Result<(), Problem
 pub fn session(source: &Source, threads: usize, memory: usize) -> Result<SessionContext, Problems> {
     let made = RuntimeEnvBuilder::new().with_memory_limit(memory, 1.0).build_arc();
     let runtime = made.map_err(|error| problems(error, ""))?;
-    let mut config = SessionConfig::new().with_target_partitions(threads.max(1)).with_information_schema(true);
+    let mut config =
+        SessionConfig::new().with_target_partitions(threads.max(1)).with_information_schema(true);
     settle(config.options_mut(), source);
     let context = SessionContext::new_with_config_rt(config, runtime);
     register(&context, source)?;

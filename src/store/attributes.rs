@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use arrow::array::{Array, ArrayRef, AsArray, BinaryArray, StringArray};
-use arrow::compute::cast;
 use arrow::datatypes::DataType;
 
 use crate::base::Outcome;
@@ -15,6 +14,7 @@ use super::container::{Container, container_of, count_of};
 use super::disk::damaged;
 use super::manifest::ChunkParts;
 use super::mapped::ArrowFile;
+use super::narrow::wide;
 
 /// Schema metadata of a table: JSON list of the columns that have one container per value.
 pub(super) const INDEXED: &str = "indexed";
@@ -30,11 +30,14 @@ pub struct Attributes {
     values: OnceLock<Values>,
 }
 
-/// One column: decoded (without copying) when first asked for.
+/// One column: read (without copying) and widened when first asked for.
 struct Slot {
     name: String,
     as_type: DataType,
     is_indexed: bool,
+    /// Integers then, floats now.
+    is_widened: bool,
+    stored: OnceLock<ArrayRef>,
     array: OnceLock<ArrayRef>,
 }
 
@@ -60,7 +63,7 @@ impl Attributes {
 
     /// The values of an attribute, `None` when nobody in the chunk has one.
     /// Types: Int64, Float64, Boolean, Date32, Timestamp(ms, UTC), List(Utf8); text is
-    /// Dictionary(UInt16, Utf8) with sorted values, or Utf8 when they are many.
+    /// Dictionary(UInt8 or UInt16, Utf8) with sorted values, or Utf8 when they are many.
     /// Errors: STO-002 when the file is damaged.
     pub fn column(&self, name: &str) -> Outcome<Option<&ArrayRef>> {
         let Some(at) = self.columns.iter().position(|slot| slot.name == name) else { return Ok(None) };
@@ -68,13 +71,29 @@ impl Attributes {
         if let Some(array) = slot.array.get() {
             return Ok(Some(array));
         }
-        let array = self.table.column(0, at)?;
-        let array = match (array.data_type(), &slot.as_type) {
-            (DataType::Dictionary(..), DataType::Utf8) => array,
-            (stored, wanted) if stored == wanted => array,
-            (_, wanted) => cast(&array, wanted).map_err(|error| self.table.damage(error))?,
-        };
+        let array = wide(self.stored(at)?, &slot.as_type).map_err(|error| self.table.damage(error))?;
         Ok(Some(slot.array.get_or_init(|| array)))
+    }
+
+    /// The values in the form in which they are stored, read in place: integers of 1 to 8 bytes,
+    /// `Decimal32(9, 2)` or floats, dictionaries with keys of 1 or 2 bytes or plain texts.
+    /// Errors: STO-002 when the file is damaged.
+    pub fn narrow(&self, name: &str) -> Outcome<Option<&ArrayRef>> {
+        match self.columns.iter().position(|slot| slot.name == name) {
+            // What has widened since it was written is compared in its new type.
+            Some(at) if self.columns[at].is_widened => self.column(name),
+            Some(at) => self.stored(at).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    fn stored(&self, at: usize) -> Outcome<&ArrayRef> {
+        let cell = &self.columns[at].stored;
+        if let Some(array) = cell.get() {
+            return Ok(array);
+        }
+        let array = self.table.column(0, at)?;
+        Ok(cell.get_or_init(|| array))
     }
 
     /// Rows of the columns: users beyond have no values.
@@ -131,12 +150,14 @@ impl Slot {
         let wanted = known.iter().find(|column| column.name == name).map(|column| arrow_type(column.type_of));
         // A column that has widened since is read in its new type, in which its values have other
         // names: its containers are of no use any more.
-        let is_widened = *stored == DataType::Int64 && wanted == Some(DataType::Float64);
+        let is_widened = stored.is_signed_integer() && wanted == Some(DataType::Float64);
         let is_indexed = !is_widened && indexed.iter().any(|one| one == name);
         Slot {
             name: name.to_string(),
             as_type: wanted.unwrap_or(stored.clone()),
             is_indexed,
+            is_widened,
+            stored: OnceLock::new(),
             array: OnceLock::new(),
         }
     }

@@ -117,17 +117,26 @@ impl Plan<'_> {
             let sets = encoded.sets.iter().flatten();
             sets.map(|(value, bytes)| (column.name.clone(), value.clone(), bytes.clone())).collect::<Vec<_>>()
         };
-        let mut rows: Vec<(String, String, Vec<u8>)> = columns.iter().flat_map(sets).collect();
-        rows.sort_unstable();
-        let attributes = StringArray::from_iter_values(rows.iter().map(|row| &row.0));
-        let values = StringArray::from_iter_values(rows.iter().map(|row| &row.1));
-        let bitmaps = BinaryArray::from_iter_values(rows.iter().map(|row| &row.2));
-        let schema = bitmaps_schema();
-        let batch =
-            batch_of(&schema, vec![Arc::new(attributes), Arc::new(values), Arc::new(bitmaps)], rows.len());
-        let name = format!("users/c{chunk:05}.g{}.bitmaps.arrow", self.generation);
-        write_arrow(self.disk, &name, &schema, [batch])
+        let rows = columns.iter().flat_map(sets).collect();
+        write_bitmaps(self.disk, &format!("users/c{chunk:05}.g{}", self.generation), rows)
     }
+}
+
+/// Writes attributes, their values and the portable Roaring bytes of who has them to
+/// `STEM.bitmaps.arrow`.
+pub(super) fn write_bitmaps(
+    disk: &Disk,
+    stem: &str,
+    mut rows: Vec<(String, String, Vec<u8>)>,
+) -> Outcome<Part> {
+    rows.sort_unstable();
+    let attributes = StringArray::from_iter_values(rows.iter().map(|row| &row.0));
+    let values = StringArray::from_iter_values(rows.iter().map(|row| &row.1));
+    let bitmaps = BinaryArray::from_iter_values(rows.iter().map(|row| &row.2));
+    let schema = bitmaps_schema();
+    let batch =
+        batch_of(&schema, vec![Arc::new(attributes), Arc::new(values), Arc::new(bitmaps)], rows.len());
+    write_arrow(disk, &format!("{stem}.bitmaps.arrow"), &schema, [batch])
 }
 
 fn bitmaps_schema() -> SchemaRef {

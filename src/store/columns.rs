@@ -43,10 +43,12 @@ pub(super) fn stored_name(name: &str) -> Cow<'_, str> {
     if is_taken { format!("{APART}{name}").into() } else { name.into() }
 }
 
-/// The folder of a detail table: its name with all but letters, digits, `-` and `_` spelled out.
+/// The folder of a detail table: its name with all but letters, digits, `-` and `_` spelled out byte
+/// by byte, so that two names never share a folder.
 pub(super) fn folder_of(table: &str) -> String {
+    let bytes = |c: char| c.to_string().bytes().map(|byte| format!("%{byte:02x}")).collect::<String>();
     let spell = |c: char| {
-        if c.is_alphanumeric() || c == '-' || c == '_' { c.to_string() } else { format!("%{:x}", c as u32) }
+        if c.is_alphanumeric() || c == '-' || c == '_' { c.to_string() } else { bytes(c) }
     };
     format!("details/{}", table.chars().map(spell).collect::<String>())
 }
@@ -129,6 +131,37 @@ mod tests {
         let problem = joined(&known, &[column("t", Type::Integer)], "property").unwrap_err();
         assert_eq!(problem.code, "STO-004");
         assert!(problem.what.contains("property `t` is text"));
+    }
+
+    #[test]
+    fn odd_names_of_tables_make_one_folder_each() {
+        assert_eq!(folder_of("订单/明细 2"), "details/订单%2f明细%202");
+        let names = [
+            "订单/明细 2",
+            "订单/明细2",
+            "订单明细 2",
+            "订单%2f明细 2",
+            "订单%2f明细%202",
+            "订单\\明细 2",
+            "..",
+            ".",
+            "a 00b",
+            "a\u{2000}b",
+            "a%2000b",
+        ];
+        let folders: std::collections::BTreeSet<String> = names.iter().map(|name| folder_of(name)).collect();
+        assert_eq!(folders.len(), names.len(), "{folders:?}");
+        for folder in folders {
+            let name = folder.strip_prefix("details/").unwrap();
+            assert!(!name.contains(['/', '\\', '.', ' ']), "{folder}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn two_tables_never_share_a_folder(a in "[a0-9 %/.\u{2000}单]{1,6}", b in "[a0-9 %/.\u{2000}单]{1,6}") {
+            proptest::prop_assert_eq!(folder_of(&a) == folder_of(&b), a == b);
+        }
     }
 
     #[test]

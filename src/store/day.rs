@@ -24,10 +24,11 @@ use super::disk::{Disk, Part};
 use super::manifest::{DayParts, EventPart};
 use super::mapped::{batch_of, bug, schema_with, write_arrow};
 use super::parquet_file::{Place, RowWriter, SortColumns, sort};
+use super::rollup;
 use super::rows::RowFile;
 use super::spill::Spill;
 
-/// Schema metadata of a roll-up: JSON list of the events of its batches.
+/// Schema metadata of a roll-up: JSON list of the events of its batches; one more is any event.
 const EVENTS: &str = "events";
 
 /// Columns of a batch of new rows before the properties.
@@ -90,6 +91,7 @@ impl Plan<'_> {
             rows: RowWriter::create(self.disk, &name, self.schema())?,
             parts: Vec::new(),
             rollups: Vec::new(),
+            any: Vec::new(),
         };
         let mut duplicates = 0;
         for event in events {
@@ -98,6 +100,7 @@ impl Plan<'_> {
             duplicates += self.merge_event(event, stored, new, &firsts, &mut output)?;
         }
         let rows = output.rows.finish()?;
+        output.rollups.push(of_any(output.any)?);
         let rollup = self.write_rollups(day, &output.parts, output.rollups)?;
         Ok(Merged { parts: DayParts { rows, rollup, events: output.parts }, duplicates })
     }
@@ -257,15 +260,22 @@ impl Plan<'_> {
             .filter_map(|part| self.events.get(part.event as usize))
             .map(String::as_str)
             .collect();
-        let schema = schema_with(rollup_fields(), EVENTS, serde_json::to_string(&names).unwrap_or_default());
-        let name = format!("events/{day}.g{}.rollup.arrow", self.generation);
-        write_arrow(
-            self.disk,
-            &name,
-            &schema,
-            batches.into_iter().map(|batch| batch.with_schema(schema.clone()).map_err(bug)),
-        )
+        write_rollups(self.disk, &format!("events/{day}.g{}", self.generation), &names, batches)
     }
+}
+
+/// Writes the roll-ups of a day, one per event in the order of `names` and one of any event, to
+/// `STEM.rollup.arrow`.
+pub(super) fn write_rollups(
+    disk: &Disk,
+    stem: &str,
+    names: &[&str],
+    batches: Vec<RecordBatch>,
+) -> Outcome<Part> {
+    let schema =
+        schema_with(fields_of(&rollup::schema()), EVENTS, serde_json::to_string(names).unwrap_or_default());
+    let batches = batches.into_iter().map(|batch| batch.with_schema(schema.clone()).map_err(bug));
+    write_arrow(disk, &format!("{stem}.rollup.arrow"), &schema, batches)
 }
 
 /// The files of a day being written.
@@ -273,6 +283,8 @@ struct Output {
     rows: RowWriter,
     parts: Vec<EventPart>,
     rollups: Vec<RecordBatch>,
+    /// Users with their rows, one event after the other.
+    any: Vec<(u32, u32)>,
 }
 
 impl Output {
@@ -288,7 +300,8 @@ impl Output {
             first_at: Timestamp(first),
             last_at: Timestamp(last),
         });
-        self.rollups.push(rollup(places)?);
+        self.rollups.push(rollup::batch(counted(places))?);
+        self.any.extend(counted(places));
         Ok(())
     }
 }
@@ -348,20 +361,20 @@ fn identity(secret: u64, user: u32, time: i64, id: &str) -> u128 {
     xxh3_128_with_seed(words, secret)
 }
 
-/// Rows per user of sorted rows.
-fn rollup(places: &[Place]) -> Outcome<RecordBatch> {
-    let runs = places.chunk_by(|a, b| a.user == b.user);
-    let (users, counts): (Vec<u32>, Vec<u32>) = runs.map(|run| (run[0].user, run.len() as u32)).unzip();
-    let rows = users.len();
-    batch_of(
-        &schema_of(rollup_fields()),
-        vec![Arc::new(UInt32Array::from(users)), Arc::new(UInt32Array::from(counts))],
-        rows,
-    )
+/// The roll-up of any event, from those of each event.
+pub(super) fn of_any(mut users: Vec<(u32, u32)>) -> Outcome<RecordBatch> {
+    users.sort_unstable();
+    let runs = users.chunk_by(|a, b| a.0 == b.0);
+    rollup::batch(runs.map(|run| (run[0].0, run.iter().map(|(_, rows)| rows).sum())))
 }
 
-fn rollup_fields() -> Vec<Field> {
-    vec![Field::new(USER, DataType::UInt32, false), Field::new("count", DataType::UInt32, false)]
+fn fields_of(schema: &SchemaRef) -> Vec<Field> {
+    schema.fields().iter().map(|field| field.as_ref().clone()).collect()
+}
+
+/// (user, rows) of sorted rows.
+fn counted(places: &[Place]) -> impl Iterator<Item = (u32, u32)> + '_ {
+    places.chunk_by(|a, b| a.user == b.user).map(|run| (run[0].user, run.len() as u32))
 }
 
 #[cfg(test)]

@@ -201,9 +201,22 @@ pub(super) fn not_written(path: &Path, error: impl std::fmt::Display) -> Problem
 
 /// A stored file whose content is not what was written.
 pub(super) fn damaged(path: &Path, what: impl std::fmt::Display) -> Problem {
-    Problem::outside("STO-002", format!("the file is damaged: {what}"))
-        .at(path.display().to_string())
-        .cure("restore the home from a copy, or ingest again into a new home")
+    Problem::outside("STO-002", format!("the file is damaged: {what}")).at(path.display().to_string()).cure(
+        if is_derived(path) {
+            "run `quanke compact`: it makes this file again from the rows"
+        } else {
+            "restore the home from a copy, or ingest again into a new home"
+        },
+    )
+}
+
+/// Does a file only repeat what others say, so that it can be made again? Roll-ups, bitmaps of values
+/// and indexes do.
+pub(super) fn is_derived(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let ends = [".rollup.arrow", ".bitmaps.arrow"];
+    let begins = ["index.g", "directory.g"];
+    ends.iter().any(|end| name.ends_with(end)) || begins.iter().any(|begin| name.starts_with(begin))
 }
 
 /// Opens a part after checking that it has its full length.

@@ -15,6 +15,7 @@ use crate::base::{Outcome, Type, UserNo};
 
 use super::container::portable;
 use super::mapped::bug;
+use super::narrow::narrow;
 
 /// Distinct texts in a chunk up to which there is a dictionary, and one set per value.
 const TEXTS_MAX: usize = 4_096;
@@ -34,8 +35,8 @@ pub(super) fn encode(array: ArrayRef, type_of: Type, base: UserNo) -> Outcome<En
         Type::Text => encode_text(array, base),
         Type::List => Ok(Encoded { sets: list_sets(&array, base), array }),
         Type::Bool => Ok(Encoded { sets: bool_sets(&array, base), array }),
-        Type::Integer => Ok(Encoded { sets: integer_sets(&array, base), array }),
-        _ => Ok(Encoded { array, sets: None }),
+        Type::Integer => Ok(Encoded { sets: integer_sets(&array, base), array: narrow(array) }),
+        _ => Ok(Encoded { array: narrow(array), sets: None }),
     }
 }
 
@@ -57,7 +58,7 @@ fn encode_text(array: ArrayRef, base: UserNo) -> Outcome<Encoded> {
         values.iter().zip(users).map(|((value, _), users)| (value.to_string(), set_bytes(users))).collect();
     let dictionary = StringArray::from_iter_values(values.iter().map(|(value, _)| *value));
     let array = DictionaryArray::<UInt16Type>::try_new(keys, Arc::new(dictionary)).map_err(bug)?;
-    Ok(Encoded { array: Arc::new(array), sets: Some(sets) })
+    Ok(Encoded { array: narrow(Arc::new(array)), sets: Some(sets) })
 }
 
 /// The distinct texts, or `None` when they are many.
@@ -143,7 +144,7 @@ mod tests {
         assert!(encode(many, Type::Text, 0).unwrap().sets.is_none());
         let few: ArrayRef = Arc::new(StringArray::from(vec![Some("b"), None, Some("a"), Some("b")]));
         let found = encode(few, Type::Text, 65_536).unwrap();
-        let dictionary = found.array.as_dictionary::<UInt16Type>();
+        let dictionary = found.array.as_dictionary::<arrow::datatypes::UInt8Type>();
         assert_eq!(dictionary.values().as_string::<i32>().value(0), "a");
         let sets = found.sets.unwrap();
         assert_eq!(

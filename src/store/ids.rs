@@ -47,6 +47,13 @@ impl Ids {
         self.find_hashed(key_hash(self.secret, id), id)
     }
 
+    /// Did a user of this id exist and was deleted, with nobody of this id since?
+    pub fn is_deleted(&self, id: &str) -> bool {
+        let hash = self.hash(id);
+        let was = |user: UserNo| self.dead.contains(user) && self.stored(user) == Some(id);
+        self.find_hashed(hash, id).is_none() && self.index.find(hash).any(was)
+    }
+
     /// As [`find`](Ids::find) for many, on all cores; `None` for null.
     pub fn find_all(&self, ids: &StringArray) -> Vec<Option<UserNo>> {
         let one = |at: usize| if ids.is_null(at) { None } else { self.find(ids.value(at)) };

@@ -16,8 +16,9 @@ use crate::ingest::Column;
 
 use super::disk::{Disk, Part, damaged, hex, trouble};
 
-/// The format that this program writes; a higher one was written by a newer program.
-const FORMAT: u32 = 1;
+/// The format that this program writes and reads: a higher one was written by a newer program, a
+/// lower one by a build before the first release.
+const FORMAT: u32 = 2;
 pub(super) const CURRENT: &str = "CURRENT";
 pub(super) const FOLDER: &str = "manifest";
 
@@ -215,12 +216,13 @@ pub(super) fn parse(path: &Path, text: &[u8]) -> Outcome<Manifest> {
         format: u32,
     }
     let head: Head = serde_json::from_slice(text).map_err(|error| damaged(path, error))?;
-    if head.format > FORMAT {
-        let what =
-            format!("the home was written in format {}; this program reads up to {FORMAT}", head.format);
-        return Err(Problem::outside("STO-003", what)
-            .at(path.display().to_string())
-            .cure("use the newer quanke that wrote it"));
+    if head.format != FORMAT {
+        let what = format!("the home was written in format {}; this program reads {FORMAT}", head.format);
+        let cure = match head.format > FORMAT {
+            true => "use the newer quanke that wrote it",
+            false => "it is older than the first release: load the files into a new home",
+        };
+        return Err(Problem::outside("STO-003", what).at(path.display().to_string()).cure(cure));
     }
     serde_json::from_slice(text).map_err(|error| damaged(path, error))
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior};
 
-use crate::base::{Outcome, Problem};
+use crate::base::{MAKE_WRITABLE, Outcome, Problem};
 
 /// How long a writer waits for another one.
 const BUSY: Duration = Duration::from_secs(5);
@@ -67,9 +67,13 @@ pub fn migrate(connection: &mut Connection, name: &str, steps: &[&str]) -> Outco
 
 /// A failure of SQLite: the disk, or another process that holds the database.
 pub fn database(error: rusqlite::Error) -> Problem {
-    Problem::outside("OUT-011", format!("the database says: {error}")).cure(
-        "see that the disk has room and that no other process holds the home, then run the command again",
-    )
+    let cure = match error.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::ReadOnly) => MAKE_WRITABLE,
+        _ => {
+            "see that the disk has room and that no other process holds the home, then run the command again"
+        }
+    };
+    Problem::outside("OUT-011", format!("the database says: {error}")).cure(cure)
 }
 
 fn done(connection: &Connection, name: &str) -> rusqlite::Result<usize> {
@@ -102,6 +106,22 @@ mod tests {
         assert_eq!(rows, 1);
         let mode: String = connection.query_row("pragma journal_mode", [], |row| row.get(0)).unwrap();
         assert_eq!(mode, "wal");
+    }
+
+    /// A mounted copy: crowds are read, and a write says that it is read-only and what to do.
+    #[test]
+    fn a_read_only_database_is_read_and_says_so_when_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("100% 圈客?#/meta.db");
+        let steps = ["create table t (n integer) strict", "insert into t values (7)"];
+        migrate(&mut open(&path).unwrap(), "crowds", &steps).unwrap();
+        let mut connection = read_only(&path).unwrap();
+        migrate(&mut connection, "crowds", &steps).unwrap();
+        let rows: i64 = connection.query_row("select n from t", [], |row| row.get(0)).unwrap();
+        assert_eq!(rows, 7);
+        let problem = connection.execute("delete from t", []).map_err(database).unwrap_err();
+        assert_eq!(problem.code, "OUT-011");
+        assert!(problem.what.contains("readonly") && problem.cure.contains("copy"), "{problem}");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! One bit for each of the 65,536 users of a chunk: the scratch paper of an evaluation.
 
+use multiversion::multiversion;
 use roaring::RoaringBitmap;
 
 use crate::base::CHUNK_USERS;
@@ -55,12 +56,25 @@ impl Register {
     pub fn fill(&mut self, container: Container) {
         match container {
             Container::Array(bytes) => positions(bytes).for_each(|at| self.set(at)),
-            Container::Bits(bytes) => {
-                let words = bytes.as_chunks::<8>().0;
-                self.0.iter_mut().zip(words).for_each(|(word, bytes)| *word |= u64::from_le_bytes(*bytes));
-            }
+            Container::Bits(bytes) => add(&mut self.0, bytes),
             Container::Runs(bytes) => runs(bytes).for_each(|(from, to)| self.set_range(from, to)),
         }
+    }
+
+    /// Keeps only the users of a container.
+    pub fn keep(&mut self, container: Container) {
+        match container {
+            Container::Bits(bytes) => keep(&mut self.0, bytes),
+            other => {
+                let theirs = Register::of(other);
+                self.and(&theirs);
+            }
+        }
+    }
+
+    /// Everybody who is not in it.
+    pub fn complement(&mut self) {
+        self.0.iter_mut().for_each(|word| *word = !*word);
     }
 
     /// Adds the user at `position`.
@@ -97,22 +111,27 @@ impl Register {
 
     /// Keeps who is also in `other`.
     pub fn and(&mut self, other: &Register) {
-        self.0.iter_mut().zip(&other.0).for_each(|(mine, theirs)| *mine &= theirs);
+        join(&mut self.0, &other.0, |mine, theirs| mine & theirs);
     }
 
     /// Adds who is in `other`.
     pub fn or(&mut self, other: &Register) {
-        self.0.iter_mut().zip(&other.0).for_each(|(mine, theirs)| *mine |= theirs);
+        join(&mut self.0, &other.0, |mine, theirs| mine | theirs);
     }
 
     /// Takes out who is in `other`.
     pub fn and_not(&mut self, other: &Register) {
-        self.0.iter_mut().zip(&other.0).for_each(|(mine, theirs)| *mine &= !theirs);
+        join(&mut self.0, &other.0, |mine, theirs| mine & !theirs);
     }
 
     /// How many users are in it.
     pub fn count(&self) -> u32 {
-        self.0.iter().map(|word| word.count_ones()).sum()
+        ones(&self.0)
+    }
+
+    /// How many users are in both.
+    pub fn count_and(&self, other: &Register) -> u32 {
+        common(&self.0, &other.0)
     }
 
     /// Is nobody in it?
@@ -135,6 +154,44 @@ impl Register {
         cells.iter_mut().zip(&self.0).for_each(|(cell, word)| *cell = word.to_le_bytes());
         RoaringBitmap::from_lsb0_bytes(chunk * CHUNK_USERS, &bytes)
     }
+}
+
+// Each of these is compiled for several generations of processors; the right one is chosen when the
+// program runs.
+
+#[multiversion(targets(
+    "x86_64+avx512f+avx512bw+avx512dq+avx512vl+avx512vpopcntdq+popcnt+bmi2",
+    "x86_64+avx2+bmi1+bmi2+popcnt+lzcnt",
+    "x86_64+sse4.2+popcnt",
+))]
+fn ones(words: &[u64; WORDS]) -> u32 {
+    words.iter().map(|word| word.count_ones()).sum()
+}
+
+#[multiversion(targets(
+    "x86_64+avx512f+avx512bw+avx512dq+avx512vl+avx512vpopcntdq+popcnt+bmi2",
+    "x86_64+avx2+bmi1+bmi2+popcnt+lzcnt",
+    "x86_64+sse4.2+popcnt",
+))]
+fn common(a: &[u64; WORDS], b: &[u64; WORDS]) -> u32 {
+    a.iter().zip(b).map(|(a, b)| (a & b).count_ones()).sum()
+}
+
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn join(mine: &mut [u64; WORDS], theirs: &[u64; WORDS], with: impl Fn(u64, u64) -> u64) {
+    mine.iter_mut().zip(theirs).for_each(|(mine, theirs)| *mine = with(*mine, *theirs));
+}
+
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn add(mine: &mut [u64; WORDS], bytes: &[u8; WORDS * 8]) {
+    let words = bytes.as_chunks::<8>().0;
+    mine.iter_mut().zip(words).for_each(|(word, bytes)| *word |= u64::from_le_bytes(*bytes));
+}
+
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn keep(mine: &mut [u64; WORDS], bytes: &[u8; WORDS * 8]) {
+    let words = bytes.as_chunks::<8>().0;
+    mine.iter_mut().zip(words).for_each(|(word, bytes)| *word &= u64::from_le_bytes(*bytes));
 }
 
 /// The set bits of a word, ascending.
@@ -175,9 +232,26 @@ mod tests {
                     join(&mut register, &register_of(&right, chunk));
                     prop_assert_eq!(register.count() as usize, register.iter().count());
                     prop_assert_eq!(register.is_empty(), register.count() == 0);
+                    let both = register_of(&left, chunk).count_and(&register_of(&right, chunk)) as u64;
+                    let range = chunk * CHUNK_USERS..(chunk + 1) * CHUNK_USERS;
+                    prop_assert_eq!(both, (&a & &b).range(range).count() as u64);
                     found |= register.to_bitmap(chunk);
                 }
                 prop_assert_eq!(found, expected);
+            }
+        }
+
+        #[test]
+        fn keeping_a_container_is_meeting_its_users(a in sets(), b in sets()) {
+            let (left, right) = (Bitmap::of(&a), Bitmap::of(&b));
+            for chunk in 0..7 {
+                let (mut kept, mut met) = (register_of(&left, chunk), register_of(&left, chunk));
+                right.container(chunk).into_iter().for_each(|container| kept.keep(container));
+                let others = right.container(chunk).map_or(Register::full(), Register::of);
+                met.and(&others);
+                prop_assert_eq!(&kept, &met);
+                kept.complement();
+                prop_assert_eq!(kept.count() + met.count(), CHUNK_USERS);
             }
         }
 

@@ -21,6 +21,9 @@ use crate::base::Outcome;
 use super::columns::{EVENT_ID, KEY, TIME, USER};
 use super::disk::{Part, damaged, open_part};
 use super::mapped::guarded;
+use super::rollup::DidBits;
+use super::spans;
+use super::strip::Piece;
 
 /// Parquet footers kept; each is some tens of KiB.
 const FOOTERS_KEPT: usize = 2_048;
@@ -37,9 +40,11 @@ pub struct Rows {
     pub columns: Vec<Option<ArrayRef>>,
 }
 
-/// Decoded columns and parsed footers.
+/// Decoded columns, pieces of strips and parsed footers.
 pub(super) struct RowCache {
     columns: Cache<(u64, u32, u32), ArrayRef, ColumnBytes>,
+    /// By the file's sum, the first row group and the column.
+    pieces: Cache<(u64, u32, u32), Piece, ColumnBytes>,
     footers: Cache<u64, ArrowReaderMetadata>,
 }
 
@@ -52,14 +57,44 @@ impl Weighter<(u64, u32, u32), ArrayRef> for ColumnBytes {
     }
 }
 
+impl Weighter<(u64, u32, u32), Piece> for ColumnBytes {
+    fn weight(&self, _: &(u64, u32, u32), piece: &Piece) -> u64 {
+        piece.bytes()
+    }
+}
+
 impl RowCache {
     /// Keeps up to `bytes` of decoded columns.
     pub fn new(bytes: u64) -> RowCache {
         // Columns of a row group are large: about 256 KiB each is what they are expected to be.
         let items = (bytes / (256 * 1024)).clamp(64, 65_536) as usize;
         RowCache {
-            columns: Cache::with_weighter(items, bytes, ColumnBytes),
+            columns: Cache::with_weighter(items, bytes / 4, ColumnBytes),
+            pieces: Cache::with_weighter(items * 4, bytes - bytes / 4, ColumnBytes),
             footers: Cache::new(FOOTERS_KEPT),
+        }
+    }
+}
+
+impl RowCache {
+    /// The bits of the roll-up `index` in the file with this sum.
+    pub fn did_bits(&self, sum: u64, index: u32, make: impl Fn() -> DidBits) -> Arc<DidBits> {
+        let kept = self.pieces.get_or_insert_with(&(sum, index, 0), || {
+            Ok::<_, std::convert::Infallible>(Piece::Did(Arc::new(make())))
+        });
+        match kept {
+            Ok(Piece::Did(bits)) => bits,
+            _ => Arc::new(make()),
+        }
+    }
+}
+
+impl RowCache {
+    /// The spans of the day whose roll-ups have this sum.
+    pub fn spans(&self, sum: u64, make: impl FnOnce() -> Outcome<spans::Kept>) -> Outcome<spans::Kept> {
+        match self.pieces.get_or_insert_with(&(sum, u32::MAX, 1), || make().map(Piece::Spans))? {
+            Piece::Spans(spans) => Ok(spans),
+            _ => Ok(None),
         }
     }
 }
@@ -95,7 +130,21 @@ impl RowFile<'_> {
         Ok(Rows { users, times, columns: asked.collect::<Outcome<_>>()? })
     }
 
-    fn path(&self) -> PathBuf {
+    /// A piece of the strip, kept under the name of its column; `make` reads it from the file.
+    pub fn piece(&self, name: &str, make: impl FnOnce(&Self) -> Outcome<Piece>) -> Outcome<Piece> {
+        let Some(cache) = self.cache else { return make(self) };
+        let index = self.footer()?.schema().index_of(name).map_or(u32::MAX, |index| index as u32);
+        let key = (self.part.sum, self.groups.start, index);
+        cache.pieces.get_or_insert_with(&key, || make(self))
+    }
+
+    /// The column over all row groups meant, decoded anew.
+    pub fn plain(&self, name: &str) -> Outcome<Option<ArrayRef>> {
+        let footer = self.footer()?;
+        RowFile { cache: None, groups: self.groups.clone(), ..*self }.column(&footer, name)
+    }
+
+    pub fn path(&self) -> PathBuf {
         self.root.join(&self.part.name)
     }
 

@@ -5,13 +5,11 @@ use std::fs::File;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
-use arrow::array::AsArray;
-use arrow::buffer::ScalarBuffer;
-use arrow::datatypes::{DataType, UInt32Type};
+use arrow::datatypes::DataType;
 use rayon::prelude::*;
 use roaring::RoaringBitmap;
 
-use crate::base::{CHUNK_USERS, Day, Outcome, Problems, UserNo, Zone};
+use crate::base::{CHUNK_USERS, Day, Outcome, Problems, Timestamp, UserNo, Zone};
 use crate::ingest::Column;
 
 use super::attributes::Attributes;
@@ -20,9 +18,11 @@ use super::columns::{EVENT_ID, KEY, TIME, arrow_type, instant_type, stored_name}
 use super::container::Bitmap;
 use super::disk::{read_part, verify_part};
 use super::ids::Ids;
-use super::manifest::{DayParts, EventPart, Manifest, SetParts};
-use super::mapped::ArrowFile;
+use super::manifest::{DayParts, DetailPart, EventPart, Manifest, SetParts, TableParts};
+use super::rollup::{DayRollups, DidBits, Rollup};
 use super::rows::{RowFile, Rows, SharedCache};
+use super::spans;
+use super::strip::Strip;
 
 /// One data version, unchanged for as long as it is held; cloning is cheap.
 #[derive(Clone)]
@@ -38,7 +38,7 @@ struct View {
     ids: Ids,
     chunks: Vec<OnceLock<Arc<Attributes>>>,
     days: Vec<Day>,
-    rollups: BTreeMap<Day, OnceLock<ArrowFile>>,
+    rollups: BTreeMap<Day, OnceLock<DayRollups>>,
     cache: SharedCache,
     /// The manifest with its shared lock: keeps the files from being removed.
     _held: Option<File>,
@@ -53,15 +53,6 @@ pub(super) struct Sets {
     pub named: RoaringBitmap,
     /// Deleted; the number is never used again.
     pub dead: Arc<RoaringBitmap>,
-}
-
-/// Who did an event on a day, and how often.
-#[derive(Debug, Clone)]
-pub struct Rollup {
-    /// Ascending, each once.
-    pub users: ScalarBuffer<u32>,
-    /// Rows of the user at the same place; at least 1.
-    pub counts: ScalarBuffer<u32>,
 }
 
 /// What [`Snapshot::verify`] has looked at.
@@ -102,6 +93,11 @@ impl Snapshot {
     /// The data version: 0 for an empty home, then 1, 2, 3 …
     pub fn version(&self) -> u64 {
         self.0.manifest.version
+    }
+
+    /// Which data version of which app this is: equal only for the same data.
+    pub fn identity(&self) -> (u64, u64) {
+        (self.0.manifest.secret, self.version())
     }
 
     /// The zone of local days; fixed when the first events came.
@@ -175,17 +171,26 @@ impl Snapshot {
         self.event_on(day, event).map_or(0, |(_, _, part)| part.rows)
     }
 
-    /// Who did an event on a day, and how often; zero-copy. Deleted users may be among them.
+    /// Who did an event (`None`: any event) on a day, and how often. Deleted users may be among them.
     /// Errors: STO-002 when a file is damaged.
-    pub fn rollup(&self, day: Day, event: &str) -> Outcome<Option<Rollup>> {
-        let Some((parts, index, _)) = self.event_on(day, event) else { return Ok(None) };
-        let file = self.rollup_file(day, parts)?;
-        let batch = file.batch(index)?;
-        let numbers = |at: usize| {
-            batch.columns().get(at).and_then(|c| Some(c.as_primitive_opt::<UInt32Type>()?.values().clone()))
+    pub fn rollup(&self, day: Day, event: Option<&str>) -> Outcome<Option<&Rollup>> {
+        let Some(parts) = self.0.manifest.days.get(&day) else { return Ok(None) };
+        let index = match event {
+            Some(event) => self.event_on(day, event).map(|(_, index, _)| index),
+            None => Some(parts.events.len()),
         };
-        let found = numbers(0).zip(numbers(1)).ok_or_else(|| file.damage("it is no roll-up"))?;
-        Ok(Some(Rollup { users: found.0, counts: found.1 }))
+        index.map(|index| self.day_rollups(day, parts)?.get(index)).transpose()
+    }
+
+    /// Who did an event (`None`: any event) on a day, one bit per user; made once, then kept.
+    /// Errors: STO-002 when a file is damaged.
+    pub fn did_bits(&self, day: Day, event: Option<&str>) -> Outcome<Option<Arc<DidBits>>> {
+        let Some(rollup) = self.rollup(day, event)? else { return Ok(None) };
+        let Some(parts) = self.0.manifest.days.get(&day) else { return Ok(None) };
+        let index =
+            event.and_then(|event| self.event_on(day, event)).map_or(u32::MAX, |(_, index, _)| index as u32);
+        let bits = self.0.cache.did_bits(parts.rollup.sum, index, || DidBits::of(rollup));
+        Ok(Some(bits))
     }
 
     /// The rows of an event on a day, sorted by (user, time, event id, arrival); decoded once,
@@ -194,33 +199,71 @@ impl Snapshot {
     /// Errors: STO-002 when a file is damaged.
     pub fn rows(&self, day: Day, event: &str, columns: &[&str]) -> Outcome<Option<Rows>> {
         let Some((parts, index, part)) = self.event_on(day, event) else { return Ok(None) };
-        let start: u32 = parts.events[..index].iter().map(|before| before.groups).sum();
-        let file = self.file(&parts.rows, start..start + part.groups);
+        let file = self.file(&parts.rows, groups_of(parts, index, part));
+        file.read(&self.event_columns(columns)).map(Some)
+    }
+
+    /// The same rows laid out for scanning, with times if `timed`; made once, then kept.
+    /// Errors: STO-002 when a file is damaged.
+    pub fn strip(&self, day: Day, event: &str, columns: &[&str], timed: bool) -> Outcome<Option<Strip>> {
+        let Some((parts, index, part)) = self.event_on(day, event) else { return Ok(None) };
+        let file = self.file(&parts.rows, groups_of(parts, index, part));
+        file.strip(&self.event_columns(columns), timed).map(Some)
+    }
+
+    /// The first and the last instant of an event on a day.
+    pub fn span_on(&self, day: Day, event: &str) -> Option<(Timestamp, Timestamp)> {
+        self.event_on(day, event).map(|(_, _, part)| (part.first_at, part.last_at))
+    }
+
+    pub(super) fn kept_spans(
+        &self,
+        day: Day,
+        make: impl FnOnce() -> Outcome<spans::Kept>,
+    ) -> Outcome<spans::Kept> {
+        match self.0.manifest.days.get(&day) {
+            Some(parts) => self.0.cache.spans(parts.rollup.sum, make),
+            None => Ok(None),
+        }
+    }
+
+    fn event_columns(&self, columns: &[&str]) -> Vec<(String, Option<DataType>)> {
         let properties = &self.0.manifest.properties;
         let asked = |name: &&str| match (*name, properties.iter().any(|column| column.name == *name)) {
             (EVENT_ID, false) => (EVENT_ID.to_string(), None),
             _ => asked(name, properties),
         };
-        file.read(&columns.iter().map(asked).collect::<Vec<_>>()).map(Some)
+        columns.iter().map(asked).collect()
     }
 
     /// The rows of a detail table for the users of a chunk, sorted by (user, time, key); decoded
     /// once, then kept. The table's own names of key and time column may be asked for too.
     /// Errors: STO-002 when a file is damaged.
     pub fn detail(&self, table: &str, chunk: u32, columns: &[&str]) -> Outcome<Option<Rows>> {
-        let found =
-            self.0.manifest.tables.get(table).and_then(|table| Some((table, table.chunks.get(&chunk)?)));
-        let Some((table, part)) = found else { return Ok(None) };
+        let Some((table, part)) = self.table_chunk(table, chunk) else { return Ok(None) };
         let file = self.file(&part.file, 0..part.groups);
-        let asked = |name: &&str| match *name {
-            name if table.columns.iter().any(|column| column.name == name) => asked(name, &table.columns),
-            name if table.time.as_deref() == Some(name) => (TIME.to_string(), Some(instant_type())),
-            name if table.key == name => (KEY.to_string(), None),
-            name => asked(name, &table.columns),
-        };
-        let rows = file.read(&columns.iter().map(asked).collect::<Vec<_>>())?;
+        let rows = file.read(&detail_columns(table, columns))?;
         let times = rows.times.filter(|_| table.time.is_some());
         Ok(Some(Rows { times, ..rows }))
+    }
+
+    /// The same rows laid out for scanning, with times if `timed`; made once, then kept.
+    /// Errors: STO-002 when a file is damaged.
+    pub fn detail_strip(
+        &self,
+        table: &str,
+        chunk: u32,
+        columns: &[&str],
+        timed: bool,
+    ) -> Outcome<Option<Strip>> {
+        let Some((table, part)) = self.table_chunk(table, chunk) else { return Ok(None) };
+        let file = self.file(&part.file, 0..part.groups);
+        file.strip(&detail_columns(table, columns), timed && table.time.is_some()).map(Some)
+    }
+
+    fn table_chunk(&self, table: &str, chunk: u32) -> Option<(&TableParts, &DetailPart)> {
+        let table = self.0.manifest.tables.get(table)?;
+        Some((table, table.chunks.get(&chunk)?))
     }
 
     /// The values of an attribute with their user counts, sorted by value; `None` when they are
@@ -269,19 +312,34 @@ impl Snapshot {
         Some((parts, index, &parts.events[index]))
     }
 
-    fn rollup_file(&self, day: Day, parts: &DayParts) -> Outcome<&ArrowFile> {
+    fn day_rollups(&self, day: Day, parts: &DayParts) -> Outcome<&DayRollups> {
         // Every day of the manifest has its cell.
         let cell = &self.0.rollups[&day];
         if let Some(ready) = cell.get() {
             return Ok(ready);
         }
-        let opened = ArrowFile::open(&self.0.folder, &parts.rollup)?;
+        let opened = DayRollups::open(&self.0.folder, &parts.rollup)?;
         Ok(cell.get_or_init(|| opened))
     }
 
     fn file<'a>(&'a self, part: &'a super::disk::Part, groups: std::ops::Range<u32>) -> RowFile<'a> {
         RowFile { root: &self.0.folder, part, groups, cache: Some(&self.0.cache) }
     }
+}
+
+fn groups_of(parts: &DayParts, index: usize, part: &EventPart) -> std::ops::Range<u32> {
+    let start: u32 = parts.events[..index].iter().map(|before| before.groups).sum();
+    start..start + part.groups
+}
+
+fn detail_columns(table: &TableParts, columns: &[&str]) -> Vec<(String, Option<DataType>)> {
+    let asked = |name: &&str| match *name {
+        name if table.columns.iter().any(|column| column.name == name) => asked(name, &table.columns),
+        name if table.time.as_deref() == Some(name) => (TIME.to_string(), Some(instant_type())),
+        name if table.key == name => (KEY.to_string(), None),
+        name => asked(name, &table.columns),
+    };
+    columns.iter().map(asked).collect()
 }
 
 /// A column asked for, with the type that it has now: an older file may have a narrower one.

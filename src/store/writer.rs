@@ -171,7 +171,7 @@ impl Writer {
         manifest.version += 1;
         manifest.generation += 1;
         manifest.sets = Some(self.write_sets(manifest.generation)?);
-        self.sync_folders()?;
+        sync_folders(&self.disk, &manifest)?;
         manifest.publish(&self.disk)?;
         self.draft.manifest = manifest;
         self.draft.is_changed = false;
@@ -196,14 +196,14 @@ impl Writer {
             dead: write("dead", &sets.dead)?,
         })
     }
+}
 
-    fn sync_folders(&self) -> Outcome<()> {
-        let tables = self.draft.manifest.tables.keys().map(|table| super::columns::folder_of(table));
-        let folders = FOLDERS.iter().map(|folder| folder.to_string()).chain(tables);
-        folders
-            .filter(|folder| self.disk.path(folder).is_dir())
-            .try_for_each(|folder| self.disk.sync_folder(&folder))
-    }
+/// Makes the names of all data files durable, before a manifest names them.
+pub(super) fn sync_folders(disk: &Disk, manifest: &Manifest) -> Outcome<()> {
+    let tables = manifest.tables.keys().map(|table| super::columns::folder_of(table));
+    let mut folders = FOLDERS.iter().map(|folder| folder.to_string()).chain(tables);
+    folders
+        .try_for_each(|folder| if disk.path(&folder).is_dir() { disk.sync_folder(&folder) } else { Ok(()) })
 }
 
 impl Draft {

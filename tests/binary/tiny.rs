@@ -33,7 +33,7 @@ fn the_queries_of_the_peers_have_the_peers_answers() {
         fs::read_dir(repository("queries")).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.retain(|path| path.file_name().unwrap().to_string_lossy().starts_with('Q'));
     files.sort();
-    assert_eq!(files.len(), 12);
+    assert_eq!(files.len(), 15);
     for file in files {
         let query = file.file_stem().unwrap().to_string_lossy().replacen("Q0", "Q", 1);
         let found = place.json(&["estimate", "-f", &file.display().to_string(), "--as-of", AS_OF]);

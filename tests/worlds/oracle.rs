@@ -5,9 +5,12 @@
 use std::collections::BTreeSet;
 
 use chrono::Datelike;
-use quanke::base::{Day, Interval, Timestamp, Value, Window, ahead};
-use quanke::select::ast::{Comparison, Filter, Leaf, Literal, Measure, Metric, Op, Selection, Test, Written};
+use quanke::base::{Day, Interval, Timestamp, Value, Window, ahead, share_of};
+use quanke::select::ast::{
+    Comparison, Filter, Leaf, Literal, Measure, Metric, Op, Selection, Step, Test, Written,
+};
 
+use super::order;
 use super::world::{Row, World};
 
 /// Does this user (by place in `world.users`) fit?
@@ -26,21 +29,19 @@ fn leaf_holds(world: &World, user: usize, leaf: &Leaf) -> bool {
         Leaf::Tag(comparison) => passes(world, attributes, comparison, attributes),
         Leaf::Crowd(name) => world.crowds[&name.text].contains(&world.users[user].id),
         Leaf::Behaviour(asked) => {
-            let of_event = |row: &&Row| asked.step.event.as_ref().is_none_or(|event| row.name == event.text);
-            let rows = world
-                .events
-                .iter()
-                .filter(|row| row.user == user)
-                .filter(of_event)
-                .filter(|row| row.at.is_some());
-            rows_hold(world, user, rows.collect(), &asked.step.filter, &asked.measure, &asked.window, None)
+            let rows =
+                world.events.iter().filter(|row| row.user == user && passes_step(world, row, &asked.step));
+            rows_hold(world, user, rows.collect(), &None, &asked.measure, &asked.window, None)
         }
         Leaf::Detail(asked) => {
             let rows = world.details.iter().filter(|row| row.user == user && row.name == asked.table.text);
             let on = asked.on.as_ref().map(|on| on.text.as_str());
             rows_hold(world, user, rows.collect(), &asked.filter, &asked.measure, &asked.window, on)
         }
-        other => panic!("the random worlds do not ask {other:?}"),
+        Leaf::Edge(asked) => order::edge_holds(world, user, asked),
+        Leaf::Sequence(asked) => order::sequence_holds(world, user, asked),
+        Leaf::Sample { share, salt } => share_of(*share, salt, &world.users[user].id),
+        Leaf::Top { count, by } => order::top(world, *count, &by.text).contains(&user),
     }
 }
 
@@ -112,9 +113,19 @@ fn measured(
     }
 }
 
-/// Random worlds hold quarters only, which any order of additions sums exactly.
+/// What is whole hundredths is added as such (docs/decisions/008); the rest of a random world are
+/// eighths, which any order of additions sums exactly.
 fn exact_sum(numbers: &[f64]) -> f64 {
-    numbers.iter().sum()
+    let (whole, rest): (Vec<f64>, Vec<f64>) =
+        numbers.iter().partition(|number| (**number * 100.0).round() / 100.0 == **number);
+    let hundredths: i64 = whole.iter().map(|number| (number * 100.0).round() as i64).sum();
+    hundredths as f64 / 100.0 + rest.iter().sum::<f64>()
+}
+
+/// Is it the step's event, and does it pass the step's filter?
+pub fn passes_step(world: &World, row: &Row, step: &Step) -> bool {
+    step.event.as_ref().is_none_or(|event| row.name == event.text)
+        && step.filter.as_ref().is_none_or(|filter| row_passes(world, row, filter))
 }
 
 fn row_passes(world: &World, row: &Row, filter: &Filter) -> bool {
@@ -122,7 +133,16 @@ fn row_passes(world: &World, row: &Row, filter: &Filter) -> bool {
         Filter::All(parts) => parts.iter().all(|part| row_passes(world, row, part)),
         Filter::Any(parts) => parts.iter().any(|part| row_passes(world, row, part)),
         Filter::Not(part) => !row_passes(world, row, part),
-        Filter::Test(comparison) => passes(world, &row.values, comparison, &row.values),
+        Filter::Test(comparison) => {
+            // X of `within … of X` is a tag of the user, or else another column of the row.
+            let tags = &world.users[row.user].values;
+            let is_tag = |name: &str| world.users.iter().any(|user| user.values.contains_key(name));
+            let of = match &comparison.test {
+                Test::Inside(Window::Within { of, .. }) if !is_tag(&of.text) => &row.values,
+                _ => tags,
+            };
+            passes(world, &row.values, comparison, of)
+        }
     }
 }
 
@@ -169,7 +189,8 @@ fn comes_round(world: &World, value: &Value, days_ahead: u32) -> bool {
     })
 }
 
-fn inside(world: &World, window: &Window, at: Timestamp, attributes: &Values) -> bool {
+/// Does an instant lie in a window of this user, and not after as-of?
+pub fn inside(world: &World, window: &Window, at: Timestamp, attributes: &Values) -> bool {
     if at > world.as_of {
         return false;
     }
@@ -184,7 +205,7 @@ fn inside(world: &World, window: &Window, at: Timestamp, attributes: &Values) ->
     }
 }
 
-fn instant(world: &World, value: &Value) -> Option<Timestamp> {
+pub fn instant(world: &World, value: &Value) -> Option<Timestamp> {
     match value {
         Value::Date(day) => Some(world.zone.start_of(*day)),
         Value::Instant(at) => Some(*at),
@@ -218,7 +239,7 @@ fn compared(op: Op, order: Option<std::cmp::Ordering>) -> bool {
     }
 }
 
-fn number(value: &Value) -> Option<f64> {
+pub fn number(value: &Value) -> Option<f64> {
     match value {
         Value::Integer(value) => Some(*value as f64),
         Value::Float(value) => Some(*value),

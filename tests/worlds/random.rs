@@ -4,18 +4,20 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 use proptest::sample::select;
-use quanke::base::{Day, Moment, Name, Timestamp, Type, Unit, Value, Window, Zone};
+use quanke::base::{Day, Moment, Name, Share, Timestamp, Type, Unit, Value, Window, Zone};
 use quanke::select::ast::*;
 
 use super::world::{Row, User, Values, World};
 
 const CITIES: &[&str] = &["上海", "北京", "杭州", "广州"];
 const LIKES: &[&str] = &["美食", "旅行", "美妆"];
-const EVENTS: &[&str] = &["view", "share", "pay"];
+pub const EVENTS: &[&str] = &["view", "share", "pay"];
 const PLATFORMS: &[&str] = &["ios", "android"];
-const TABLES: &[(&str, bool)] = &[("orders", true), ("relations", false)];
-const CROWDS: &[&str] = &["高价值", "黑名单"];
-const DAY_MS: i64 = 86_400_000;
+pub const TABLES: &[(&str, bool)] = &[("orders", true), ("relations", false)];
+pub const CROWDS: &[&str] = &["高价值", "黑名单"];
+const MINUTE_MS: i64 = 60_000;
+const HOUR_MS: i64 = 3_600_000;
+pub const DAY_MS: i64 = 86_400_000;
 
 /// The instant of evaluation: noon in New York on the day after its clocks changed, midnight in Shanghai.
 pub fn as_of() -> Timestamp {
@@ -61,7 +63,7 @@ pub fn worlds() -> impl Strategy<Value = World> {
             });
         }
         // One row of each kind, so that every name that a selection may use is known.
-        let everything = everything(&world);
+        let everything = everything();
         world.events.extend(EVENTS.iter().map(|event| Row {
             name: event.to_string(),
             at: Some(as_of().plus(-900 * DAY_MS)),
@@ -88,7 +90,7 @@ pub fn worlds() -> impl Strategy<Value = World> {
     })
 }
 
-fn everything(_: &World) -> Values {
+pub fn everything() -> Values {
     Values::from([
         ("amount".into(), Value::Float(1.25)),
         ("platform".into(), Value::Text("h5".into())),
@@ -97,7 +99,7 @@ fn everything(_: &World) -> Values {
     ])
 }
 
-fn full_user() -> Values {
+pub fn full_user() -> Values {
     Values::from([
         ("city".into(), Value::Text("上海".into())),
         ("age".into(), Value::Integer(30)),
@@ -109,7 +111,7 @@ fn full_user() -> Values {
     ])
 }
 
-fn types() -> std::collections::BTreeMap<String, Type> {
+pub fn types() -> std::collections::BTreeMap<String, Type> {
     [
         ("city", Type::Text),
         ("age", Type::Integer),
@@ -135,7 +137,7 @@ fn named(values: Vec<(&'static str, Option<Value>)>) -> Values {
     values.into_iter().filter_map(|(name, value)| Some((name.to_string(), value?))).collect()
 }
 
-fn attributes() -> impl Strategy<Value = Values> {
+pub fn attributes() -> impl Strategy<Value = Values> {
     let likes = prop::collection::btree_set(select(LIKES), 0..3)
         .prop_map(|set| Value::List(set.into_iter().map(String::from).collect()));
     (
@@ -160,7 +162,7 @@ fn attributes() -> impl Strategy<Value = Values> {
         })
 }
 
-fn properties() -> impl Strategy<Value = Values> {
+pub fn properties() -> impl Strategy<Value = Values> {
     (
         maybe(quarters().prop_map(Value::Float)),
         maybe(select(PLATFORMS).prop_map(|platform| Value::Text(platform.into()))),
@@ -172,8 +174,10 @@ fn properties() -> impl Strategy<Value = Values> {
         })
 }
 
+/// Quarters, which floats hold exactly; tenths, which they do not; eighths, which are no hundredths.
 fn quarters() -> impl Strategy<Value = f64> {
-    (-8i32..40).prop_map(|n| n as f64 / 4.0)
+    let of = |parts: f64| (-8i32..40).prop_map(move |n| n as f64 / parts);
+    prop_oneof![3 => of(4.0), 2 => of(10.0), 1 => of(8.0)]
 }
 
 fn days() -> impl Strategy<Value = Day> {
@@ -189,26 +193,45 @@ fn days() -> impl Strategy<Value = Day> {
 }
 
 /// Often exactly on the edge of some window.
-fn times() -> impl Strategy<Value = Timestamp> {
+pub fn times() -> impl Strategy<Value = Timestamp> {
     let whole = (-9i64..3, select(vec![-1i64, 0, 1])).prop_map(|(days, ms)| as_of().plus(days * DAY_MS + ms));
     let hours = (-240i64..30).prop_map(|hours| as_of().plus(hours * 3_600_000));
-    prop_oneof![whole, hours, (-40 * DAY_MS..DAY_MS).prop_map(|ms| as_of().plus(ms))]
+    prop_oneof![3 => whole, 3 => hours, 2 => (-40 * DAY_MS..DAY_MS).prop_map(|ms| as_of().plus(ms)), 8 => close()]
 }
 
-/// Selections over everything that this issue evaluates.
+/// Close to each other: at the same time, or exactly a gap apart, or a millisecond off.
+fn close() -> impl Strategy<Value = Timestamp> {
+    let base = select(vec![0, -2 * HOUR_MS, -DAY_MS, -30 * DAY_MS]);
+    let gap = select(vec![0, MINUTE_MS, HOUR_MS, 2 * HOUR_MS, DAY_MS]);
+    (base, gap, select(vec![-1i64, 0, 0, 0, 1])).prop_map(|(base, gap, ms)| as_of().plus(base - gap + ms))
+}
+
+/// Selections of every form of the language.
 pub fn selections() -> impl Strategy<Value = Selection> {
-    leaves().prop_map(Selection::Leaf).prop_recursive(3, 12, 3, |inner| {
+    let leaf = leaves().prop_map(Selection::Leaf);
+    let tree = leaf.clone().prop_recursive(3, 12, 3, |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..4).prop_map(Selection::All),
             prop::collection::vec(inner.clone(), 0..4).prop_map(Selection::Any),
             inner.prop_map(|part| Selection::Not(Box::new(part))),
         ]
-    })
+    });
+    prop_oneof![2 => leaf, 1 => tree]
 }
 
 fn leaves() -> BoxedStrategy<Leaf> {
     let crowd = select(CROWDS).prop_map(|name| Leaf::Crowd(Name::new(name)));
-    prop_oneof![3 => tags().prop_map(Leaf::Tag), 4 => behaviours(), 3 => details(), 1 => crowd].boxed()
+    prop_oneof![
+        3 => tags().prop_map(Leaf::Tag),
+        4 => behaviours(),
+        3 => details(),
+        1 => crowd,
+        3 => edges(),
+        6 => sequences(),
+        1 => samples(),
+        1 => tops(),
+    ]
+    .boxed()
 }
 
 fn text(words: &'static [&'static str]) -> impl Strategy<Value = Literal> + Clone {
@@ -222,7 +245,8 @@ fn literal(value: Written) -> Literal {
 fn number() -> impl Strategy<Value = Literal> + Clone {
     let whole = (-3i64..40).prop_map(Written::Integer);
     let quarter = (-8i32..40).prop_map(|n| Written::Float(n as f64 / 4.0 + 0.25));
-    prop_oneof![whole, quarter].prop_map(literal)
+    let tenth = (-8i32..60).prop_map(|n| Written::Float(n as f64 / 10.0));
+    prop_oneof![whole, quarter, tenth].prop_map(literal)
 }
 
 fn moment() -> impl Strategy<Value = Literal> {
@@ -316,7 +340,17 @@ fn tags() -> impl Strategy<Value = Comparison> {
 fn filters() -> impl Strategy<Value = Filter> {
     let timed = prop_oneof![
         (ops(), moment()).prop_map(|(op, value)| Test::Compare(op, value)),
-        Just(Test::Inside(Window::Today))
+        windows().prop_map(Test::Inside),
+        (
+            1u32..9,
+            select(vec![Unit::Hour, Unit::Day, Unit::Month]),
+            select(vec!["joined", "born", "paid_at"])
+        )
+            .prop_map(|(count, unit, of)| Test::Inside(Window::Within {
+                count,
+                unit,
+                of: Name::new(of)
+            })),
     ]
     .boxed();
     let test = prop_oneof![
@@ -407,4 +441,53 @@ fn details() -> impl Strategy<Value = Leaf> {
                 measure.filter(|measure| is_timed || on.is_some() || measure.metric != Metric::Days);
             Leaf::Detail(Detail { table: Name::new(table), filter, measure, on, window })
         })
+}
+
+fn steps() -> impl Strategy<Value = Step> {
+    let event = prop::option::weighted(0.85, select(EVENTS).prop_map(Name::new));
+    (event, prop::option::weighted(0.25, filters())).prop_map(|(event, filter)| Step { event, filter })
+}
+
+fn edges() -> impl Strategy<Value = Leaf> {
+    (any::<bool>(), steps(), windows())
+        .prop_map(|(is_first, step, window)| Leaf::Edge(Edge { is_first, step, window }))
+}
+
+/// Two to four steps, most of them near each other.
+fn sequences() -> impl Strategy<Value = Leaf> {
+    let several = prop_oneof![
+        5 => prop::collection::vec(steps(), 2..3),
+        2 => prop::collection::vec(steps(), 3..4),
+        1 => prop::collection::vec(steps(), 4..5),
+    ];
+    let gap = select(vec![
+        (1, Unit::Minute),
+        (60, Unit::Minute),
+        (1, Unit::Hour),
+        (2, Unit::Hour),
+        (7_200, Unit::Second),
+        (1, Unit::Day),
+        (3, Unit::Day),
+        (1, Unit::Week),
+        (1, Unit::Month),
+    ]);
+    let same = prop_oneof![
+        4 => Just(vec![]),
+        3 => select(vec!["platform", "amount", "items", "paid_at"]).prop_map(|name| vec![Name::new(name)]),
+        1 => Just(vec![Name::new("items"), Name::new("platform")]),
+    ];
+    let tail = (same, prop::option::weighted(0.3, steps()), prop::option::weighted(0.5, windows()));
+    (several, any::<bool>(), gap, tail).prop_map(|(steps, is_last_absent, gap, (same, without, window))| {
+        Leaf::Sequence(Sequence { steps, is_last_absent, gap, same, without, window })
+    })
+}
+
+fn samples() -> impl Strategy<Value = Leaf> {
+    let share = prop_oneof![Just(0u32), Just(1_000_000), 0u32..=1_000_000].prop_map(Share);
+    (share, select(vec!["春季", "b"])).prop_map(|(share, salt)| Leaf::Sample { share, salt: salt.into() })
+}
+
+fn tops() -> impl Strategy<Value = Leaf> {
+    (1u64..14, select(vec!["age", "balance", "born", "joined"]))
+        .prop_map(|(count, by)| Leaf::Top { count, by: Name::new(by) })
 }

@@ -17,7 +17,8 @@
 //!   u1 u2
 //! select
 //!   city = '上海'
-//! expect u1                    who, in order of id; `expect nobody`; `expect plan`; `expect problems`
+//! expect u1                    who, in order of id; `expect nobody`; `expect plan`; `expect problems`;
+//!                              `expect warnings` or `expect no warnings`
 //! ```
 
 use std::collections::BTreeMap;
@@ -27,6 +28,7 @@ use std::path::Path;
 use quanke::base::{Day, Moment, Problems, Timestamp, Type, Value, Zone};
 use quanke::select::Scope;
 use quanke::select::ast::Selection;
+use quanke::select::lint;
 use quanke::select::text::locate;
 
 use super::world::{Row, Stored, Values, World, folder};
@@ -251,14 +253,22 @@ impl File {
             Err(problems) => return self.shown(&problems),
         };
         let plan = bound.plan(&stored.snapshot, &stored.crowds, self.world.as_of).unwrap();
+        let (snapshot, as_of) = (&stored.snapshot, self.world.as_of);
         if what == "plan" {
             let plan = plan.rewritten();
             let answer = plan.run(&stored.snapshot).unwrap();
             return format!("expect plan\n{}", indented(&plan.tree(&answer.tree)));
         }
-        if what == "warnings" {
-            let warnings = Problems(bound.warnings().iter().chain(plan.warnings()).cloned().collect());
-            return self.shown(&warnings).replace("expect problems", "expect warnings");
+        if what.ends_with("warnings") {
+            let selection: Selection = self.asked.parse().unwrap();
+            let mut warnings: Vec<_> = bound.warnings().iter().chain(plan.warnings()).cloned().collect();
+            warnings.extend(lint::before(&selection, snapshot, as_of));
+            let tree = plan.run(snapshot).unwrap().tree;
+            warnings.extend(lint::after(&selection, &tree, snapshot, as_of).unwrap());
+            return match warnings.is_empty() {
+                true => "expect no warnings".into(),
+                false => self.shown(&Problems(warnings)).replace("expect problems", "expect warnings"),
+            };
         }
         let users = plan.run(&stored.snapshot).unwrap().users;
         let mut ids: Vec<&str> = users.iter().map(|user| stored.snapshot.ids().text(user)).collect();

@@ -62,10 +62,16 @@ fn tags() -> BoxedStrategy<Pair> {
             users(format!("balance {op} {n:?}"), format!("balance {op} {n:?}"))
         }),
         select(LIKES).prop_map(|x| {
-            users(format!("likes has any of ('{x}', '美食')"), format!("array_has_any(likes, ['{x}', '美食'])"))
+            users(
+                format!("likes has any of ('{x}', '美食')"),
+                format!("array_has_any(likes, ['{x}', '美食'])"),
+            )
         }),
         select(LIKES).prop_map(|x| {
-            users(format!("likes has none of ('{x}')"), format!("coalesce(not array_has(likes, '{x}'), true)"))
+            users(
+                format!("likes has none of ('{x}')"),
+                format!("coalesce(not array_has(likes, '{x}'), true)"),
+            )
         }),
         Just(users(
             "joined >= 2026-03-08 and city is known".into(),
@@ -144,7 +150,12 @@ fn details() -> BoxedStrategy<Pair> {
             grouped(format!("has orders where amount >= {n:?} count >= {k}"), "orders", &rows, &having)
         }),
         (1i64..10).prop_map(|d| {
-            grouped(format!("has orders max(items) >= 2 in last {d} days"), "orders", &last(d), "max(items) >= 2")
+            grouped(
+                format!("has orders max(items) >= 2 in last {d} days"),
+                "orders",
+                &last(d),
+                "max(items) >= 2",
+            )
         }),
         Just(grouped(
             "has relations where platform = 'ios' or items = 1".into(),

@@ -90,16 +90,10 @@ impl World {
         let mut writer = home.writer(&environment(), self.zone).unwrap();
         let lines: Vec<String> =
             self.users.iter().map(|user| line(&user.values, &[("user_id", &user.id)])).collect();
-        self.load(&mut writer, folder, "users", &lines, Shape::Users { key: "user_id".into() });
+        self.load(&mut writer, folder, "users", &lines, (users_shape(), Mode::Upsert));
         let lines: Vec<String> =
             self.events.iter().map(|row| self.row_line(row, "event", "event_id")).collect();
-        let shape = Shape::Events {
-            user: "user_id".into(),
-            event: "event".into(),
-            time: "time".into(),
-            id: Some("event_id".into()),
-        };
-        self.load(&mut writer, folder, "events", &lines, shape);
+        self.load(&mut writer, folder, "events", &lines, (events_shape(), Mode::Upsert));
         for (table, is_timed) in &self.tables {
             let lines: Vec<String> = self
                 .details
@@ -107,14 +101,13 @@ impl World {
                 .filter(|row| row.name == *table)
                 .map(|row| self.row_line(row, "table", "key"))
                 .collect();
-            let shape = Shape::Detail {
-                user: "user_id".into(),
-                key: "key".into(),
-                time: is_timed.then(|| "time".into()),
-            };
-            self.load(&mut writer, folder, table, &lines, shape);
+            self.load(&mut writer, folder, table, &lines, (detail_shape(*is_timed), Mode::Upsert));
         }
-        let snapshot = writer.publish().unwrap();
+        self.stored(writer.publish().unwrap())
+    }
+
+    /// A snapshot with the crowds of this world.
+    pub fn stored(&self, snapshot: Snapshot) -> Stored {
         let number = |id: &String| snapshot.ids().find(id).unwrap();
         let crowd = |ids: &BTreeSet<String>| Arc::new(ids.iter().map(number).collect::<RoaringBitmap>());
         let crowds = self.crowds.iter().map(|(name, ids)| (name.clone(), crowd(ids))).collect();
@@ -128,7 +121,8 @@ impl World {
         self.closed.iter().map(closed).collect()
     }
 
-    fn row_line(&self, row: &Row, name: &str, id: &str) -> String {
+    /// A row as one JSON object; `name` is the column of its event or table, `id` that of its id.
+    pub fn row_line(&self, row: &Row, name: &str, id: &str) -> String {
         let time = row.at.map(|at| self.zone.text(at));
         let mut parts = vec![("user_id", self.users[row.user].id.as_str()), (name, &row.name)];
         parts.extend(time.as_deref().map(|time| ("time", time)));
@@ -136,7 +130,15 @@ impl World {
         line(&row.values, &parts)
     }
 
-    fn load(&self, writer: &mut Writer, folder: &Path, name: &str, lines: &[String], shape: Shape) {
+    /// Loads lines as the sync job of this shape would; `name` is that of the file and the table.
+    pub fn load(
+        &self,
+        writer: &mut Writer,
+        folder: &Path,
+        name: &str,
+        lines: &[String],
+        (shape, mode): (Shape, Mode),
+    ) {
         if lines.is_empty() {
             return;
         }
@@ -155,9 +157,7 @@ impl World {
         let mut source = ingest::open(&request, None, &Quiet).unwrap();
         let columns = source.columns().to_vec();
         let loaded: Outcome<_> = match shape {
-            Shape::Users { .. } => {
-                writer.users(&mut source, Mode::Upsert, &columns, &Limits::default(), &Quiet)
-            }
+            Shape::Users { .. } => writer.users(&mut source, mode, &columns, &Limits::default(), &Quiet),
             Shape::Events { .. } => writer.events(&mut source, &columns, &Limits::default(), &Quiet),
             _ => writer.detail(
                 name,
@@ -186,12 +186,29 @@ pub fn folder() -> tempfile::TempDir {
     if memory.is_dir() { tempfile::tempdir_in(memory).unwrap() } else { tempfile::tempdir().unwrap() }
 }
 
-fn environment() -> Environment {
+pub fn users_shape() -> Shape {
+    Shape::Users { key: "user_id".into() }
+}
+
+pub fn events_shape() -> Shape {
+    Shape::Events {
+        user: "user_id".into(),
+        event: "event".into(),
+        time: "time".into(),
+        id: Some("event_id".into()),
+    }
+}
+
+pub fn detail_shape(is_timed: bool) -> Shape {
+    Shape::Detail { user: "user_id".into(), key: "key".into(), time: is_timed.then(|| "time".into()) }
+}
+
+pub fn environment() -> Environment {
     Environment { now: Timestamp(0), seed: 7, process: "a test".into() }
 }
 
 /// A row as one JSON object.
-fn line(values: &Values, parts: &[(&str, &str)]) -> String {
+pub fn line(values: &Values, parts: &[(&str, &str)]) -> String {
     let mut object: Map<String, serde_json::Value> = Map::new();
     parts.iter().for_each(|(name, text)| drop(object.insert(name.to_string(), json!(text))));
     for (name, value) in values {

@@ -1,9 +1,12 @@
 """quanke itself, through its real binary: the world is loaded by the four ingest commands and every
-query is the selection in queries/, asked with `estimate --repeat`.
+query is the selection in queries/, asked with `estimate --repeat` (count), `select --repeat` (id set: the
+time until the users are in a bitmap) or, for Q13, `profile --repeat`.  Nothing is taken from an earlier run's
+result: `--no-cache`.
 
 The binary is named by QUANKE_BIN (left out: the release build).  The milliseconds are the engine's
 own (`runs_ms`); how long its threads waited for a core is read from outside while it runs, once for
-all runs of a process, because nobody outside can tell one run from the next.
+all runs of a process, because nobody outside can tell one run from the next.  So the peers' times are
+shortened by what other processes took from them, and quanke's are not.
 """
 import json
 import os
@@ -18,9 +21,11 @@ ROOT = os.path.normpath(os.path.join(HERE, "..", "..", ".."))
 SELECTIONS = os.path.join(ROOT, "queries")
 # instants in the files have no zone, so they are read in the default one: so is this
 AS_OF = "2025-04-01T00:00:00+08:00"
-REPEAT = 15
+REPEAT = 40
 FILES = {"Q1": "Q01", "Q2a": "Q02a", "Q2b": "Q02b", "Q3": "Q03", "Q4": "Q04", "Q5": "Q05",
-         "Q6": "Q06", "Q7": "Q07", "Q8": "Q08", "Q9": "Q09", "Q10": "Q10", "Q14": "Q14"}
+         "Q6": "Q06", "Q7": "Q07", "Q8": "Q08", "Q9": "Q09", "Q10": "Q10", "Q11": "Q11", "Q12": "Q12", "Q13": "Q10",
+         "Q14": "Q14", "Q15": "Q15"}
+PROFILE = ["gender", "province", "phone_brand", "vip_level"]
 
 
 def binary():
@@ -56,7 +61,7 @@ def load(raw, work):
     part = work + ".part"
     shutil.rmtree(part, ignore_errors=True)
     for words in load_commands(raw):
-        run(words + ["--home", part])
+        run([*words, "--home", part, "--now", AS_OF])
     shutil.rmtree(work, ignore_errors=True)
     os.rename(part, work)
     return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
@@ -110,26 +115,52 @@ class Quanke:
         return run(["--version"]).strip()
 
     def words(self, query, repeat):
-        return ["estimate", "-f", selection_file(query), "--as-of", AS_OF, "--repeat", str(repeat),
-                "--no-cache", "--json", "--home", self.home]
+        """The command that gives the count of a query, or the groups of Q13."""
+        command = ["profile", "--by", ",".join(PROFILE)] if query == "Q13" else ["estimate"]
+        return [*command, "--no-cache", *self.asked(query, repeat)]
+
+    def asked(self, query, repeat):
+        return ["-f", selection_file(query), "--as-of", AS_OF, "--repeat", str(repeat), "--json",
+                "--home", self.home]
 
     def ask(self, query):
-        """The count alone, once."""
-        return json.loads(run(self.words(query, 1)))["count"]
+        """The answer alone, once."""
+        return value(json.loads(run(self.words(query, 1))))
 
     def measured(self, query, runs):
-        """The count and one sample per run, as common.measure gives them; the first run warms up."""
-        words = self.words(query, 1 + max(runs, REPEAT))
-        began = time.perf_counter()
-        child = subprocess.Popen([binary(), *words], stdout=subprocess.PIPE, text=True)
-        meter = Meter(child.pid)
-        meter.start()
-        answer = child.communicate()[0]
-        wall = time.perf_counter() - began
-        ran, waited = meter.stop()
-        if child.returncode:
-            raise SystemExit(f"{query}: `quanke estimate` ended with exit code {child.returncode}")
-        answer = json.loads(answer)
-        samples = [[round(ms, 4), round(waited / wall, 3), round(ms * ran / wall, 3)]
-                   for ms in answer["runs_ms"][1:]]
+        """The answer and one sample per run, as common.measure gives them; the first run warms up."""
+        answer, samples = measured(self.words(query, 1 + max(runs, REPEAT)))
+        return value(answer), samples
+
+    def gives_ids(self, query):
+        """Whether the id set of this query can be measured; an older binary has no `select --repeat`."""
+        return query != "Q13" and "--repeat" in run(["select", "--help"])
+
+    def measured_ids(self, query, runs):
+        """The same for the id set; the value is how many ids there are."""
+        answer, samples = measured(["select", *self.asked(query, 1 + max(runs, REPEAT))])
         return answer["count"], samples
+
+
+def measured(words):
+    """Runs a command that tells `runs_ms`: its answer and one sample per run but the first."""
+    began = time.perf_counter()
+    child = subprocess.Popen([binary(), *words], stdout=subprocess.PIPE, text=True)
+    meter = Meter(child.pid)
+    meter.start()
+    answer = child.communicate()[0]
+    wall = time.perf_counter() - began
+    ran, waited = meter.stop()
+    if child.returncode:
+        raise SystemExit(f"`quanke {' '.join(words)}` ended with exit code {child.returncode}")
+    answer = json.loads(answer)
+    return answer, [[round(ms, 4), round(waited / wall, 3), round(ms * ran / wall, 3), "whole"]
+                    for ms in answer["runs_ms"][1:]]
+
+
+def value(answer):
+    """The count, or the groups of a profile as (column, value) -> users; who has no value is None."""
+    if "by" not in answer:
+        return answer["count"]
+    return {(by["dimension"], group["value"]): group["count"]
+            for by in answer["by"] for group in by["values"] if group["count"]}

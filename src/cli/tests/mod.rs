@@ -2,8 +2,13 @@
 
 mod arguments;
 mod asking;
+mod compact;
+mod comparing;
 mod crowds;
+mod explaining;
+mod insight;
 mod loading;
+mod packages;
 #[cfg(feature = "sql")]
 mod sql;
 mod tasks;

@@ -114,6 +114,25 @@ fn gates_name_the_first_reason_and_the_holdout_is_the_shares() {
     assert!(!receiver.users.lock().unwrap().contains("u19"));
 }
 
+/// Who complained between the refresh, or the planned time, and the run is not reached.
+#[test]
+fn the_blacklist_is_asked_at_the_instant_of_the_run() {
+    for (more, found, calls) in [
+        ("refresh_before = true", "19:00", ["refresh 19:45", "crowd 投诉 20:00"]),
+        ("", "20:20", ["resolve 20:00", "crowd 投诉 20:20"]),
+    ] {
+        let (world, receiver) = (World::of(4), Receiver::new(true, &[]));
+        world.crowds.borrow_mut().insert("投诉".into(), (0..1).collect());
+        world.approved(&text("receiver", more, "blacklist = \"投诉\""));
+        let run = |from, to| {
+            world.with_engine(&senders(&receiver), &NoFaults, |engine| engine.run_until(at(from), at(to)))
+        };
+        run(found, "22:00").unwrap();
+        assert_eq!(*world.calls.borrow(), calls);
+        assert_eq!(receiver.user_count(), 3);
+    }
+}
+
 #[test]
 fn an_unknown_blacklist_stops_the_task_instead_of_reaching_everyone() {
     let (world, receiver) = (World::of(4), Receiver::new(true, &[]));

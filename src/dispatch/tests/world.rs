@@ -142,7 +142,8 @@ impl Audiences for World {
         self.found(task, as_of)
     }
 
-    fn crowd(&self, name: &str, _: Timestamp) -> Found<RoaringBitmap> {
+    fn crowd(&self, name: &str, as_of: Timestamp) -> Found<RoaringBitmap> {
+        self.calls.borrow_mut().push(format!("crowd {name} {}", clock(as_of)));
         let known = self.crowds.borrow();
         known
             .get(name)

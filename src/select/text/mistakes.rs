@@ -105,8 +105,11 @@ fn the_pages_of_the_codes_show_the_mistake_and_the_cure() {
 #[test]
 fn the_examples_of_the_page_on_the_language_can_be_read() {
     let page = include_str!("../../../docs/selection-language.md");
-    let rows =
-        page.lines().skip_while(|line| *line != "## Examples").take_while(|line| *line != "## The JSON twin");
+    let rows = page
+        .lines()
+        .skip_while(|line| *line != "## Examples")
+        .skip(1)
+        .take_while(|line| !line.starts_with("## "));
     let texts: Vec<&str> = rows.flat_map(|row| row.split('`').skip(1).step_by(2)).collect();
     assert!(texts.len() > 20);
     for pair in texts.iter() {

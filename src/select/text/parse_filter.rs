@@ -117,7 +117,11 @@ impl Parser<'_> {
 
     fn filter_negation(&mut self) -> Parsed<Filter> {
         if self.take("not") {
-            return self.nested(Parser::filter_negation).map(|inner| Filter::Not(Box::new(inner)));
+            let inner = match self.is("(") {
+                true => self.filter_negation(),
+                false => self.nested(Parser::filter_negation),
+            };
+            return inner.map(|inner| Filter::Not(Box::new(inner)));
         }
         if self.at_collected() {
             return self.collected(Parser::filter_inside, [Filter::All, Filter::Any]);

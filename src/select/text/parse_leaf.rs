@@ -50,10 +50,11 @@ impl Parser<'_> {
         read.unwrap_or(Selection::All(vec![]))
     }
 
-    /// `not` and what it takes: one leaf or bracket.
+    /// `not` and what it takes: one leaf or bracket; with its bracket it is one level.
     fn negation(&mut self) -> Parsed<Selection> {
         if self.take("not") {
-            return self.nested(Parser::negation).map(|inner| Selection::Not(Box::new(inner)));
+            let inner = if self.is("(") { self.negation() } else { self.nested(Parser::negation) };
+            return inner.map(|inner| Selection::Not(Box::new(inner)));
         }
         if self.at_collected() {
             return self.collected(Parser::selection, [Selection::All, Selection::Any]);

@@ -335,7 +335,7 @@ fn pieces_print_for_trees() {
 
 #[test]
 fn as_deep_as_allowed_is_read_and_printed() {
-    let text = format!("{}a = 1{}", "not (".repeat(DEPTH_MAX / 2 - 1), ")".repeat(DEPTH_MAX / 2 - 1));
+    let text = format!("{}a = 1{}", "not (".repeat(DEPTH_MAX - 1), ")".repeat(DEPTH_MAX - 1));
     let selection = read(&text).unwrap();
     assert_eq!(read(&selection.to_string()).unwrap(), selection);
     for text in [

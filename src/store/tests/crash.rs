@@ -49,7 +49,7 @@ fn detail(from: u8) -> Step {
     Step::Detail { rows: (from..from + 5).map(row).collect() }
 }
 
-fn copy(from: &Path, to: &Path) {
+pub(super) fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap().map(|entry| entry.unwrap()) {
         let target = to.join(entry.file_name());

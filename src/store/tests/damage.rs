@@ -75,6 +75,31 @@ fn a_file_cut_short_is_named() {
     read(folder.path()).unwrap();
 }
 
+/// The sets of users are read whole, so their sums are checked whenever a home is opened: another user
+/// in one of them, in bytes that can be read, is no user of the universe.
+#[test]
+fn a_changed_set_of_users_is_told_when_the_home_is_opened() {
+    let folder = tempfile::tempdir().unwrap();
+    let paths = world(folder.path());
+    let sets: Vec<_> =
+        paths.iter().filter(|path| path.extension().is_some_and(|end| end == "roaring")).collect();
+    assert_eq!(sets.len(), 3);
+    for path in sets {
+        let whole = std::fs::read(path).unwrap();
+        let mut bytes = whole.clone();
+        let users = roaring::RoaringBitmap::deserialize_from(&bytes[..]).unwrap();
+        match users.is_empty() {
+            true => bytes[0] ^= 1,
+            false => bytes[whole.len() - 2] ^= 8,
+        }
+        std::fs::write(path, &bytes).unwrap();
+        let problem = home(folder.path()).snapshot().err().unwrap();
+        assert_eq!((problem.code, problem.at), ("STO-002", path.display().to_string()));
+        std::fs::write(path, whole).unwrap();
+    }
+    read(folder.path()).unwrap();
+}
+
 #[test]
 fn a_changed_byte_is_found_by_verify() {
     let folder = tempfile::tempdir().unwrap();

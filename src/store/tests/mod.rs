@@ -1,5 +1,6 @@
 //! The store against its slow, obvious twin, against crashes, and against damage.
 
+mod compact;
 mod crash;
 mod damage;
 mod dump;
