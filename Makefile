@@ -33,8 +33,8 @@ build: rust ## the program, with the profile of daily work
 release: rust ## the program at full speed: target/release/quanke
 	$(CARGO) build --locked --release
 
-demo: build ## a small, lively home from nothing, and the main job on it
-	$(CARGO) run --locked --quiet -- demo
+demo: rust ## a small, lively home from nothing, and the main job on it (built without `quanke sql`)
+	$(CARGO) run --locked --no-default-features -- demo
 
 test: fmt lint doc unit tiny ## everything that must hold
 
@@ -45,6 +45,7 @@ fmt: rust
 lint: rust
 	@$(CARGO) clippy --version >/dev/null 2>&1 || rustup component add clippy
 	$(CARGO) clippy --locked --all-targets -- -D warnings
+	$(CARGO) clippy --locked --no-default-features -- -D warnings
 	$(PYTHON) -c 'import ast, glob; [ast.parse(open(f).read(), f) for d in ("benches/peers", "tests/packages") for f in glob.glob(d + "/**/*.py", recursive=True)]'
 
 doc: rust

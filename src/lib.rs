@@ -9,5 +9,7 @@ pub mod dispatch;
 pub mod ingest;
 pub mod select;
 pub mod sender;
+#[cfg(feature = "sql")]
+pub mod sql;
 pub mod store;
 pub mod task;

@@ -86,6 +86,9 @@ pub enum Command {
     /// The size of a selection at one instant after the other 趋势
     #[command(after_help = TREND_EXAMPLES)]
     Trend(Trend),
+    /// Ask anything else, in SQL over users, events, detail tables and crowds 查询
+    #[command(after_help = SQL_EXAMPLES)]
+    Sql(Sql),
     /// Make a small, lively home from nothing and run the main job on it 演示
     #[command(after_help = DEMO_EXAMPLES)]
     Demo(Demo),
@@ -113,6 +116,7 @@ impl Command {
             Command::Profile(_) => "profile",
             Command::Diff(_) => "diff",
             Command::Trend(_) => "trend",
+            Command::Sql(_) => "sql",
             Command::Completions { .. } => "completions",
         }
     }
@@ -227,6 +231,28 @@ pub struct Asked {
     /// Read the selection from a file (- for stdin); # starts a comment
     #[arg(short, long, value_name = "FILE")]
     pub file: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Sql {
+    /// The question, such as "select city, count(*) from users group by city"
+    #[arg(required_unless_present = "file", conflicts_with = "file", value_name = "SQL")]
+    pub query: Option<String>,
+    /// Read the question from a file (- for stdin)
+    #[arg(short, long, value_name = "FILE")]
+    pub file: Option<String>,
+    /// Look at the data as of this instant [default: now]
+    #[arg(long, value_name = "T", value_parser = instant_text)]
+    pub as_of: Option<String>,
+    /// CSV on stdout instead of a table
+    #[arg(long)]
+    pub csv: bool,
+    /// Write the rows to a .csv, .ndjson or .parquet file
+    #[arg(long, value_name = "FILE", conflicts_with = "csv")]
+    pub out: Option<PathBuf>,
+    /// Memory that sorts and groups may use before they go to temporary files [default: 1GiB]
+    #[arg(long, value_name = "SIZE", value_parser = bytes_of)]
+    pub memory: Option<u64>,
 }
 
 /// Where users are written.
@@ -504,6 +530,16 @@ Examples:
   quanke explain \"gender = '女' and not did pay in last 30 days\" --user u10086
   quanke explain -f women.sel --verbose
   quanke explain -f women.sel --as-of 2026-03-01 --json";
+
+const SQL_EXAMPLES: &str = "\
+Tables: users, events, crowds, crowd_versions, and each detail table by its name; `show tables` lists them.
+Functions beside SQL's own: in_selection, bitmap_agg, bitmap_count, bitmap_and, bitmap_or, bitmap_andnot,
+bitmap_contains (docs/sql.md).
+
+Examples:
+  quanke sql \"select event, count(*), count(distinct user_no) from events group by event\"
+  quanke sql \"select 省份, count(*) from users where in_selection('did pay in last 30 days') group by 省份\"
+  quanke sql -f report.sql --as-of 2026-03-01 --out report.parquet";
 
 const IMPORT_EXAMPLES: &str = "\
 Examples:

@@ -27,21 +27,33 @@ const ROWS_MAX: usize = 5;
 /// A selection's text and the name of where it stands.
 pub struct Text {
     pub text: String,
-    file: String,
+    pub file: String,
 }
 
 impl Text {
     /// The text given on the command line, or of the file (`-`: stdin).
     /// Errors: CLI-002 when the file is no readable UTF-8 text.
     pub fn of(asked: &Asked, session: &mut Session) -> Outcome<Text> {
-        match (&asked.selection, asked.file.as_deref()) {
-            (Some(text), _) => Ok(Text { text: text.clone(), file: "selection".to_string() }),
+        Text::written("selection", asked.selection.as_deref(), asked.file.as_deref(), session)
+    }
+
+    /// The same for any text; `name` is what it is called without a file.
+    /// Errors: CLI-002 when the file is no readable UTF-8 text.
+    pub fn written(
+        name: &str,
+        text: Option<&str>,
+        file: Option<&str>,
+        session: &mut Session,
+    ) -> Outcome<Text> {
+        match (text, file) {
+            (Some(text), _) => Ok(Text { text: text.to_string(), file: name.to_string() }),
             (None, Some(file)) => {
-                let bytes = bytes_of(file, session).map_err(|e| unreadable(file, &e.to_string()))?;
-                let text = String::from_utf8(bytes).map_err(|_| unreadable(file, "it is not UTF-8 text"))?;
+                let bytes = bytes_of(file, session).map_err(|e| unreadable(name, file, &e.to_string()))?;
+                let text =
+                    String::from_utf8(bytes).map_err(|_| unreadable(name, file, "it is not UTF-8 text"))?;
                 Ok(Text { text, file: if file == "-" { "stdin".to_string() } else { file.to_string() } })
             }
-            (None, None) => Err(Problem::bug("a command without a selection passed the arguments")),
+            (None, None) => Err(Problem::bug("a command without a text passed the arguments")),
         }
     }
 
@@ -68,10 +80,10 @@ fn bytes_of(file: &str, session: &mut Session) -> std::io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn unreadable(file: &str, why: &str) -> Problem {
-    Problem::author("CLI-002", format!("the selection cannot be read: {why}"))
+fn unreadable(name: &str, file: &str, why: &str) -> Problem {
+    Problem::author("CLI-002", format!("the {name} cannot be read: {why}"))
         .at(file)
-        .cure("name a UTF-8 text file that holds one selection")
+        .cure(format!("name a UTF-8 text file that holds one {name}"))
 }
 
 /// A question ready to be asked: its text, its data, its names looked up.

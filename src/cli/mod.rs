@@ -20,6 +20,8 @@ pub mod packages;
 mod plan;
 mod session;
 pub mod settings;
+#[cfg(feature = "sql")]
+mod sql;
 mod table;
 mod task;
 #[cfg(test)]
@@ -38,6 +40,9 @@ pub use session::{Outside, Session, World};
 
 use args::{Cli, Command};
 use bars::Bars;
+
+#[cfg(not(feature = "sql"))]
+use crate::base::Problem;
 
 /// Runs one command line and gives its exit code: 0 done, 1 a problem of selection, task or data,
 /// 2 wrong use, 3 something outside failed. `arguments` begin with the program's name.
@@ -104,8 +109,23 @@ fn perform(command: &Command, mut session: Session, door: &mut Door) -> Done {
         Command::Profile(what) => insight::profile(what, &mut session, door),
         Command::Diff(what) => insight::diff(what, &mut session, door),
         Command::Trend(what) => insight::trend(what, &mut session, door),
+        #[cfg(feature = "sql")]
+        Command::Sql(what) => sql::run(what, &mut session, door),
+        #[cfg(not(feature = "sql"))]
+        Command::Sql(_) => Err(without_sql()),
         Command::Demo(_) | Command::Completions { .. } => Ok(()),
     }
+}
+
+/// A program that was built without DataFusion knows the command, and says so.
+#[cfg(not(feature = "sql"))]
+fn without_sql() -> Failure {
+    let what = "this program was built without the feature `sql`";
+    Failure::Usage(
+        Problem::author("CLI-005", what)
+            .at("quanke sql")
+            .cure("build it with `cargo build`, without --no-default-features"),
+    )
 }
 
 fn completions(shell: clap_complete::Shell, door: &mut Door) -> Done {

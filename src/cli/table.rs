@@ -41,10 +41,16 @@ impl Cell {
 
 /// The rows as lines with two blanks between columns; no blanks at line ends.
 pub fn aligned(rows: &[Vec<Cell>]) -> String {
-    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let width = |c: usize| rows.iter().filter_map(|row| row.get(c)).map(Cell::width).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..columns).map(width).collect();
-    rows.iter().map(|row| line(row, &widths)).collect()
+    aligned_from(rows, &mut Vec::new())
+}
+
+/// The same for rows that come in blocks: `widths` are those of the blocks before and are widened.
+pub fn aligned_from(rows: &[Vec<Cell>], widths: &mut Vec<usize>) -> String {
+    for row in rows {
+        widths.resize(widths.len().max(row.len()), 0);
+        row.iter().zip(widths.iter_mut()).for_each(|(cell, width)| *width = cell.width().max(*width));
+    }
+    rows.iter().map(|row| line(row, widths)).collect()
 }
 
 fn line(row: &[Cell], widths: &[usize]) -> String {

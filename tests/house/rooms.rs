@@ -3,12 +3,13 @@
 use crate::source::{Source, regex};
 
 /// A room and the rooms that it may import, besides itself; in the order in which data flows.
-const TABLE: [(&str, &[&str]); 9] = [
+const TABLE: [(&str, &[&str]); 10] = [
     ("base", &[]),
     ("ingest", &["base"]),
     ("store", &["base", "ingest"]),
     ("select", &["base", "store"]),
     ("audience", &["base", "store", "select"]),
+    ("sql", &["base", "store", "select", "audience"]),
     ("task", &["base", "audience"]),
     ("trigger", &["base", "audience", "task"]),
     ("dispatch", &["base", "store", "audience", "task", "trigger"]),

@@ -11,4 +11,6 @@ mod order;
 mod profile;
 mod random;
 mod sel;
+#[cfg(feature = "sql")]
+mod sql;
 mod world;

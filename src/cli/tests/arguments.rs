@@ -113,3 +113,11 @@ fn mistakes_in_the_settings_are_exit_1_all_at_once() {
     let said = shell.ask(&["crowd", "list"]);
     assert_eq!((said.code, said.codes().len()), (1, 2));
 }
+
+#[cfg(not(feature = "sql"))]
+#[test]
+fn a_program_without_sql_says_so() {
+    let shell = Shell::with_users();
+    let said = shell.ask(&["sql", "select 1"]);
+    assert_eq!((said.code, said.codes()), (2, vec!["CLI-005".to_string()]));
+}

@@ -9,6 +9,8 @@ mod explaining;
 mod insight;
 mod loading;
 mod packages;
+#[cfg(feature = "sql")]
+mod sql;
 mod tasks;
 
 use std::io::Cursor;
