@@ -14,6 +14,7 @@ mod support;
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use quanke::select::{LeafCache, Plan};
+use quanke::store::Home;
 use support::World;
 
 const TWELVE: &str = "gender = '女' and age between 18 and 45 and (city in ('城市1','城市2','城市3') or balance >= 3000) \
@@ -63,7 +64,8 @@ fn twelve(criterion: &mut Criterion) {
     group.finish();
     edited(criterion, "twelve_conditions_1m", &world, TWELVE, EDITS);
     if let Some(home) = std::env::var_os("QUANKE_HOME") {
-        edited(criterion, "twelve_conditions_m", &World::at(home.as_ref()), TWELVE_OF_M, EDITS_OF_M);
+        let snapshot = Home::at(home.as_ref(), "default").unwrap().snapshot().unwrap();
+        edited(criterion, "twelve_conditions_m", &World { snapshot, ..world }, TWELVE_OF_M, EDITS_OF_M);
     }
 }
 

@@ -47,15 +47,6 @@ impl World {
             load(&home, &folder);
             fs::write(folder.join("ready"), "").unwrap();
         }
-        World::of(&home)
-    }
-
-    /// A world that was loaded before, with the same two crowds.
-    pub fn at(home: &Path) -> World {
-        World::of(&Home::at(home, "default").unwrap())
-    }
-
-    fn of(home: &Home) -> World {
         let crowd = |step: usize| Arc::new((0..USERS as u32).step_by(step).collect::<RoaringBitmap>());
         let crowds = [("高价值".to_string(), crowd(7)), ("黑名单".to_string(), crowd(50))].into();
         World { snapshot: home.snapshot().unwrap(), crowds }
