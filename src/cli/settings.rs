@@ -18,7 +18,7 @@ use crate::task::duration_ms;
 /// Memory that a load may use when nothing says otherwise.
 const MEMORY_BYTES: u64 = 2 << 30;
 /// Decoded columns kept in memory when nothing says otherwise.
-const CACHE_BYTES: u64 = 1 << 30;
+const CACHE_BYTES: u64 = 2 << 30;
 /// The local time at which daily crowds are made anew (semantics 3).
 const DAILY_AT: NaiveTime = match NaiveTime::from_hms_opt(2, 0, 0) {
     Some(time) => time,

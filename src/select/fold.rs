@@ -8,6 +8,7 @@ use super::hundredths;
 use super::pair::Firsts;
 use super::ranges::in_range;
 use super::source::{Measured, Part, PartRows, Scanned};
+use super::spread::spread;
 use super::tally;
 use crate::base::{CHUNK_USERS, Day, Interval, Timestamp, Zone};
 use crate::store::{Register, Rollup};
@@ -219,24 +220,27 @@ impl Rows<'_> {
         if range.len() < FEW_ROWS {
             return self.each(part, words, |_, place| out.set(place));
         }
-        let slots = small.cleared();
-        match (&part.mask, self.own) {
-            (_, Some(_)) => self.each(part, words, |_, place| slots[place as usize] = 1),
-            (mask, None) => {
-                // One bit is left per user, on the last row.
-                let (first, lasts) = (range.start, users.lasts.slice(range.start, range.len()));
-                match mask {
-                    Some(mask) => mask.fill(range, words),
-                    None => {
-                        words.clear();
-                        words.resize(range.len().div_ceil(64), u64::MAX);
-                    }
-                }
-                to_last(words, &lasts);
-                let places = &users.places[first..];
-                each_set(words, |at| slots[places[at] as usize] = 1);
+        if self.own.is_some() {
+            let slots = small.cleared();
+            self.each(part, words, |_, place| slots[place as usize] = 1);
+            return in_range(slots, 1, 1, false, Fold::Or, out.words_mut());
+        }
+        // One bit is left per user, on the last row.
+        let lasts = users.lasts.slice(range.start, range.len());
+        match &part.mask {
+            Some(mask) => mask.fill(range.clone(), words),
+            None => {
+                words.clear();
+                words.resize(range.len().div_ceil(64), u64::MAX);
             }
         }
+        to_last(words, &lasts);
+        if users.who(self.chunk).is_some_and(|who| spread(words, &lasts, who, out)) {
+            return;
+        }
+        let slots = small.cleared();
+        let places = &users.places[range];
+        each_set(words, |at| slots[places[at] as usize] = 1);
         in_range(slots, 1, 1, false, Fold::Or, out.words_mut());
     }
 

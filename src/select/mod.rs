@@ -38,6 +38,7 @@ pub mod run;
 mod sequence;
 mod share;
 mod source;
+mod spread;
 mod steps;
 mod tag;
 mod tally;

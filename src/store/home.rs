@@ -17,7 +17,7 @@ use super::snapshot::Snapshot;
 /// The app whose data lie in the home itself.
 const APP_DEFAULT: &str = "default";
 /// Decoded event and detail columns kept in memory, when nothing else is said.
-const CACHE_BYTES: u64 = 1 << 30;
+const CACHE_BYTES: u64 = 2 << 30;
 
 /// One app's data in a home.
 #[derive(Clone)]
@@ -39,7 +39,7 @@ impl Home {
         Ok(Home { root: dir.to_path_buf(), dir: folder, cache: Arc::new(RowCache::new(CACHE_BYTES)) })
     }
 
-    /// The same with room for `bytes` of decoded columns (default 1 GiB).
+    /// The same with room for `bytes` of decoded columns (default 2 GiB).
     pub fn with_cache(self, bytes: u64) -> Home {
         Home { cache: Arc::new(RowCache::new(bytes)), ..self }
     }

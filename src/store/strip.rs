@@ -17,6 +17,7 @@ use crate::base::{CHUNK_USERS, Interval, Outcome};
 use super::columns::{TIME, USER};
 use super::disk::damaged;
 use super::narrow::narrow;
+use super::register::Register;
 use super::rollup::DidBits;
 use super::rows::RowFile;
 use super::spans;
@@ -44,7 +45,12 @@ pub struct Users {
     pub places: Vec<u16>,
     /// One bit per row: is it the last one of its user?
     pub lasts: BooleanBuffer,
+    /// For each chunk, who has rows; only where there are many.
+    who: Vec<Option<Box<Register>>>,
 }
+
+/// From so many rows of a chunk on, 8 KiB for its users are a small part of what the rows take.
+const MANY_ROWS: usize = 16_384;
 
 /// Instants of rows, epoch milliseconds.
 #[derive(Debug)]
@@ -92,9 +98,15 @@ impl Users {
         let begins = |chunk: u32| users.partition_point(|user| user / CHUNK_USERS < chunk) as u32;
         let mut starts: Vec<u32> = (first_chunk..=last_chunk).map(begins).collect();
         starts.push(users.len() as u32);
-        let places = users.iter().map(|user| (user % CHUNK_USERS) as u16).collect();
+        let places: Vec<u16> = users.iter().map(|user| (user % CHUNK_USERS) as u16).collect();
+        let who = starts.windows(2).map(|pair| who(&places[pair[0] as usize..pair[1] as usize])).collect();
         let lasts = BooleanBuffer::collect_bool(users.len(), |row| users.get(row + 1) != Some(&users[row]));
-        Users { first_chunk, starts, places, lasts }
+        Users { first_chunk, starts, places, lasts, who }
+    }
+
+    /// Who has rows in a chunk; not known where there are few.
+    pub fn who(&self, chunk: u32) -> Option<&Register> {
+        self.who.get(chunk.checked_sub(self.first_chunk)? as usize)?.as_deref()
     }
 
     /// The rows of a chunk.
@@ -112,8 +124,15 @@ impl Users {
     }
 
     fn bytes(&self) -> usize {
-        self.places.len() * 2 + self.places.len() / 8 + self.starts.len() * 4
+        let who = self.who.iter().flatten().count() * size_of::<Register>();
+        self.places.len() * 2 + self.places.len() / 8 + self.starts.len() * 4 + who
     }
+}
+
+fn who(places: &[u16]) -> Option<Box<Register>> {
+    let mut who = Box::new(Register::new());
+    (places.len() >= MANY_ROWS).then(|| places.iter().for_each(|place| who.set(*place)))?;
+    Some(who)
 }
 
 impl Times {
