@@ -36,7 +36,7 @@ const TWELVE_OF_M: &str = "gender = '女' and age between 18 and 45 and (provinc
     and crowd '高价值' and not crowd '黑名单' \
     and did add_to_cart in last 30 calendar days and not did pay in last 7 calendar days \
     and did item_view where item_category in ('服饰','美妆') count >= 2 in last 30 calendar days \
-    and did pay sum(amount) >= 100 in last 90 calendar days and did app_open days >= 5 in last 30 calendar days \
+    and did pay sum(amount) >= 100 in last 90 calendar days and did app_launch days >= 5 in last 30 calendar days \
     and not did item_view then pay within 24 hours in last 7 calendar days \
     and has orders where status = 'paid' and amount >= 50";
 const EDITS_OF_M: &[(&str, &str, &str)] = &[

@@ -320,8 +320,7 @@ impl Walk<'_> {
             PlanForm::Any(parts) => self.join(parts, out, false)?,
             PlanForm::Not(part) => {
                 self.node(part, out)?;
-                out.complement();
-                out.and(self.universe);
+                out.complement_in(self.universe);
             }
             PlanForm::Leaf(_) => watched(self.engine.probe, self.leaf, || self.leaf(out))?,
         }
@@ -369,9 +368,9 @@ impl Walk<'_> {
                 let parts = source::detail_parts(plan, engine.snapshot, self.chunk)?;
                 self.rows(plan, &parts, out)?;
             }
-            Some(Ready::Crowd(crowd)) => self.crowd(crowd, out),
-            Some(Ready::Found(users)) => self.crowd(users, out),
-            Some(Ready::Known(users)) => self.crowd(users, out),
+            Some(Ready::Crowd(users)) => return self.known(users, out),
+            Some(Ready::Found(users)) => return self.known(users, out),
+            Some(Ready::Known(users)) => return self.known(users, out),
             Some(Ready::Edge(edges)) => {
                 let own = self.own_windows(&edges.plan.inside.span)?;
                 edges.users_of(self.chunk, own.as_ref(), &engine.zone, self.scratch, out);
@@ -387,18 +386,26 @@ impl Walk<'_> {
             None => out.clear(),
         }
         out.and(self.universe);
-        if engine.kept.get(self.leaf) == Some(&true) {
-            self.kept.push((self.leaf, bitmap(out, self.chunk)));
-        }
-        self.leaf += 1;
+        self.leave(out);
         Ok(())
     }
 
-    fn crowd(&self, crowd: &Bitmap, out: &mut Register) {
-        out.clear();
-        if let Some(container) = crowd.container(self.chunk) {
-            out.fill(container);
+    /// Users who stand in a bitmap already, in one pass.
+    fn known(&mut self, users: &Bitmap, out: &mut Register) -> Outcome<()> {
+        match users.container(self.chunk) {
+            Some(container) => out.meet(container, self.universe),
+            None => out.clear(),
         }
+        self.leave(out);
+        Ok(())
+    }
+
+    /// The leaf is done.
+    fn leave(&mut self, out: &Register) {
+        if self.engine.kept.get(self.leaf) == Some(&true) {
+            self.kept.push((self.leaf, bitmap(out, self.chunk)));
+        }
+        self.leaf += 1;
     }
 
     fn rows(&mut self, plan: &RowPlan, parts: &[Part], out: &mut Register) -> Outcome<()> {

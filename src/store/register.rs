@@ -72,6 +72,23 @@ impl Register {
         }
     }
 
+    /// Exactly the users of a container who are also in `others`.
+    pub fn meet(&mut self, container: Container, others: &Register) {
+        match container {
+            Container::Bits(bytes) => meet(&mut self.0, bytes, &others.0),
+            other => {
+                self.clear();
+                self.fill(other);
+                self.and(others);
+            }
+        }
+    }
+
+    /// Everybody of `universe` who is not in it.
+    pub fn complement_in(&mut self, universe: &Register) {
+        join(&mut self.0, &universe.0, |mine, theirs| theirs & !mine);
+    }
+
     /// Everybody who is not in it.
     pub fn complement(&mut self) {
         self.0.iter_mut().for_each(|word| *word = !*word);
@@ -194,6 +211,12 @@ fn keep(mine: &mut [u64; WORDS], bytes: &[u8; WORDS * 8]) {
     mine.iter_mut().zip(words).for_each(|(word, bytes)| *word &= u64::from_le_bytes(*bytes));
 }
 
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn meet(mine: &mut [u64; WORDS], bytes: &[u8; WORDS * 8], others: &[u64; WORDS]) {
+    let words = bytes.as_chunks::<8>().0.iter().zip(others);
+    mine.iter_mut().zip(words).for_each(|(word, (bytes, other))| *word = u64::from_le_bytes(*bytes) & other);
+}
+
 /// The set bits of a word, ascending.
 struct Ones(u64);
 
@@ -250,6 +273,14 @@ mod tests {
                 let others = right.container(chunk).map_or(Register::full(), Register::of);
                 met.and(&others);
                 prop_assert_eq!(&kept, &met);
+                let mut again = Register::full();
+                right.container(chunk).into_iter().for_each(|c| again.meet(c, &register_of(&left, chunk)));
+                if right.container(chunk).is_some() {
+                    prop_assert_eq!(&again, &met);
+                }
+                again.clone_from(&met);
+                again.complement_in(&register_of(&left, chunk));
+                prop_assert_eq!(again.count() + met.count(), register_of(&left, chunk).count());
                 kept.complement();
                 prop_assert_eq!(kept.count() + met.count(), CHUNK_USERS);
             }
