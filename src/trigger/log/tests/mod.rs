@@ -1,1 +1,8 @@
-//! Does the log keep its word on the worst of disks?
+//! Does the log keep its word on the worst of disks? A run, a disk that fails, and a twin that is a
+//! plain list of what was promised.
+
+mod crash;
+
+
+mod random;
+mod world;
