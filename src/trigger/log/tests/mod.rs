@@ -2,7 +2,7 @@
 //! plain list of what was promised.
 
 mod crash;
-
-
+mod damage;
+mod ordinary;
 mod random;
 mod world;
