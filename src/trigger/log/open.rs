@@ -51,7 +51,8 @@ pub struct Recovered {
     pub end: u64,
     /// The last write, when it did not finish.
     pub cut: Option<Cut>,
-    /// LOG-010 for a cut tail, LOG-011 for each snapshot that was passed over: for a person to see.
+    /// What a person should see: LOG-010 for a cut tail, LOG-011 for each snapshot that was passed over,
+    /// LOG-003 for damage before the snapshot that is used.
     pub notes: Vec<Problem>,
     /// Files that were given up, under their new names.
     pub aside: Vec<String>,

@@ -21,7 +21,9 @@ impl<T> Told<T> for io::Result<T> {
 /// LOG-001: reading or writing failed; what was acknowledged is untouched.
 pub(super) fn failed(place: &str, error: &io::Error) -> Problem {
     let cure = match error.kind() {
-        io::ErrorKind::StorageFull => "free some disk space; the records still wait and can be committed then",
+        io::ErrorKind::StorageFull => {
+            "free some disk space; the records still wait and can be committed then"
+        }
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => crate::base::MAKE_WRITABLE,
         _ => "look at the disk; what was acknowledged is untouched",
     };
@@ -63,9 +65,12 @@ pub(super) fn missing(place: &str, from: u64, until: u64) -> Problem {
 
 /// LOG-005: the log ends too early.
 pub(super) fn too_short(place: &str, end: u64, known: u64, who: &str) -> Problem {
-    Problem::outside("LOG-005", format!("the log ends at record {end}, but {who} knows records before {known}"))
-        .at(place)
-        .cure(format!("restore the log from a copy, or give up what follows: recover up to {end}"))
+    Problem::outside(
+        "LOG-005",
+        format!("the log ends at record {end}, but {who} knows records before {known}"),
+    )
+    .at(place)
+    .cure(format!("restore the log from a copy, or give up what follows: recover up to {end}"))
 }
 
 /// LOG-006: a file of another app, or of a newer program.

@@ -6,10 +6,12 @@
 
 use std::sync::Arc;
 
-use crate::base::Outcome;
+use crate::base::{Outcome, Problem};
 
 use super::disk::Disk;
-use super::frame::{self, Content, FILE_HEAD_BYTES, FRAME_HEAD_BYTES, FileHead, FrameHead, FrameKind, HeadFault};
+use super::frame::{
+    self, Content, FILE_HEAD_BYTES, FRAME_HEAD_BYTES, FileHead, FrameHead, FrameKind, HeadFault,
+};
 use super::group::{Group, tiles};
 use super::names;
 use super::problems::{self, Told};
@@ -55,7 +57,9 @@ impl FrameFile {
             }
             Ok((found, _)) if found.position != head.position => return Ok(None),
             // Names of snapshots do not say who wrote them.
-            Ok((found, _)) if head.content == Content::Segment && found.epoch != head.epoch => return Ok(None),
+            Ok((found, _)) if head.content == Content::Segment && found.epoch != head.epoch => {
+                return Ok(None);
+            }
             Ok((_, seed)) => seed,
         };
         let (disk, name) = (disk.clone(), name.to_string());
@@ -84,29 +88,29 @@ impl FrameFile {
         Ok(Step::Frame(head, payload))
     }
 
-    /// Does a later frame's head stand anywhere behind the current place?
+    /// Where the head of a later frame stands behind the current place, and the frame's position.
     /// A writer begins a frame only when the one before is durable.
     /// Errors: LOG-001.
-    pub fn has_later(&mut self, position: u64) -> Outcome<bool> {
+    pub fn find_later(&mut self, position: u64) -> Outcome<Option<(u64, u64)>> {
         let mut at = self.offset + 1;
         while at + FRAME_HEAD_BYTES as u64 <= self.length {
             let seed = self.seed;
             let bytes = self.bytes(at, READ_BYTES)?;
-            if has_head(bytes, at, seed, position) {
-                return Ok(true);
+            if let Some(found) = find_head(bytes, at, seed, position) {
+                return Ok(Some(found));
             }
             // A head may lie across the end of what was read.
             at += (bytes.len().saturating_sub(FRAME_HEAD_BYTES - 1)).max(1) as u64;
         }
-        Ok(false)
+        Ok(None)
     }
 
     /// Up to `count` bytes; fewer where the file ends.
     fn bytes(&mut self, offset: u64, count: usize) -> Outcome<&[u8]> {
         let left = usize::try_from(self.length.saturating_sub(offset)).unwrap_or(usize::MAX);
         let count = count.min(left);
-        let is_there = offset >= self.window_at
-            && offset + count as u64 <= self.window_at + self.window.len() as u64;
+        let is_there =
+            offset >= self.window_at && offset + count as u64 <= self.window_at + self.window.len() as u64;
         if !is_there {
             let wanted = count.max(READ_BYTES.min(left));
             self.window = self.disk.read(&self.name, offset, wanted).told(self.disk.as_ref(), &self.name)?;
@@ -118,16 +122,18 @@ impl FrameFile {
     }
 }
 
-fn has_head(bytes: &[u8], offset: u64, seed: u64, position: u64) -> bool {
+/// Offset in the file and position of the first head in `bytes` that belongs to a later frame.
+fn find_head(bytes: &[u8], offset: u64, seed: u64, position: u64) -> Option<(u64, u64)> {
     let mut from = 0;
     while let Some(at) = frame::find_magic(bytes, from) {
-        let head = bytes.get(at..).and_then(|rest| FrameHead::read(rest, seed, offset + at as u64));
-        if head.is_some_and(|head| head.position > position) {
-            return true;
+        let place = offset + at as u64;
+        let head = bytes.get(at..).and_then(|rest| FrameHead::read(rest, seed, place));
+        if let Some(head) = head.filter(|head| head.position > position) {
+            return Some((place, head.position));
         }
         from = at + 1;
     }
-    false
+    None
 }
 
 /// A segment as its name says it.
@@ -180,6 +186,10 @@ pub(super) struct Scan {
     /// The record that comes next.
     pub position: u64,
     is_closed: bool,
+    /// The first record that is asked for.
+    from: u64,
+    /// Damage before that record: nobody needs those bytes now.
+    pub passed: Vec<Problem>,
     /// The file may not end in bytes that are no frame: a reader looks at durable records only.
     pub is_durable: bool,
 }
@@ -191,12 +201,24 @@ impl Scan {
         let at = segments.iter().rposition(|segment| segment.first <= from);
         let (at, position) = match (at, segments.first()) {
             (Some(at), _) => (at, segments.get(at).map_or(from, |segment| segment.first)),
-            (None, Some(first)) => return Err(problems::missing(&disk.place(&first.name()), from, first.first)),
+            (None, Some(first)) => {
+                return Err(problems::missing(&disk.place(&first.name()), from, first.first));
+            }
             (None, None) => (0, from),
         };
         let (disk, segments) = (disk.clone(), segments.to_vec());
-        let mut scan =
-            Scan { disk, app, segments, at, file: None, position, is_closed: false, is_durable: false };
+        let mut scan = Scan {
+            disk,
+            app,
+            segments,
+            at,
+            file: None,
+            position,
+            is_closed: false,
+            from,
+            passed: Vec::new(),
+            is_durable: false,
+        };
         scan.open_file()?;
         Ok(scan)
     }
@@ -217,7 +239,11 @@ impl Scan {
                     }
                 }
                 Step::End => return self.end(),
-                Step::Bad(what) => return self.bad(what),
+                Step::Bad(what) => {
+                    if let Some(found) = self.bad(what)? {
+                        return Ok(found);
+                    }
+                }
             }
         }
     }
@@ -272,17 +298,27 @@ impl Scan {
         }
     }
 
-    fn bad(&mut self, what: &str) -> Outcome<Found> {
+    /// How the log ends there; `None` when the walk goes on behind bytes that nobody needs.
+    fn bad(&mut self, what: &str) -> Outcome<Option<Found>> {
+        let damage = self.damaged(what);
         let (is_last, position) = (self.is_in_last(), self.position);
-        let Some(file) = &mut self.file else { return Ok(Found::End(Tail::default())) };
-        if !is_last || self.is_durable || file.has_later(position)? {
-            return Err(self.damaged(what));
+        let Some(file) = &mut self.file else { return Ok(Some(Found::End(Tail::default()))) };
+        match file.find_later(position)? {
+            Some((offset, position)) if position <= self.from => {
+                (file.offset, self.position) = (offset, position);
+                self.passed.push(damage);
+                Ok(None)
+            }
+            None if is_last && !self.is_durable => {
+                let (file, offset, bytes) = (file.name.clone(), file.offset, file.length - file.offset);
+                let cut = Some(Cut { file, offset, bytes });
+                Ok(Some(Found::End(Tail { is_closed: self.is_closed, cut })))
+            }
+            _ => Err(damage),
         }
-        let (file, offset, bytes) = (file.name.clone(), file.offset, file.length - file.offset);
-        Ok(Found::End(Tail { is_closed: self.is_closed, cut: Some(Cut { file, offset, bytes }) }))
     }
 
-    fn damaged(&self, what: &str) -> crate::base::Problem {
+    fn damaged(&self, what: &str) -> Problem {
         let (name, offset) = self.file.as_ref().map_or(("", 0), |file| (file.name.as_str(), file.offset));
         problems::damaged(&self.disk.place(name), offset, what, self.position)
     }

@@ -41,7 +41,12 @@ pub struct Written {
 }
 
 impl SnapshotWriter {
-    pub(super) fn begin(disk: &Arc<dyn Disk>, app: u64, epoch: u64, position: u64) -> Outcome<SnapshotWriter> {
+    pub(super) fn begin(
+        disk: &Arc<dyn Disk>,
+        app: u64,
+        epoch: u64,
+        position: u64,
+    ) -> Outcome<SnapshotWriter> {
         let name = part_name(position);
         let mut file = disk.create(&name).told(disk.as_ref(), &name)?;
         let (head, seed) = FileHead { content: Content::Snapshot, app, position, epoch }.bytes();

@@ -28,7 +28,8 @@ pub struct Survey {
     pub epoch: u64,
     /// The last write, when it did not finish.
     pub cut: Option<Cut>,
-    /// LOG-010 for a cut tail, LOG-011 for each snapshot that was passed over.
+    /// LOG-010 for a cut tail, LOG-011 for each snapshot that was passed over, LOG-003 for damage before
+    /// the snapshot that is used.
     pub notes: Vec<Problem>,
     /// LOG-003, LOG-004 or LOG-005: what keeps the log from being used beyond `end`.
     pub damage: Option<Problem>,
@@ -122,6 +123,7 @@ impl Survey {
                 }
             }
         }
+        self.notes.append(&mut scan.passed);
         self.stop_at(up_to)
     }
 

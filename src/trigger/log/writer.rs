@@ -13,7 +13,9 @@ use std::sync::Arc;
 use crate::base::{Outcome, Problem, Timestamp};
 
 use super::disk::{Disk, DiskFile};
-use super::frame::{self, Content, FILE_HEAD_BYTES, FRAME_HEAD_BYTES, FileHead, FrameKind, PAYLOAD_BYTES_MAX};
+use super::frame::{
+    self, Content, FILE_HEAD_BYTES, FRAME_HEAD_BYTES, FileHead, FrameKind, PAYLOAD_BYTES_MAX,
+};
 use super::group::{self, Group, RECORD_HEAD_BYTES};
 use super::names;
 use super::problems::{self, Told};
@@ -236,7 +238,9 @@ impl Log {
             frame::begin(&mut self.frame);
             frame::finish(&mut self.frame, FrameKind::Closed, 0, durable.until, file.seed, file.offset);
             file.file.append(&self.frame).told(self.disk.as_ref(), &file.name)?;
-            file.file.sync().map_err(|e| problems::not_synced(&self.disk.place(&file.name), &e, self.durable))?;
+            file.file
+                .sync()
+                .map_err(|e| problems::not_synced(&self.disk.place(&file.name), &e, self.durable))?;
         }
         Ok(durable)
     }

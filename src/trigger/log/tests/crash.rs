@@ -1,8 +1,8 @@
 //! What is left after a crash at each operation of a short run, and at each operation of the start
 //! after it? What after a full disk or a failed sync at each operation?
 
-use super::world::{Act, World};
 use super::super::Fault;
+use super::world::{Act, World};
 
 /// Appends, commits, segment turns, snapshots, clean-ups and a start in good order.
 fn script() -> Vec<Act> {

@@ -7,15 +7,15 @@ use super::world::{Act, World, records_of, sections, settings, shared};
 
 /// A log of some segments and two snapshots, and what was written to it.
 fn written(acts: &[Act], is_closed: bool) -> World {
-    use Act::{Append, Commit, Snapshot};
+    use Act::{Append, Commit};
     let mut world = World::new(1);
     let all = [&[Append(90), Append(20), Commit, Append(100), Commit, Append(200), Commit], acts].concat();
-    let mut acts = all.into_iter().chain([Append(24), Commit, Append(150), Commit, Append(40), Append(0), Commit]);
+    let mut acts =
+        all.into_iter().chain([Append(24), Commit, Append(150), Commit, Append(40), Append(0), Commit]);
     let log = world.open().and_then(|log| world.run_on(log, &mut acts)).expect("nothing fails here");
     if is_closed {
         log.close().expect("nothing fails here");
     }
-    let _ = Snapshot;
     world
 }
 
@@ -83,7 +83,8 @@ fn a_flipped_bit_before_the_last_group_is_damage_and_names_its_file() {
             None => assert_eq!(found.end as usize, world.twin.records.len(), "{flipped}"),
         }
     });
-    let bytes: usize = world.disk.names().iter().filter_map(|name| world.disk.content(name)).map(|c| c.len()).sum();
+    let bytes: usize =
+        world.disk.names().iter().filter_map(|name| world.disk.content(name)).map(|c| c.len()).sum();
     assert_eq!(damaged, bytes - 40);
 }
 
@@ -118,6 +119,27 @@ fn a_damaged_snapshot_is_said_and_the_one_before_is_used() {
     world.disk.flip(&snapshots[1], 70, 1);
     world.live(&[Act::Append(1), Act::Commit, Act::Snapshot]);
     assert!(!world.disk.names().contains(&snapshots[0]));
+}
+
+#[test]
+fn damage_before_the_snapshot_is_said_and_passed_over() {
+    use Act::{Append, Commit, Snapshot};
+    let mut world = World::new(1);
+    let small = [Append(40), Commit, Append(40), Commit, Append(40), Commit];
+    let acts = [&small[..], &[Snapshot, Append(24), Commit]].concat();
+    let run = world.open().and_then(|log| world.run_on(log, &mut acts.into_iter()));
+    drop(run.expect("nothing fails here"));
+    let segment = world.disk.names().into_iter().find(|name| name.ends_with(".log")).expect("a segment");
+    let at = |group: usize| 48 + group * 86 + 50;
+    for group in 0..3 {
+        world.disk.flip(&segment, at(group), 1);
+        let found = look(&world).expect("it can be read");
+        assert_eq!((found.damage.clone(), found.start, found.end), (None, 3, 4));
+        assert!(found.notes.iter().all(|note| note.code == "LOG-003"));
+        assert_eq!(found.notes.len(), group + 1);
+        assert_eq!(found.read(3).and_then(records_of), Ok(vec![(3, world.twin.records[3].clone())]));
+        assert_eq!(found.read(0).and_then(records_of).map_err(|p| p.code), Err("LOG-003"));
+    }
 }
 
 #[test]

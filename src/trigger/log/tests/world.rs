@@ -54,7 +54,11 @@ pub fn shared(disk: &SimulatedDisk) -> Arc<dyn Disk> {
 /// Sections of the state that follows from some records.
 pub fn sections(records: &[Vec<u8>]) -> Vec<(String, Vec<u8>)> {
     let all: Vec<u8> = records.iter().flatten().copied().collect();
-    vec![("用户".to_string(), xxh3_64(&all).to_le_bytes().to_vec()), ("empty".to_string(), Vec::new()), ("all".to_string(), all)]
+    vec![
+        ("用户".to_string(), xxh3_64(&all).to_le_bytes().to_vec()),
+        ("empty".to_string(), Vec::new()),
+        ("all".to_string(), all),
+    ]
 }
 
 pub fn records_of(mut reader: Reader) -> Outcome<Vec<(u64, Vec<u8>)>> {
