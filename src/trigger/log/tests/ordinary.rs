@@ -27,6 +27,15 @@ fn a_record_is_durable_after_the_commit_and_not_before() {
 }
 
 #[test]
+fn log_readers_and_snapshots_may_live_on_other_threads() {
+    fn may_move<T: Send + 'static>() {}
+    may_move::<Log>();
+    may_move::<Reader>();
+    may_move::<SnapshotWriter>();
+    may_move::<SnapshotReader>();
+}
+
+#[test]
 fn a_group_goes_out_when_it_is_large_or_old_enough() {
     let mut log = opened(&SimulatedDisk::new(1), &settings());
     let at = |ms: i64| Timestamp(1_000 + ms);
@@ -47,6 +56,38 @@ fn a_record_that_no_group_can_hold_is_refused() {
     let problem = log.append(1, &vec![0; 64 << 20], Timestamp(0)).expect_err("too large");
     assert_eq!(problem.code, "LOG-008");
     assert_eq!(log.commit(), Ok(Durable { until: 1 }));
+}
+
+#[test]
+fn after_a_failed_sync_everything_is_refused() {
+    let disk = SimulatedDisk::new(1);
+    let mut log = opened(&disk, &settings());
+    put(&mut log, b"first");
+    disk.fault_at(disk.operations(), Fault::SyncFails);
+    let said = log.commit().expect_err("the sync failed");
+    assert!(said.code == "LOG-002" && said.what.contains("records before 0 are safe"), "{said}");
+    assert_eq!(log.append(1, b"x", Timestamp(0)), Err(said.clone()));
+    assert_eq!(log.commit(), Err(said.clone()));
+    assert_eq!(log.snapshot(0).err(), Some(said.clone()));
+    assert_eq!(log.durable().until, 0);
+    assert_eq!(log.close(), Err(said));
+}
+
+#[test]
+fn a_full_disk_is_said_and_the_records_wait() {
+    let disk = SimulatedDisk::new(1);
+    let mut log = opened(&disk, &settings());
+    put(&mut log, b"first");
+    disk.fault_at(disk.operations(), Fault::Full { operations: 3 });
+    for _ in 0..3 {
+        let said = log.commit().expect_err("no space");
+        assert!(said.code == "LOG-001" && said.cure.contains("free some disk space"), "{said}");
+        put(&mut log, b"more");
+    }
+    assert_eq!(log.commit(), Ok(Durable { until: 4 }));
+    drop(log);
+    disk.restart();
+    assert_eq!(opened(&disk, &settings()).end(), 4);
 }
 
 #[test]
