@@ -13,3 +13,4 @@ pub mod sender;
 pub mod sql;
 pub mod store;
 pub mod task;
+pub mod trigger;
