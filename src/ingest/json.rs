@@ -348,6 +348,17 @@ impl JsonLines {
         JsonLines { lines, line: Line::default(), row: JsonRow::default() }
     }
 
+    /// Passes over the lines up to number `line`. Errors: the reader's own.
+    pub fn skip_to(&mut self, line: u64) -> io::Result<()> {
+        while self.line.number < line && self.lines.next(&mut self.line)? {}
+        Ok(())
+    }
+
+    /// Is a whole line at hand, without waiting for the source?
+    pub fn has_line(&self) -> bool {
+        self.lines.has_line()
+    }
+
     /// The next row. Errors: the reader's own.
     pub fn step(&mut self) -> io::Result<Step> {
         while self.lines.next(&mut self.line)? {
