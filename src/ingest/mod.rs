@@ -58,10 +58,23 @@ pub struct Column {
 /// What the rows are, and which columns play which part.
 #[derive(Debug, Clone)]
 pub enum Shape {
-    Users { key: String },
-    Events { user: String, event: String, time: String, id: Option<String> },
-    Detail { user: String, key: String, time: Option<String> },
-    Members { user: String },
+    Users {
+        key: String,
+    },
+    Events {
+        user: String,
+        event: String,
+        time: String,
+        id: Option<String>,
+    },
+    Detail {
+        user: String,
+        key: String,
+        time: Option<String>,
+    },
+    Members {
+        user: String,
+    },
     /// Events as they happen, read by [`live`]; the columns have our names.
     Live,
 }

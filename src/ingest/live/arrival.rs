@@ -43,7 +43,9 @@ impl Arrivals {
         let late = pairs().map(|(time, arrival)| arrival - time > LATE_MAX_MS).collect();
         let times = match clamped.count_set_bits() {
             0 => times.clone(),
-            _ => pairs().zip(&clamped).map(|((time, arrival), is)| if is { *arrival } else { *time }).collect(),
+            _ => {
+                pairs().zip(&clamped).map(|((time, arrival), is)| if is { *arrival } else { *time }).collect()
+            }
         };
         Judged { times, arrivals: arrivals.into(), clamped, late }
     }

@@ -22,11 +22,7 @@ pub struct Feed {
 impl Feed {
     /// Opens a file whose columns `map` renames.
     /// Errors: ING-004 a column is missing, ING-005 one comes twice, ING-006.
-    pub fn open(
-        input: Input,
-        request: &Request,
-        map: &BTreeMap<String, String>,
-    ) -> Result<Feed, Problems> {
+    pub fn open(input: Input, request: &Request, map: &BTreeMap<String, String>) -> Result<Feed, Problems> {
         let mut survey = columnar_survey(&input)?;
         for column in &mut survey.columns {
             if let Some(ours) = map.get(&column.path).or_else(|| map.get(&column.name)) {

@@ -135,7 +135,8 @@ fn piped(ask: &Ask, request: &Request, mut input: Box<dyn Read + Send>) -> Resul
         return Ok(Feed::Lines(Box::new(ndjson::Feed::new("-", whole, &ask.map))));
     }
     let inputs = content::inputs(vec![Found::Input], request, Some(whole))?;
-    let input = inputs.into_iter().next().ok_or_else(|| Problem::bug("a pipe was opened and is not there"))?;
+    let input =
+        inputs.into_iter().next().ok_or_else(|| Problem::bug("a pipe was opened and is not there"))?;
     feed(input, ask, request)
 }
 
@@ -265,7 +266,8 @@ impl Live {
         let rows: Vec<usize> = (0..frame.row_count).filter(kept).collect();
         let wanted: Vec<bool> =
             rows.iter().map(|row| !refused.0.contains_key(row) && self.is_new(&frame, *row)).collect();
-        let events = if wanted.iter().all(|is| *is) { all } else { all.only(&BooleanArray::from(wanted.clone()))? };
+        let events =
+            if wanted.iter().all(|is| *is) { all } else { all.only(&BooleanArray::from(wanted.clone()))? };
         let positions = rows.iter().zip(&wanted).filter(|(_, is)| **is);
         let positions: Vec<u64> = positions.map(|(row, _)| self.base + position(&frame, *row)).collect();
         bad.0.append(&mut refused.0);

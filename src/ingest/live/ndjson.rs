@@ -96,13 +96,16 @@ impl Feed {
         sheet.row(rows.line.number);
         let row = sheet.row_count() - 1;
         for (position, (path, kind, text)) in rows.row.fields().enumerate() {
-            let known = table.paths.find(position, path).and_then(|number| table.columns.get(number).copied());
+            let known =
+                table.paths.find(position, path).and_then(|number| table.columns.get(number).copied());
             let column = match known {
                 Some(column) => column,
                 None => table.add(path, map, types),
             };
             let Some(column) = column else {
-                bad.add(row, "ING-008", || format!("`{path}` is one column too many; {COLUMNS_MAX} are taken"));
+                bad.add(row, "ING-008", || {
+                    format!("`{path}` is one column too many; {COLUMNS_MAX} are taken")
+                });
                 continue;
             };
             table.look(column, kind, text, sheet);
@@ -129,7 +132,8 @@ impl Table {
     /// A batch begins.
     fn begin(&mut self, types: &BTreeMap<String, Settled>) {
         for seen in self.seen.iter_mut().skip(PARTS.len()) {
-            (seen.is_here, seen.is_open, seen.evidence) = (false, is_open(&seen.name, types), Evidence::default());
+            (seen.is_here, seen.is_open, seen.evidence) =
+                (false, is_open(&seen.name, types), Evidence::default());
         }
     }
 
@@ -147,7 +151,12 @@ impl Table {
         let known = self.seen.iter().position(|seen| seen.name == name);
         let column = known.unwrap_or_else(|| {
             let is_open = is_open(name, types);
-            self.seen.push(Seen { name: name.to_string(), is_here: false, is_open, evidence: Evidence::default() });
+            self.seen.push(Seen {
+                name: name.to_string(),
+                is_here: false,
+                is_open,
+                evidence: Evidence::default(),
+            });
             self.seen.len() - 1
         });
         self.paths.add(path);
@@ -178,7 +187,8 @@ impl Table {
             arrival: Some(4),
             ..Plan::default()
         };
-        for (number, seen) in self.seen.iter().enumerate().skip(PARTS.len()).filter(|(_, seen)| seen.is_here) {
+        for (number, seen) in self.seen.iter().enumerate().skip(PARTS.len()).filter(|(_, seen)| seen.is_here)
+        {
             let settled = types.get(&seen.name);
             let Some(type_of) = settled_type(seen.evidence.decide(), settled) else { continue };
             if settled.is_none_or(|settled| settled.type_of != type_of) {

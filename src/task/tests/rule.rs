@@ -126,7 +126,10 @@ fn a_gap_is_one_minute_to_thirty_days() {
         assert_eq!(mistakes(&gap(words)), ["TSK-016 9:10"], "{words}");
     }
     let told = checked(&gap("31d")).unwrap_err().to_string();
-    assert!(told.contains("`within` is 31d; the gap from A to the deadline is 1 minute to 30 days"), "{told}");
+    assert!(
+        told.contains("`within` is 31d; the gap from A to the deadline is 1 minute to 30 days"),
+        "{told}"
+    );
     assert_eq!(mistakes(&gap("soon")), ["TSK-004 9:10"]);
 }
 
@@ -208,7 +211,9 @@ fn names_not_seen_yet_are_warnings_at_their_place() {
 #[test]
 fn a_b_that_is_every_a_is_warned_of() {
     let with = |not_done: &str| {
-        warned(&format!("kind = 'absence'\ndid = 'a where x = 1'\nwithin = '20m'\non_end = 'finish'\nnot_done = '{not_done}'"))
+        warned(&format!(
+            "kind = 'absence'\ndid = 'a where x = 1'\nwithin = '20m'\non_end = 'finish'\nnot_done = '{not_done}'"
+        ))
     };
     assert_eq!(with("a"), ["TSK-017 10:12"]);
     assert_eq!(with("a where x = 1"), ["TSK-017 10:12"]);
@@ -233,7 +238,12 @@ fn windows_without_bound_are_warned_of_with_their_number() {
     assert_eq!(warned(&hot("again = 'each'")), ["TSK-019 11:9"]);
     let told = checked(&task(&hot("again = 'each'"))).unwrap().warnings.remove(0).what;
     assert!(told.contains("up to 45 million windows") && told.contains("1.1 GB"), "{told}");
-    for fine in ["", "again = 'restart'", "again = 'each'\ncount = { every = 5 }", "again = 'each'\ncount = { total = 1 }"] {
+    for fine in [
+        "",
+        "again = 'restart'",
+        "again = 'each'\ncount = { every = 5 }",
+        "again = 'each'\ncount = { total = 1 }",
+    ] {
         assert!(warned(&hot(fine)).is_empty(), "{fine}");
     }
     assert!(warned(&hot("again = 'each'").replace("30d", "6d")).is_empty());
