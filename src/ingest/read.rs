@@ -104,6 +104,11 @@ impl Reader {
         self.taken.swap(0, Ordering::Relaxed)
     }
 
+    /// Rows read so far, bad ones among them.
+    pub fn row_count(&self) -> u64 {
+        self.row
+    }
+
     /// The next rows. Errors: ING-006 when the file breaks off, OUT-001.
     pub fn next(&mut self) -> Outcome<Option<Frame>> {
         let mut sheet = Sheet::new(self.plan.names.len(), self.row);

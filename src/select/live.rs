@@ -305,3 +305,100 @@ impl Asked<'_> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::{Float64Array, TimestampMillisecondArray};
+
+    use super::*;
+    use crate::store::Home;
+
+    const HOUR_MS: i64 = 3_600_000;
+
+    fn snapshot() -> Snapshot {
+        let folder = tempfile::tempdir().unwrap();
+        Home::at(folder.path(), "default").unwrap().snapshot().unwrap()
+    }
+
+    fn read(text: &str) -> Predicate {
+        Predicate::read(text, &snapshot()).unwrap().0
+    }
+
+    fn bits(
+        predicate: &mut Predicate,
+        events: &[&str],
+        columns: Vec<(&str, ArrayRef)>,
+        as_of: AsOf,
+    ) -> Vec<bool> {
+        let events = StringArray::from(events.to_vec());
+        // A batch has at least this column, so that it has its length.
+        let own: (&str, ArrayRef) = ("event of the row", Arc::new(events.clone()));
+        let columns = RecordBatch::try_from_iter(columns.into_iter().chain([own])).unwrap();
+        let rows = LiveRows::new(&events, &columns, as_of, &|_, _| None, Zone::default());
+        predicate.test(&rows).unwrap().iter().collect()
+    }
+
+    fn instants(values: &[i64]) -> ArrayRef {
+        Arc::new(TimestampMillisecondArray::from(values.to_vec()).with_timezone("UTC"))
+    }
+
+    #[test]
+    fn a_property_is_tested_as_the_batch_has_it() {
+        let at = AsOf::At(Timestamp(0));
+        let mut above = read("pay where amount > 100");
+        let events = ["pay", "pay", "view"];
+        let whole: ArrayRef = Arc::new(Int64Array::from(vec![Some(101), None, Some(500)]));
+        let parts: ArrayRef = Arc::new(Float64Array::from(vec![100.0, 100.5, 500.0]));
+        let texts: ArrayRef = Arc::new(StringArray::from(vec!["101", "x", "500"]));
+        assert_eq!(bits(&mut above, &events, vec![("amount", whole.clone())], at), [true, false, false]);
+        assert_eq!(bits(&mut above, &events, vec![("amount", parts)], at), [false, true, false]);
+        assert_eq!(bits(&mut above, &events, vec![("amount", texts)], at), [false; 3]);
+        assert_eq!(bits(&mut above, &events, vec![], at), [false; 3]);
+        assert_eq!(bits(&mut above, &events, vec![("amount", whole)], at), [true, false, false]);
+        assert_eq!(bits(&mut read("any where amount is missing"), &events, vec![], at), [true; 3]);
+        assert_eq!(bits(&mut read("任意"), &events, vec![], at), [true; 3]);
+        assert_eq!(bits(&mut read("share"), &events, vec![], at), [false; 3]);
+    }
+
+    #[test]
+    fn windows_are_looked_at_as_of_each_event() {
+        let times = Int64Array::from(vec![HOUR_MS * 100, HOUR_MS * 100, HOUR_MS * 200]);
+        let paid = instants(&[HOUR_MS * 99, HOUR_MS * 75, HOUR_MS * 199]);
+        let mut last_day = read("pay where paid_at in last 1 days");
+        let columns = || vec![("paid_at", paid.clone())];
+        assert_eq!(bits(&mut last_day, &["pay"; 3], columns(), AsOf::Own(&times)), [true, false, true]);
+        let one = AsOf::At(Timestamp(HOUR_MS * 100));
+        assert_eq!(bits(&mut last_day, &["pay"; 3], columns(), one), [true, false, false]);
+        let mut soon = read("pay where paid_at within 2 hours of ordered_at");
+        let ordered = instants(&[HOUR_MS * 98, HOUR_MS * 73, HOUR_MS * 199]);
+        let both = vec![("paid_at", paid.clone()), ("ordered_at", ordered)];
+        assert_eq!(bits(&mut soon, &["pay"; 3], both, AsOf::Own(&times)), [true, false, true]);
+    }
+
+    #[test]
+    fn names_not_seen_yet_are_warned_of_where_they_stand() {
+        let (predicate, warnings) = Predicate::read("pay where 金额 > 1", &snapshot()).unwrap();
+        let spans: Vec<_> = warnings.iter().map(|warning| (warning.code, warning.span)).collect();
+        assert_eq!(spans, [("SEL-160", Some((0, 3))), ("SEL-160", Some((10, 16)))]);
+        assert_eq!((predicate.event(), predicate.properties()), (Some("pay"), &["金额".to_string()][..]));
+        assert!(Predicate::read("pay where", &snapshot()).is_err());
+        assert!(Predicate::read("", &snapshot()).is_err());
+        let (name, warnings) = same_property("order_id", &snapshot()).unwrap();
+        assert_eq!((name.as_str(), warnings.len()), ("order_id", 1));
+    }
+
+    #[test]
+    fn a_wider_filter_contains_a_narrower_one() {
+        let contains = |outer: &str, inner: &str| read(outer).contains(&read(inner));
+        assert!(
+            contains("a", "a where x = 1")
+                && contains("any", "a")
+                && contains("a where x = 1", "a where x = 1")
+        );
+        assert!(contains("a where x = 1", "a where x = 1 and y = 2"));
+        assert!(contains("a where x = 1 or y = 2", "a where y = 2"));
+        assert!(contains("a where x = 1 or y = 2", "a where y = 2 or x = 1"));
+        assert!(!contains("a where x = 1", "a") && !contains("a", "b") && !contains("a", "any"));
+        assert!(!contains("a where x = 1 and y = 2", "a where x = 1"));
+    }
+}

@@ -42,6 +42,11 @@ impl Feed {
         &self.name
     }
 
+    /// The number of the last row that was read.
+    pub fn end(&self) -> u64 {
+        self.reader.row_count()
+    }
+
     /// The next rows. Errors: ING-006 where the file breaks off.
     pub fn next(&mut self) -> Outcome<Option<Planned>> {
         let frame = self.reader.next()?;

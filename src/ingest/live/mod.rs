@@ -177,6 +177,14 @@ impl Feed {
         }
     }
 
+    /// The last position in it, once all is read.
+    fn end(&self) -> u64 {
+        match self {
+            Feed::Lines(feed) => feed.end(),
+            Feed::Columnar(feed) => feed.end(),
+        }
+    }
+
     fn next(
         &mut self,
         ask: &Ask,
@@ -222,7 +230,7 @@ impl Live {
                     }
                 }
                 None => {
-                    self.base = self.read_to.max(self.base);
+                    self.base += feed.end();
                     self.feeds.pop();
                 }
             }

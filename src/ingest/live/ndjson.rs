@@ -63,6 +63,11 @@ impl Feed {
         &self.name
     }
 
+    /// The number of the last line that was read.
+    pub fn end(&self) -> u64 {
+        self.rows.line.number
+    }
+
     /// The next lines after line `after`: as many as a batch holds, or as are at hand if `is_eager`.
     /// `types` learns the types that are settled on the way. Errors: OUT-001, ING-006.
     pub fn next(
@@ -131,9 +136,10 @@ impl Table {
 
     /// A batch begins.
     fn begin(&mut self, types: &BTreeMap<String, Settled>) {
-        for seen in self.seen.iter_mut().skip(PARTS.len()) {
-            (seen.is_here, seen.is_open, seen.evidence) =
-                (false, is_open(&seen.name, types), Evidence::default());
+        for (number, seen) in self.seen.iter_mut().enumerate() {
+            seen.is_here = false;
+            seen.is_open = number >= PARTS.len() && is_open(&seen.name, types);
+            seen.evidence = Evidence::default();
         }
     }
 
