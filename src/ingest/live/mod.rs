@@ -262,23 +262,22 @@ impl Live {
         self.read_to
     }
 
+    /// The good rows of a frame that were not taken before; the bad ones go to the rejects.
     fn checked(&mut self, planned: Planned) -> Outcome<Option<Batch>> {
-        let Planned { frame, plan, bad: mut refused } = planned;
+        let Planned { frame, plan, bad: refused } = planned;
         self.read_to = self.base + last_position(&frame);
         if self.read_to <= self.ask.after {
             return Ok(None);
         }
-        let (all, mut bad) = Checker::new(&plan, self.ask.zone).check(&frame)?;
-        refused.0.retain(|row, _| !bad.0.contains_key(row));
-        let kept = |row: &usize| !bad.0.contains_key(row);
-        let rows: Vec<usize> = (0..frame.row_count).filter(kept).collect();
-        let wanted: Vec<bool> =
-            rows.iter().map(|row| !refused.0.contains_key(row) && self.is_new(&frame, *row)).collect();
-        let events =
-            if wanted.iter().all(|is| *is) { all } else { all.only(&BooleanArray::from(wanted.clone()))? };
-        let positions = rows.iter().zip(&wanted).filter(|(_, is)| **is);
+        let (good, mut bad) = Checker::new(&plan, self.ask.zone).check(&frame)?;
+        let rows: Vec<usize> = (0..frame.row_count).filter(|row| !bad.0.contains_key(row)).collect();
+        let is_wanted = |row: &usize| !refused.0.contains_key(row) && self.is_new(&frame, *row);
+        let wanted: Vec<bool> = rows.iter().map(is_wanted).collect();
+        let positions = rows.iter().zip(&wanted).filter(|(_, is_wanted)| **is_wanted);
         let positions: Vec<u64> = positions.map(|(row, _)| self.base + position(&frame, *row)).collect();
-        bad.0.append(&mut refused.0);
+        let is_whole = positions.len() == good.len();
+        let events = if is_whole { good } else { good.only(&BooleanArray::from(wanted))? };
+        refused.0.into_iter().for_each(|(row, why)| drop(bad.0.entry(row).or_insert(why)));
         bad.0.retain(|row, _| self.is_new(&frame, *row));
         self.count(&frame, events.len(), bad.0.len());
         let name = self.feeds.last().map_or("", Feed::name);
