@@ -48,7 +48,7 @@ fn read(lines: &[u8], folder: &std::path::Path) -> Vec<Batch> {
         is_eager: false,
     };
     let mut source = open(ask, Some(Box::new(std::io::Cursor::new(lines.to_vec())))).unwrap();
-    std::iter::from_fn(|| source.next().unwrap()).collect()
+    std::iter::from_fn(|| source.next_batch().unwrap()).collect()
 }
 
 fn live(criterion: &mut Criterion) {

@@ -57,7 +57,7 @@ fn batches(world: &World, folder: &std::path::Path, size: usize) -> Vec<live::Ba
         };
         let pipe = std::io::Cursor::new(lines.join("\n").into_bytes());
         let mut source = live::open(ask, Some(Box::new(pipe))).unwrap();
-        let batch = source.next().unwrap().unwrap();
+        let batch = source.next_batch().unwrap().unwrap();
         assert!(batch.events.len() == lines.len() && lines.len() < BATCH_ROWS);
         batch
     };

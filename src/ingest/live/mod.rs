@@ -1,6 +1,6 @@
 //! Which events come in, when, and are they on time? NDJSON, Parquet or Arrow, in the order given.
 //!
-//! [`open`] finds the source; [`Live::next`] gives checked batches. `ndjson` reads lines whose columns
+//! [`open`] finds the source; [`Live::next_batch`] gives checked batches. `ndjson` reads lines whose columns
 //! turn up as they come, `columnar` files that say theirs; both end in the same checks as every other
 //! load, so that a bad row goes to the rejects and stops nothing. `arrival` says when each event came
 //! in, moves the clock, and judges events that are too early or too late (semantics 5.13).
@@ -216,7 +216,7 @@ pub struct Live {
 impl Live {
     /// The next events, or nothing at the end. A row that is not good goes to the rejects.
     /// Errors: ING-006 where a file breaks off, OUT-001.
-    pub fn next(&mut self) -> Outcome<Option<Batch>> {
+    pub fn next_batch(&mut self) -> Outcome<Option<Batch>> {
         loop {
             let Some(feed) = self.feeds.last_mut() else {
                 self.rejects.flush()?;
@@ -277,7 +277,9 @@ impl Live {
         let positions: Vec<u64> = positions.map(|(row, _)| self.base + position(&frame, *row)).collect();
         let is_whole = positions.len() == good.len();
         let events = if is_whole { good } else { good.only(&BooleanArray::from(wanted))? };
-        refused.0.into_iter().for_each(|(row, why)| drop(bad.0.entry(row).or_insert(why)));
+        for (row, why) in refused.0 {
+            bad.0.entry(row).or_insert(why);
+        }
         bad.0.retain(|row, _| self.is_new(&frame, *row));
         self.count(&frame, events.len(), bad.0.len());
         let name = self.feeds.last().map_or("", Feed::name);

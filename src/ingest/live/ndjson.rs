@@ -80,7 +80,7 @@ impl Feed {
         let (mut sheet, mut bad) = (Sheet::new(PARTS.len(), self.row), Bad::default());
         self.table.begin(types);
         let mut count = 0;
-        while !sheet.is_full() && !(is_eager && count > 0 && !self.rows.has_line()) {
+        while !sheet.is_full() && (!is_eager || count == 0 || self.rows.has_line()) {
             count += 1;
             match self.rows.step().map_err(|error| self.failed(&error))? {
                 Step::End => break,

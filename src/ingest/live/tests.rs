@@ -64,7 +64,7 @@ fn pipe(text: &str) -> Option<Box<dyn Read + Send>> {
 }
 
 fn all(source: &mut Live) -> Vec<Batch> {
-    std::iter::from_fn(|| source.next().unwrap()).collect()
+    std::iter::from_fn(|| source.next_batch().unwrap()).collect()
 }
 
 /// One row: position, user, event, time, id, arrival, and properties by name.
