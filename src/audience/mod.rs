@@ -8,6 +8,7 @@
 //! and versions in `meta.db`; `files` keeps the bitmaps beside it; `evaluate` resolves each crowd
 //! once and asks `select`; `crowds` ties them together; `compare`, `overlap` and `trend` look at several
 //! versions or instants; `own` binds tasks to versions; `export` writes users out;
+//! `live` lets triggers ask filters of events as they come;
 //! `package` reads and writes the bitmaps of other systems, `numbering` knows whose numbers they hold.
 //!
 //! **Invariant**: a version is seen by nobody before its row is committed as complete, and its
@@ -20,6 +21,7 @@ mod evaluate;
 mod export;
 mod files;
 mod holdout;
+mod live;
 mod moved;
 mod numbering;
 mod overlap;
@@ -37,6 +39,7 @@ pub use crowds::{Audiences, Creation, Job, Made, Overview};
 pub use evaluate::{Evaluated, Prepared};
 pub use export::{Listing, Target, fields, write_atomically};
 pub use holdout::held_out;
+pub use live::{AsOf, LiveRows, Predicate, TagOf, UserTags, alike, rows_per_day, same_property};
 pub use moved::Moved;
 pub use numbering::{Named, Numbered, Numbering};
 pub use overlap::{Member, Overlap};

@@ -158,11 +158,15 @@ fn list(session: &Session, door: &mut Door) -> Done {
     let mut rows = vec![["id", "name", "state", "planned at", "sender"].map(Cell::text).to_vec()];
     rows.extend(tasks.iter().map(|task| {
         let state = task.state.to_string();
-        [&task.id, &task.file.name, &state, &task.zone.text(task.once().at), &task.file.dispatch.sender]
-            .map(Cell::text)
-            .to_vec()
+        let planned_at = planned_at(task).unwrap_or_else(|| "-".into());
+        [&task.id, &task.file.name, &state, &planned_at, &task.file.dispatch.sender].map(Cell::text).to_vec()
     }));
     door.rows(json!({ "tasks": documents }), &rows)
+}
+
+/// When its run is planned; a task that waits for what users do has no such time.
+fn planned_at(task: &Task) -> Option<String> {
+    task.scheduled().map(|task| task.zone.text(task.once.at))
 }
 
 fn document(task: &Task) -> Value {
@@ -179,7 +183,8 @@ fn document(task: &Task) -> Value {
         "created_at": text(task.created_at),
         "start": text(file.start),
         "end": text(file.end),
-        "planned_at": text(task.once().at),
+        "kind": task.file.trigger.word(),
+        "planned_at": planned_at(task),
         "sender": file.dispatch.sender,
     })
 }

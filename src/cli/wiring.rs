@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use roaring::RoaringBitmap;
 
 use super::session::Session;
-use crate::audience::{Audiences, BoundVersion, Job, Owner, fields};
+use crate::audience::{Audiences, BoundVersion, Job, Owner, Predicate, fields, rows_per_day, same_property};
 use crate::base::{Outcome, Pace, Problem, Problems, Timestamp, UserNo};
 use crate::dispatch::{self, Directory, Resolved, Senders};
 use crate::store::Snapshot;
@@ -23,6 +23,24 @@ impl Known for Names<'_> {
     fn selection(&self, text: &str) -> Result<Vec<Problem>, Problems> {
         let (_, prepared) = self.audiences.prepare_text(text, self.now, self.snapshot)?;
         Ok(prepared.warnings().to_vec())
+    }
+
+    fn event(&self, text: &str) -> Result<Vec<Problem>, Problems> {
+        Predicate::read(text, self.snapshot).map(|(_, warnings)| warnings)
+    }
+
+    fn same(&self, property: &str) -> Result<Vec<Problem>, Problems> {
+        same_property(property, self.snapshot).map(|(_, warnings)| warnings)
+    }
+
+    fn contains(&self, outer: &str, inner: &str) -> bool {
+        let read = |text| Predicate::read(text, self.snapshot).ok();
+        read(outer).zip(read(inner)).is_some_and(|((outer, _), (inner, _))| outer.contains(&inner))
+    }
+
+    fn rows_per_day(&self, event: &str) -> f64 {
+        let read = Predicate::read(event, self.snapshot).ok();
+        read.map_or(0.0, |(predicate, _)| rows_per_day(predicate.event(), self.snapshot))
     }
 
     fn crowds(&self) -> Vec<String> {
@@ -130,7 +148,9 @@ pub fn owner_of(task: &Task) -> Owner<'_> {
 /// How a task's own audience is made anew: on demand when its run asks for that, else as it says.
 pub fn update_of(task: &Task) -> crate::audience::Update {
     match task.file.update {
-        _ if task.once().refresh_before => crate::audience::Update::OnDemand,
+        _ if task.scheduled().is_some_and(|task| task.once.refresh_before) => {
+            crate::audience::Update::OnDemand
+        }
         crate::task::Update::Once => crate::audience::Update::Once,
         crate::task::Update::Daily => crate::audience::Update::Daily,
         crate::task::Update::OnDemand => crate::audience::Update::OnDemand,

@@ -1,7 +1,7 @@
 //! What falls due next for a task? A pure function of the task, its run and the clock.
 
 use crate::base::Timestamp;
-use crate::task::{OnPause, State, Task};
+use crate::task::{OnPause, Scheduled, State, Task};
 
 use super::ledger::Run;
 use super::state::RunState;
@@ -29,9 +29,10 @@ pub struct Due {
 
 /// The earliest step of a task that is not done yet; what is overdue is due at `clock`.
 pub fn due(task: &Task, run: Option<&Run>, clock: Timestamp) -> Option<Due> {
-    let steps =
-        [go_on(task, run, clock), start(task), refresh(task, run, clock), the_run(task, run), end(task)];
-    let earliest = steps.into_iter().flatten().min()?;
+    let own =
+        task.scheduled().map(|task| [go_on(task, run, clock), refresh(task, run, clock), the_run(task, run)]);
+    let steps = own.into_iter().flatten().chain([start(task), end(task)]);
+    let earliest = steps.flatten().min()?;
     Some(Due { at: earliest.at.max(clock), ..earliest })
 }
 
@@ -40,7 +41,7 @@ pub(super) fn is_too_late(task: &Task, since: Timestamp, now: Timestamp) -> bool
     now > since.plus(task.file.grace_ms)
 }
 
-fn go_on(task: &Task, run: Option<&Run>, clock: Timestamp) -> Option<Due> {
+fn go_on(task: Scheduled, run: Option<&Run>, clock: Timestamp) -> Option<Due> {
     let is_alive = task.state == State::Running && clock < task.file.end;
     let is_open = is_alive && run.is_some_and(|run| run.state.is_under_way());
     is_open.then_some(Due { at: clock, step: Step::GoOn })
@@ -52,16 +53,16 @@ fn start(task: &Task) -> Option<Due> {
 
 /// A refresh is also due before the task has started: the run may be at the start itself. For a
 /// run that will be missed it is spared.
-fn refresh(task: &Task, run: Option<&Run>, clock: Timestamp) -> Option<Due> {
-    let at = task.once().refresh_at()?;
+fn refresh(task: Scheduled, run: Option<&Run>, clock: Timestamp) -> Option<Due> {
+    let at = task.once.refresh_at()?;
     let is_alive = matches!(task.state, State::Approved | State::Running);
     let is_open = run.is_none_or(|run| run.state == RunState::Planned);
-    let is_wanted = is_alive && is_open && !is_too_late(task, task.once().at, clock);
+    let is_wanted = is_alive && is_open && !is_too_late(&task, task.once.at, clock);
     is_wanted.then_some(Due { at, step: Step::Refresh })
 }
 
 /// A paused task's run falls due too when it is to be dropped, so that it is counted.
-fn the_run(task: &Task, run: Option<&Run>) -> Option<Due> {
+fn the_run(task: Scheduled, run: Option<&Run>) -> Option<Due> {
     let is_alive = match task.state {
         State::Running => true,
         State::Paused => task.file.on_pause == OnPause::Drop,
@@ -70,7 +71,7 @@ fn the_run(task: &Task, run: Option<&Run>) -> Option<Due> {
     let is_ahead = run.is_none_or(|run| run.state.is_ahead());
     let is_half_dropped =
         task.state == State::Paused && run.is_some_and(|run| run.is_paused && run.state.is_under_way());
-    (is_alive && (is_ahead || is_half_dropped)).then_some(Due { at: task.once().at, step: Step::Run })
+    (is_alive && (is_ahead || is_half_dropped)).then_some(Due { at: task.once.at, step: Step::Run })
 }
 
 fn end(task: &Task) -> Option<Due> {

@@ -7,7 +7,7 @@ use serde::Serialize;
 use tokio::runtime::Runtime;
 
 use crate::base::{Outcome, Pace, Problem, Timestamp, Zone};
-use crate::task::{Move, Task, Tasks};
+use crate::task::{Move, Scheduled, Task, Tasks};
 
 use super::agenda::{Step, due};
 use super::hand::Policy;
@@ -93,7 +93,7 @@ impl Engine<'_> {
     fn next(&self, clock: Timestamp, until: Timestamp) -> Outcome<Option<(Timestamp, Step, Task)>> {
         let mut best: Option<(Timestamp, Step, Task)> = None;
         for task in self.tasks.alive()? {
-            let run = self.ledger.run(&task)?;
+            let run = task.scheduled().map(|task| self.ledger.run(task)).transpose()?.flatten();
             let Some(found) = due(&task, run.as_ref(), clock).filter(|due| due.at <= until) else { continue };
             if best.as_ref().is_none_or(|(at, step, _)| (found.at, found.step) < (*at, *step)) {
                 best = Some((found.at, found.step, task));
@@ -108,9 +108,9 @@ impl Engine<'_> {
                 self.tasks.make_move(&task.id, Move::Start, "clock", None, now)?;
                 Ok(Said { what: "started", note: String::new() })
             }
-            Step::Refresh => self.refresh(task, now),
-            Step::Run => self.run(runtime, task, now),
-            Step::GoOn => self.go_on(runtime, task, now),
+            Step::Refresh => self.refresh(scheduled(task)?, now),
+            Step::Run => self.run(runtime, scheduled(task)?, now),
+            Step::GoOn => self.go_on(runtime, scheduled(task)?, now),
             Step::End => self.end(task, now),
         }
     }
@@ -126,7 +126,7 @@ impl Engine<'_> {
     /// The task's own trouble: the run keeps it as its cause, the task becomes 异常.
     pub(super) fn fail(
         &self,
-        task: &Task,
+        task: Scheduled,
         state: RunState,
         problem: &Problem,
         now: Timestamp,
@@ -145,4 +145,10 @@ impl Engine<'_> {
         Problem::author("DSP-003", what)
             .cure("give a later --until (or an earlier --now, if the clock never ran)")
     }
+}
+
+/// These steps are due only for tasks that the calendar starts.
+fn scheduled(task: &Task) -> Outcome<Scheduled<'_>> {
+    task.scheduled()
+        .ok_or_else(|| Problem::bug(format!("a run fell due for task {} without a time", task.id)))
 }

@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio::runtime::Runtime;
 
 use crate::base::{Outcome, Problem, Timestamp, UserNo};
-use crate::task::{Form, Task};
+use crate::task::{Form, Scheduled, Task};
 
 use super::batch::{Batch, Touch, TouchNames};
 use super::engine::Engine;
@@ -60,8 +60,13 @@ struct Trouble {
 impl Engine<'_> {
     /// Hands over everything of the run that waits. `Ok(Err(…))`: the channel gave up (DSP-005),
     /// the rest still waits. Errors: OUT-030.
-    pub(super) fn hand_over(&self, runtime: &Runtime, task: &Task, now: Timestamp) -> Outcome<Outcome<()>> {
-        let sender = match self.sender(task) {
+    pub(super) fn hand_over(
+        &self,
+        runtime: &Runtime,
+        task: Scheduled,
+        now: Timestamp,
+    ) -> Outcome<Outcome<()>> {
+        let sender = match self.sender(&task) {
             Ok(sender) => sender,
             Err(problem) => return Ok(Err(problem)),
         };
@@ -84,10 +89,11 @@ impl Engine<'_> {
     /// the sender takes a second hand-over for the first. Errors: DSP-005 when it is silent still.
     pub fn reconcile(&self, task: &str, now: Timestamp) -> Outcome<()> {
         let task = self.tasks.task(task)?;
+        let Some(task) = task.scheduled() else { return Ok(()) };
         let sender = self.sender(&task)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let mut trouble = Trouble::default();
-        self.hand_open(&runtime, &task, &sender, &mut trouble, now)?;
+        self.hand_open(&runtime, task, &sender, &mut trouble, now)?;
         trouble.stalled.map_or(Ok(()), Err)
     }
 
@@ -107,7 +113,7 @@ impl Engine<'_> {
     fn hand_open(
         &self,
         runtime: &Runtime,
-        task: &Task,
+        task: Scheduled,
         sender: &Arc<dyn Sender>,
         trouble: &mut Trouble,
         now: Timestamp,
@@ -128,7 +134,7 @@ impl Engine<'_> {
             self.faults.step("hand again")?;
             wave.iter().try_for_each(|batch| self.ledger.hand_again(&run, batch, now))?;
             let batches =
-                wave.into_iter().map(|open| batch_of(task, &run, open.no, open.attempts + 1, open.touches));
+                wave.into_iter().map(|open| batch_of(&task, &run, open.no, open.attempts + 1, open.touches));
             self.hand_wave(runtime, task, sender, batches.collect(), trouble, now)?;
         }
         Ok(())
@@ -150,14 +156,14 @@ impl Engine<'_> {
     }
 
     /// Cuts the next wave and marks it as being handed over.
-    fn cut_wave(&self, task: &Task, form: &Form, now: Timestamp) -> Outcome<Vec<Batch>> {
+    fn cut_wave(&self, task: Scheduled, form: &Form, now: Timestamp) -> Outcome<Vec<Batch>> {
         let run = self.ledger.plan(task, now)?;
         let size = task.file.dispatch.batch;
         let users = self.ledger.waiting_users(&run, size * WAVE_BATCHES)?;
         if users.is_empty() {
             return Ok(Vec::new());
         }
-        let mut touches = self.touches(task, &run, form, &users)?.into_iter().peekable();
+        let mut touches = self.touches(&task, &run, form, &users)?.into_iter().peekable();
         let mut batches = Vec::new();
         while touches.peek().is_some() {
             batches.push(touches.by_ref().take(size).collect::<Vec<Touch>>());
@@ -165,7 +171,7 @@ impl Engine<'_> {
         self.faults.step("cut")?;
         self.ledger.cut(&run, &batches, now)?;
         let numbered = batches.into_iter().zip(run.batch_count + 1..);
-        Ok(numbered.map(|(touches, no)| batch_of(task, &run, no, 1, touches)).collect())
+        Ok(numbered.map(|(touches, no)| batch_of(&task, &run, no, 1, touches)).collect())
     }
 
     /// The touches of some users, filled.
@@ -195,7 +201,7 @@ impl Engine<'_> {
     fn hand_wave(
         &self,
         runtime: &Runtime,
-        task: &Task,
+        task: Scheduled,
         sender: &Arc<dyn Sender>,
         batches: Vec<Batch>,
         trouble: &mut Trouble,

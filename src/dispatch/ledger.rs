@@ -10,7 +10,7 @@ use roaring::RoaringBitmap;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params};
 
 use crate::base::{Outcome, Problem, Timestamp, UserNo};
-use crate::task::{Task, disk_trouble};
+use crate::task::{Scheduled, disk_trouble};
 
 use super::book::{Book, Counts};
 use super::outside::Resolved;
@@ -110,8 +110,8 @@ impl Ledger {
     }
 
     /// The run of a task at its planned time, which is made if it is not there.
-    pub fn plan(&self, task: &Task, now: Timestamp) -> Outcome<Run> {
-        let (once, occurrence) = (task.once(), task.once().occurrence(&task.zone));
+    pub fn plan(&self, task: Scheduled, now: Timestamp) -> Outcome<Run> {
+        let (once, occurrence) = (task.once, task.once.occurrence(&task.zone));
         self.db
             .execute(
                 "insert or ignore into runs (task, epoch, occurrence, version, planned_at, state, progress_at)
@@ -123,9 +123,9 @@ impl Ledger {
     }
 
     /// The run of a task at its planned time, if it is known.
-    pub fn run(&self, task: &Task) -> Outcome<Option<Run>> {
+    pub fn run(&self, task: Scheduled) -> Outcome<Option<Run>> {
         let sql = format!("{RUN} where task = ?1 and epoch = ?2 and occurrence = ?3");
-        let key = params![task.id, task.epoch, task.once().occurrence(&task.zone)];
+        let key = params![task.id, task.epoch, task.once.occurrence(&task.zone)];
         let found = self.db.query_row(&sql, key, read_run).optional().map_err(disk_trouble)?;
         Ok(found)
     }

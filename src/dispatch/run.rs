@@ -8,7 +8,7 @@ use roaring::RoaringBitmap;
 use tokio::runtime::Runtime;
 
 use crate::base::{Outcome, Problem, Timestamp};
-use crate::task::{OnRefreshFailure, State, Task};
+use crate::task::{OnRefreshFailure, Scheduled, State};
 
 use super::agenda::is_too_late;
 use super::book::Book;
@@ -23,10 +23,10 @@ const SLICE_USERS: usize = 65_536;
 
 impl Engine<'_> {
     /// Makes the audience anew before the run (S2.33); a failure is settled by the task's policy.
-    pub(super) fn refresh(&self, task: &Task, now: Timestamp) -> Outcome<Said> {
+    pub(super) fn refresh(&self, task: Scheduled, now: Timestamp) -> Outcome<Said> {
         let run = self.ledger.plan(task, now)?;
         let what = "refreshed";
-        let found = match self.audiences.refresh(task, task.once().as_of()) {
+        let found = match self.audiences.refresh(&task, task.once.as_of()) {
             Ok(found) => found,
             Err(problem) => return self.refresh_failed(task, &run, &problem, now),
         };
@@ -35,9 +35,9 @@ impl Engine<'_> {
         Ok(Said { what, note: format!("{} users", found.users.len()) })
     }
 
-    fn refresh_failed(&self, task: &Task, run: &Run, problem: &Problem, now: Timestamp) -> Outcome<Said> {
+    fn refresh_failed(&self, task: Scheduled, run: &Run, problem: &Problem, now: Timestamp) -> Outcome<Said> {
         let cause = format!("DSP-006 the refresh before the run failed: {} {}", problem.code, problem.what);
-        let state = match task.once().on_refresh_failure {
+        let state = match task.once.on_refresh_failure {
             OnRefreshFailure::Skip => RunState::Skipped,
             OnRefreshFailure::Latest => RunState::Stale,
         };
@@ -46,9 +46,9 @@ impl Engine<'_> {
     }
 
     /// The run itself, at its planned time or a little later.
-    pub(super) fn run(&self, runtime: &Runtime, task: &Task, now: Timestamp) -> Outcome<Said> {
+    pub(super) fn run(&self, runtime: &Runtime, task: Scheduled, now: Timestamp) -> Outcome<Said> {
         let run = self.ledger.plan(task, now)?;
-        let is_late = is_too_late(task, run.planned_at, now) || now >= task.file.end;
+        let is_late = is_too_late(&task, run.planned_at, now) || now >= task.file.end;
         if task.state == State::Running && run.state.is_ahead() && is_late {
             return self.missed(&run, now);
         }
@@ -65,9 +65,9 @@ impl Engine<'_> {
     }
 
     /// A run that a kill, a failure or a pause interrupted.
-    pub(super) fn go_on(&self, runtime: &Runtime, task: &Task, now: Timestamp) -> Outcome<Said> {
+    pub(super) fn go_on(&self, runtime: &Runtime, task: Scheduled, now: Timestamp) -> Outcome<Said> {
         let run = self.ledger.plan(task, now)?;
-        let is_expired = is_too_late(task, run.progress_at, now);
+        let is_expired = is_too_late(&task, run.progress_at, now);
         self.write_touches(task, &run, now)?;
         if is_expired {
             self.faults.step("expire")?;
@@ -76,7 +76,13 @@ impl Engine<'_> {
         self.finish(runtime, task, now, "went on")
     }
 
-    fn finish(&self, runtime: &Runtime, task: &Task, now: Timestamp, what: &'static str) -> Outcome<Said> {
+    fn finish(
+        &self,
+        runtime: &Runtime,
+        task: Scheduled,
+        now: Timestamp,
+        what: &'static str,
+    ) -> Outcome<Said> {
         let run = self.ledger.plan(task, now)?;
         self.write_touches(task, &run, now)?;
         if let Err(problem) = self.hand_over(runtime, task, now)? {
@@ -112,20 +118,25 @@ impl Engine<'_> {
     }
 
     /// Who is in, and who of all is blocked. A refreshed run already has its users.
-    fn audience(&self, task: &Task, run: &Run, now: Timestamp) -> Outcome<(Option<Resolved>, RoaringBitmap)> {
+    fn audience(
+        &self,
+        task: Scheduled,
+        run: &Run,
+        now: Timestamp,
+    ) -> Outcome<(Option<Resolved>, RoaringBitmap)> {
         let is_fresh = run.state == RunState::Refreshed;
-        let found = if is_fresh { None } else { Some(self.audiences.resolve(task, task.once().as_of())?) };
+        let found = if is_fresh { None } else { Some(self.audiences.resolve(&task, task.once.as_of())?) };
         let mut blocked = RoaringBitmap::new();
         for crowd in self.blacklist.into_iter().chain(task.file.limits.blacklist.as_deref()) {
             blocked |= self.audiences.crowd(crowd, now)?;
         }
-        self.sender(task)?.check()?;
+        self.sender(&task)?.check()?;
         Ok((found, blocked))
     }
 
     fn freeze(
         &self,
-        task: &Task,
+        task: Scheduled,
         run: &Run,
         found: Option<Resolved>,
         blocked: &RoaringBitmap,
@@ -140,12 +151,12 @@ impl Engine<'_> {
     }
 
     /// Writes the touches that are not written yet.
-    fn write_touches(&self, task: &Task, run: &Run, now: Timestamp) -> Outcome<()> {
+    fn write_touches(&self, task: Scheduled, run: &Run, now: Timestamp) -> Outcome<()> {
         if run.state != RunState::Writing {
             return Ok(());
         }
         let (users, blocked) = self.ledger.frozen(run)?;
-        let gates = Gates::of(task, run.is_paused, &blocked, self.directory);
+        let gates = Gates::of(&task, run.is_paused, &blocked, self.directory);
         let mut left = users.iter().skip_while(|user| u64::from(*user) < run.next_user).peekable();
         self.pace.begin("touches", Some(users.len()), "users");
         while left.peek().is_some() {

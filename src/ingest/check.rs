@@ -56,7 +56,8 @@ impl<'a> Checker<'a> {
         let plan = self.plan;
         let users = self.required(frame, plan.user, "ING-101", "user", bad)?;
         let events = plan.event.map(|n| self.required(frame, n, "ING-103", "event", bad)).transpose()?;
-        let times = plan.time.map(|n| self.times(frame, n, bad)).transpose()?;
+        let times = plan.time.map(|n| self.times(frame, n, plan.is_time_required, bad)).transpose()?;
+        let arrivals = plan.arrival.map(|n| self.times(frame, n, false, bad)).transpose()?;
         let keys = plan.key.map(|n| self.required(frame, n, "ING-105", "key", bad)).transpose()?;
         let ids = plan.id.map(|n| self.ids(frame, n, bad)).transpose()?;
         let deleted = plan.deleted.map(|n| self.deleted(frame, n, bad)).transpose()?;
@@ -67,7 +68,7 @@ impl<'a> Checker<'a> {
         let options = RecordBatchOptions::new().with_row_count(Some(frame.row_count));
         let columns =
             RecordBatch::try_new_with_options(self.schema.clone(), columns, &options).map_err(failed)?;
-        Ok(Checked { users, times, events, ids, keys, deleted, columns })
+        Ok(Checked { users, times, arrivals, events, ids, keys, deleted, columns })
     }
 
     fn values(&mut self, frame: &Frame, number: usize, to: Type, bad: &mut Bad) -> Outcome<ArrayRef> {
@@ -125,10 +126,16 @@ impl<'a> Checker<'a> {
         Ok(if has_empty { known(&texts) } else { texts })
     }
 
-    fn times(&mut self, frame: &Frame, number: usize, bad: &mut Bad) -> Outcome<Int64Array> {
+    fn times(
+        &mut self,
+        frame: &Frame,
+        number: usize,
+        is_required: bool,
+        bad: &mut Bad,
+    ) -> Outcome<Int64Array> {
         let name = self.plan.names.get(number).map_or("", String::as_str);
         let Some(array) = frame.columns.get(number).and_then(Option::as_ref) else {
-            (0..frame.row_count).filter(|_| self.plan.is_time_required).for_each(|row| no_time(row, bad));
+            (0..frame.row_count).filter(|_| is_required).for_each(|row| no_time(row, bad));
             return Ok(Int64Array::new_null(frame.row_count));
         };
         let mut unreadable = Bad::default();
@@ -136,7 +143,7 @@ impl<'a> Checker<'a> {
         for (row, (code, reason)) in unreadable.0 {
             bad.add(row, if code == "ING-106" { "ING-104" } else { code }, || reason);
         }
-        if self.plan.is_time_required && times.null_count() > 0 {
+        if is_required && times.null_count() > 0 {
             (0..times.len()).filter(|&row| times.is_null(row)).for_each(|row| no_time(row, bad));
         }
         for row in (0..times.len()).filter(|&row| times.is_valid(row) && !is_plausible(times.value(row))) {
@@ -199,6 +206,13 @@ fn check_sizes(values: &ArrayRef, name: &str, bad: &mut Bad) {
     }
 }
 
+impl Checked {
+    /// The rows whose bit is set; one bit per row. Errors: a bug only.
+    pub(super) fn only(&self, is_good: &BooleanArray) -> Outcome<Checked> {
+        filtered(self, is_good).map_err(failed)
+    }
+}
+
 fn filtered(all: &Checked, is_good: &BooleanArray) -> Result<Checked, ArrowError> {
     let texts = |array: &StringArray| filter(array, is_good).map(|array| array.as_string::<i32>().clone());
     let times = |array: &Int64Array| filter(array, is_good).map(|array| array.as_primitive().clone());
@@ -206,6 +220,7 @@ fn filtered(all: &Checked, is_good: &BooleanArray) -> Result<Checked, ArrowError
     Ok(Checked {
         users: texts(&all.users)?,
         times: all.times.as_ref().map(times).transpose()?,
+        arrivals: all.arrivals.as_ref().map(times).transpose()?,
         events: all.events.as_ref().map(texts).transpose()?,
         ids: all.ids.as_ref().map(texts).transpose()?,
         keys: all.keys.as_ref().map(texts).transpose()?,

@@ -10,6 +10,8 @@ pub struct Checked {
     pub(super) users: StringArray,
     /// Epoch milliseconds; events and timed detail rows. Null only in detail rows without a time.
     pub(super) times: Option<Int64Array>,
+    /// When live events came in, epoch milliseconds; null where a row does not say.
+    pub(super) arrivals: Option<Int64Array>,
     /// Event names; never null.
     pub(super) events: Option<StringArray>,
     /// Event ids; null where a row has none.

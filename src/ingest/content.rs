@@ -246,13 +246,19 @@ fn by_extension(name: &str) -> Option<Format> {
     })
 }
 
-fn by_head(head: &[u8]) -> Option<Format> {
+/// The format that the first bytes tell.
+pub fn by_head(head: &[u8]) -> Option<Format> {
     match head {
         [b'P', b'A', b'R', b'1', ..] => Some(Format::Parquet),
         [b'A', b'R', b'R', b'O', b'W', b'1', ..] | [0xff, 0xff, 0xff, 0xff, ..] => Some(Format::Arrow),
         _ if first_of(head) == Some(b'{') => Some(Format::Ndjson),
         _ => None,
     }
+}
+
+/// Do these bytes begin a packed file?
+pub fn is_packed(head: &[u8]) -> bool {
+    matches!(head, [0x1f, 0x8b, ..] | [0x28, 0xb5, 0x2f, 0xfd, ..])
 }
 
 /// The first byte that is neither a BOM nor white space.

@@ -27,6 +27,7 @@ pub enum Kind {
 /// The values of one object, by path, in the order written.
 #[derive(Debug, Default)]
 pub struct JsonRow {
+    /// The line, and behind it what does not stand in it word for word.
     text: String,
     fields: Vec<(Range<usize>, Kind, Range<usize>)>,
 }
@@ -42,6 +43,7 @@ impl JsonRow {
     /// Errors: what was expected, and at which column (in bytes, from 1).
     pub fn read(&mut self, line: &str) -> Result<(), String> {
         self.text.clear();
+        self.text.push_str(line);
         self.fields.clear();
         let mut scanner = Scanner { text: line, at: 0 };
         let mut path = String::new();
@@ -54,18 +56,11 @@ impl JsonRow {
         read.map_err(|what| format!("JSON: expected {what} at column {}", scanner.at + 1))
     }
 
-    fn push(
-        &mut self,
-        path: &str,
-        kind: Kind,
-        value: impl FnOnce(&mut String) -> Result<(), &'static str>,
-    ) -> Result<(), &'static str> {
-        let path_from = self.text.len();
-        self.text.push_str(path);
+    /// Where `text` stands when it is put behind the line.
+    fn keep(&mut self, text: &str) -> Range<usize> {
         let from = self.text.len();
-        value(&mut self.text)?;
-        self.fields.push((path_from..from, kind, from..self.text.len()));
-        Ok(())
+        self.text.push_str(text);
+        from..self.text.len()
     }
 }
 
@@ -115,12 +110,16 @@ impl Scanner<'_> {
         let prefix = path.len();
         self.members(|scanner| {
             path.truncate(prefix);
-            if prefix > 0 {
-                path.push('.');
+            // Mostly a key stands in the line as it is; below another key it needs a path.
+            let key = if prefix == 0 { scanner.plain_string() } else { None };
+            if key.is_none() {
+                if prefix > 0 {
+                    path.push('.');
+                }
+                scanner.string(path)?;
             }
-            scanner.string(path)?;
             scanner.colon()?;
-            scanner.value(row, path, depth)
+            scanner.value(row, key, path, depth)
         })
     }
 
@@ -149,24 +148,43 @@ impl Scanner<'_> {
         Ok(())
     }
 
-    /// One value of a row: objects go deeper, all else is kept under its path.
-    fn value(&mut self, row: &mut JsonRow, path: &mut String, depth: usize) -> Scan {
-        match self.peek() {
-            b'{' if depth >= DEPTH_MAX => Err("no more than 64 levels"),
-            b'{' => {
-                self.at += 1;
-                self.object(row, path, depth + 1)
+    /// One value of a row: objects go deeper, all else is kept under its path, which is `key` of the
+    /// line or else `path`.
+    fn value(
+        &mut self,
+        row: &mut JsonRow,
+        key: Option<Range<usize>>,
+        path: &mut String,
+        depth: usize,
+    ) -> Scan {
+        if self.peek() == b'{' {
+            if depth >= DEPTH_MAX {
+                return Err("no more than 64 levels");
             }
-            b'"' => row.push(path, Kind::Text, |out| self.string(out)),
-            _ => {
-                let from = self.at;
-                let kind = self.skip(depth)?;
-                row.push(path, kind, |out| {
-                    out.push_str(self.since(from));
-                    Ok(())
-                })
+            if let Some(key) = key {
+                path.push_str(self.text.get(key).unwrap_or_default());
             }
+            self.at += 1;
+            return self.object(row, path, depth + 1);
         }
+        let (kind, value) = self.leaf(row, depth)?;
+        let key = key.unwrap_or_else(|| row.keep(path));
+        row.fields.push((key, kind, value));
+        Ok(())
+    }
+
+    /// A value that is no object, and where its text stands in the row.
+    fn leaf(&mut self, row: &mut JsonRow, depth: usize) -> Result<(Kind, Range<usize>), &'static str> {
+        let from = self.at;
+        if self.peek() != b'"' {
+            return self.skip(depth).map(|kind| (kind, from..self.at));
+        }
+        if let Some(plain) = self.plain_string() {
+            return Ok((Kind::Text, plain));
+        }
+        let from = row.text.len();
+        self.string(&mut row.text)?;
+        Ok((Kind::Text, from..row.text.len()))
     }
 
     /// Passes over one value.
@@ -259,14 +277,25 @@ impl Scanner<'_> {
         Ok(())
     }
 
+    /// Passes over a quoted string without escapes; where it stands, or nothing if it is another.
+    fn plain_string(&mut self) -> Option<Range<usize>> {
+        let from = self.at + 1;
+        let rest = self.text.as_bytes().get(from..).filter(|_| self.peek() == b'"')?;
+        let to = from + plain_len(rest);
+        if self.text.as_bytes().get(to) != Some(&b'"') {
+            return None;
+        }
+        self.at = to + 1;
+        Some(from..to)
+    }
+
     /// A quoted string, unescaped onto `out`.
     fn string(&mut self, out: &mut String) -> Scan {
         self.expect(b'"', "a string")?;
         loop {
             let from = self.at;
             let rest = self.text.as_bytes().get(from..).unwrap_or_default();
-            let plain = rest.iter().position(|&byte| byte == b'"' || byte == b'\\' || byte < 0x20);
-            self.at += plain.unwrap_or(rest.len());
+            self.at += plain_len(rest);
             out.push_str(self.since(from));
             match self.peek() {
                 b'"' => {
@@ -326,6 +355,28 @@ impl Scanner<'_> {
     }
 }
 
+/// How many bytes come before the first quote, backslash or control character; eight are looked at
+/// at a time.
+fn plain_len(bytes: &[u8]) -> usize {
+    const ONES: u64 = u64::MAX / 255;
+    const HIGH: u64 = ONES * 0x80;
+    let (words, _) = bytes.as_chunks::<8>();
+    for (n, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        let (quote, slash) = (word ^ (ONES * b'"' as u64), word ^ (ONES * b'\\' as u64));
+        // A byte's high bit is set where it is zero, or below 0x20; only the first of them is sure.
+        let zero = (quote.wrapping_sub(ONES) & !quote) | (slash.wrapping_sub(ONES) & !slash);
+        let found = (zero | (word.wrapping_sub(ONES * 0x20) & !word)) & HIGH;
+        if found != 0 {
+            return n * 8 + found.trailing_zeros() as usize / 8;
+        }
+    }
+    let is_end = |byte: &u8| *byte == b'"' || *byte == b'\\' || *byte < 0x20;
+    let done = words.len() * 8;
+    let rest = bytes.get(done..).unwrap_or_default();
+    done + rest.iter().position(is_end).unwrap_or(rest.len())
+}
+
 /// One step through an NDJSON file.
 pub enum Step {
     /// The row was read into [`JsonLines::row`].
@@ -346,6 +397,17 @@ impl JsonLines {
     /// Objects of `lines`.
     pub fn new(lines: Lines) -> JsonLines {
         JsonLines { lines, line: Line::default(), row: JsonRow::default() }
+    }
+
+    /// Passes over the lines up to number `line`. Errors: the reader's own.
+    pub fn skip_to(&mut self, line: u64) -> io::Result<()> {
+        while self.line.number < line && self.lines.next(&mut self.line)? {}
+        Ok(())
+    }
+
+    /// Is a whole line at hand, without waiting for the source?
+    pub fn has_line(&self) -> bool {
+        self.lines.has_line()
     }
 
     /// The next row. Errors: the reader's own.
@@ -456,6 +518,12 @@ mod tests {
             let found: Vec<(String, String)> =
                 read(&object.to_string()).unwrap().into_iter().map(|(path, _, text)| (path, text)).collect();
             prop_assert_eq!(found, expected);
+        }
+
+        #[test]
+        fn eight_at_a_time_finds_what_one_by_one_does(bytes in prop::collection::vec(prop_oneof![4 => 0x1eu8..0x24, 2 => 0x5au8..0x5e, 3 => any::<u8>()], 0..40)) {
+            let slow = bytes.iter().position(|&byte| byte == b'"' || byte == b'\\' || byte < 0x20);
+            prop_assert_eq!(plain_len(&bytes), slow.unwrap_or(bytes.len()));
         }
 
         #[test]

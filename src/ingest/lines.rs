@@ -64,6 +64,11 @@ impl Lines {
         Ok(count > 0)
     }
 
+    /// Is a whole line at hand, without waiting for the source?
+    pub fn has_line(&self) -> bool {
+        !self.back.is_empty() || self.reader.buffer().contains(&b'\n')
+    }
+
     /// Gives lines back, to be read again in their order.
     pub fn give_back(&mut self, lines: Vec<Line>) {
         for line in lines.into_iter().rev() {

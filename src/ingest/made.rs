@@ -7,7 +7,16 @@ use super::Checked;
 impl Checked {
     /// Users and columns, the other parts to be set.
     pub(crate) fn of_parts(users: StringArray, columns: RecordBatch) -> Checked {
-        Checked { users, times: None, events: None, ids: None, keys: None, deleted: None, columns }
+        Checked {
+            users,
+            times: None,
+            arrivals: None,
+            events: None,
+            ids: None,
+            keys: None,
+            deleted: None,
+            columns,
+        }
     }
 
     pub(crate) fn with_times(mut self, times: Int64Array) -> Checked {

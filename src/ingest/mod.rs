@@ -6,6 +6,7 @@
 //! `read` makes arrow columns of a file (`csv` and `json` split text, `columnar` opens Parquet and
 //! Arrow, whose lengths `frames` has checked), `convert` gives each column its type, `check` keeps the good rows and `rejects` writes
 //! down the others. The user meets it all as [`Source`], an iterator of [`Checked`]. What is no table of rows is read whole (`whole`).
+//! Events that triggers look at as they come are read by [`live`].
 //! What the formats and typing rules are: `docs/ingest.md`. Read on in `store`, which takes only
 //! [`Checked`].
 
@@ -26,6 +27,7 @@ mod infer;
 mod instant;
 mod json;
 mod lines;
+pub mod live;
 #[cfg(test)]
 mod made;
 mod plan;
@@ -56,10 +58,25 @@ pub struct Column {
 /// What the rows are, and which columns play which part.
 #[derive(Debug, Clone)]
 pub enum Shape {
-    Users { key: String },
-    Events { user: String, event: String, time: String, id: Option<String> },
-    Detail { user: String, key: String, time: Option<String> },
-    Members { user: String },
+    Users {
+        key: String,
+    },
+    Events {
+        user: String,
+        event: String,
+        time: String,
+        id: Option<String>,
+    },
+    Detail {
+        user: String,
+        key: String,
+        time: Option<String>,
+    },
+    Members {
+        user: String,
+    },
+    /// Events as they happen, read by [`live`]; the columns have our names.
+    Live,
 }
 
 /// A file format, when the extension does not tell.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::content::Input;
 use super::infer::Evidence;
 use super::survey::{Known, Survey};
-use super::{Column, Request, Settled, Shape};
+use super::{Column, Request, Settled, Shape, live};
 use crate::base::{Problem, Problems, Type};
 
 /// The column that marks deleted rows.
@@ -26,6 +26,7 @@ pub enum Role {
     Time,
     Id,
     Key,
+    Arrival,
 }
 
 /// A column named by the request, and how it was named.
@@ -50,6 +51,13 @@ impl Shape {
                 let event = part(Role::Event, event.as_str(), "--event", true);
                 [user, event, part(Role::Time, time.as_str(), "--time", true)].into_iter().chain(id).collect()
             }
+            Shape::Live => vec![
+                part(Role::User, live::USER, "--map", true),
+                part(Role::Event, live::EVENT, "--map", true),
+                part(Role::Time, live::TIME, "--map", true),
+                part(Role::Id, live::ID, "--map", false),
+                part(Role::Arrival, live::ARRIVAL, "--map", false),
+            ],
             Shape::Detail { user, key, time } => {
                 let time = time.iter().map(|time| part(Role::Time, time.as_str(), "--time", true));
                 let user = part(Role::User, user.as_str(), "--user", true);
@@ -71,6 +79,8 @@ pub struct Plan {
     pub is_time_required: bool,
     pub id: Option<usize>,
     pub key: Option<usize>,
+    /// When a live event came in.
+    pub arrival: Option<usize>,
     pub deleted: Option<usize>,
     /// The other columns with their types, in the order of `columns`.
     pub values: Vec<usize>,
@@ -86,7 +96,7 @@ impl Plan {
         for part in request.shape.parts() {
             plan.place(part, request, &files, &mut problems);
         }
-        plan.is_time_required = matches!(request.shape, Shape::Events { .. });
+        plan.is_time_required = matches!(request.shape, Shape::Events { .. } | Shape::Live);
         if !matches!(request.shape, Shape::Members { .. }) {
             plan.place_values(request, &files);
         }
@@ -105,7 +115,7 @@ impl Plan {
         if let ([first, more @ ..], true) = (lacking.as_slice(), is_lacking) {
             problems.push(missing(part, first, more.len()));
         }
-        if part.role == Role::Id && is_nowhere {
+        if matches!(part.role, Role::Id | Role::Arrival) && is_nowhere {
             return;
         }
         let number = self.number(part.name);
@@ -115,6 +125,7 @@ impl Plan {
             Role::Time => self.time = Some(number),
             Role::Id => self.id = Some(number),
             Role::Key => self.key = Some(number),
+            Role::Arrival => self.arrival = Some(number),
         }
     }
 
@@ -209,9 +220,12 @@ fn join(a: Option<Type>, b: Option<Type>) -> Option<Type> {
     }
 }
 
-/// What was settled before holds, but an integer of earlier data widens. `None`: nothing is known.
 fn settle(found: &FoundType, settled: Option<&Settled>) -> Option<Type> {
-    let seen = join(found.typed, found.evidence.decide());
+    settled_type(join(found.typed, found.evidence.decide()), settled)
+}
+
+/// What was settled before holds, but an integer of earlier data widens. `None`: nothing is known.
+pub fn settled_type(seen: Option<Type>, settled: Option<&Settled>) -> Option<Type> {
     match settled {
         Some(Settled { type_of: Type::Integer, is_fixed: false }) if seen == Some(Type::Float) => seen,
         Some(settled) => Some(settled.type_of),
@@ -236,6 +250,7 @@ fn missing(part: Part, file: &File, more: usize) -> Problem {
     };
     let what = format!("`{} {}`: there is no such column; {has}{others}", part.option, part.name);
     let cure = match near.first() {
+        Some(first) if part.option == "--map" => format!("name the column: `--map {first}={}`", part.name),
         Some(first) if part.option.starts_with("--") => format!("name the column: `{} {first}`", part.option),
         _ => format!("give the column of user ids the header `{}`", part.name),
     };

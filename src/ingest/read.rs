@@ -61,9 +61,9 @@ pub struct Frame {
 }
 
 /// Reads one file's frames.
-pub struct Reader<'a> {
-    input: &'a Input,
-    plan: &'a Plan,
+pub struct Reader {
+    input: Arc<Input>,
+    plan: Arc<Plan>,
     rows: Rows,
     taken: Arc<AtomicU64>,
     row: u64,
@@ -87,14 +87,14 @@ enum Rows {
     },
 }
 
-impl<'a> Reader<'a> {
+impl Reader {
     /// Opens a file that was surveyed. Errors: ING-006, OUT-001.
-    pub fn open(input: &'a Input, survey: &Survey, plan: &'a Plan) -> Outcome<Reader<'a>> {
+    pub fn open(input: Arc<Input>, survey: &Survey, plan: Arc<Plan>) -> Outcome<Reader> {
         let taken = Arc::new(AtomicU64::new(0));
         let rows = match input.format {
-            Format::Csv => csv_rows(input, survey, plan, taken.clone())?,
-            Format::Ndjson => json_rows(input, survey, plan, taken.clone())?,
-            Format::Parquet | Format::Arrow => columnar_rows(input, survey, plan, taken.clone())?,
+            Format::Csv => csv_rows(&input, survey, &plan, taken.clone())?,
+            Format::Ndjson => json_rows(&input, survey, &plan, taken.clone())?,
+            Format::Parquet | Format::Arrow => columnar_rows(&input, survey, &plan, taken.clone())?,
         };
         Ok(Reader { input, plan, rows, taken, row: 0 })
     }
@@ -102,6 +102,11 @@ impl<'a> Reader<'a> {
     /// Bytes taken from disk since the last call.
     pub fn taken(&self) -> u64 {
         self.taken.swap(0, Ordering::Relaxed)
+    }
+
+    /// Rows read so far, bad ones among them.
+    pub fn row_count(&self) -> u64 {
+        self.row
     }
 
     /// The next rows. Errors: ING-006 when the file breaks off, OUT-001.
@@ -148,7 +153,7 @@ impl<'a> Reader<'a> {
         let Rows::Columnar { batches, rest, leaves, row_total } = &mut self.rows else { return Ok(None) };
         let batch = loop {
             let left = rest.take();
-            let next = if left.is_some() { left } else { columnar::next(self.input, batches)? };
+            let next = if left.is_some() { left } else { columnar::next(&self.input, batches)? };
             match next {
                 None => return Ok(None),
                 Some(batch) if batch.num_rows() == 0 => {}
@@ -211,7 +216,7 @@ fn columnar_rows(input: &Input, survey: &Survey, plan: &Plan, taken: Arc<AtomicU
 }
 
 /// A frame of text that grows row by row.
-struct Sheet {
+pub struct Sheet {
     columns: Vec<TextColumn>,
     is_used: Vec<bool>,
     numbers: Vec<(u64, u64)>,
@@ -221,22 +226,39 @@ struct Sheet {
 }
 
 impl Sheet {
-    fn new(width: usize, row: u64) -> Sheet {
+    /// A sheet of `width` columns; `row` rows came before.
+    pub fn new(width: usize, row: u64) -> Sheet {
         let columns = std::iter::repeat_with(TextColumn::default).take(width).collect();
         Sheet { columns, is_used: vec![false; width], numbers: vec![], spoiled: vec![], row, bytes: 0 }
     }
 
-    fn is_full(&self) -> bool {
+    /// Is it as large as a frame may be?
+    pub fn is_full(&self) -> bool {
         self.numbers.len() >= BATCH_ROWS || self.spoiled.len() >= BATCH_ROWS || self.bytes >= FRAME_BYTES
     }
 
+    /// Rows begun so far.
+    pub fn row_count(&self) -> usize {
+        self.numbers.len()
+    }
+
+    /// Makes room for one column more, and says that the file has it.
+    pub fn use_column(&mut self, column: usize) {
+        while self.columns.len() <= column {
+            self.columns.push(TextColumn::default());
+            self.is_used.push(false);
+        }
+        self.use_columns(&[Some(column)]);
+    }
+
     /// Begins a row.
-    fn row(&mut self, line: u64) {
+    pub fn row(&mut self, line: u64) {
         self.row += 1;
         self.numbers.push((self.row, line));
     }
 
-    fn set(&mut self, column: usize, text: Option<&str>) {
+    /// A value of the newest row; the last that is set counts.
+    pub fn set(&mut self, column: usize, text: Option<&str>) {
         let row = self.numbers.len().saturating_sub(1);
         let Some(cells) = self.columns.get_mut(column) else { return };
         match text {
@@ -246,7 +268,8 @@ impl Sheet {
         self.bytes += text.map_or(0, str::len);
     }
 
-    fn spoil(&mut self, line: u64, code: &'static str, reason: String, raw: &[u8]) {
+    /// A row that could not be read.
+    pub fn spoil(&mut self, line: u64, code: &'static str, reason: String, raw: &[u8]) {
         self.row += 1;
         self.bytes += raw.len();
         let raw = String::from_utf8_lossy(raw).into_owned();
@@ -254,7 +277,7 @@ impl Sheet {
     }
 
     /// All rows, or none if nothing was read.
-    fn frame(mut self) -> Outcome<Option<Frame>> {
+    pub fn frame(mut self) -> Outcome<Option<Frame>> {
         let row_count = self.numbers.len();
         if row_count == 0 && self.spoiled.is_empty() {
             return Ok(None);

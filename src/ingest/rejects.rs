@@ -4,8 +4,12 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
+use arrow::array::{Array, AsArray};
 use serde_json::{Map, Value, json};
 
+use super::convert::{Bad, cell};
+use super::plan::Plan;
+use super::read::Frame;
 use crate::base::{Outcome, Problem};
 
 /// Names tried when the file is there already.
@@ -69,6 +73,47 @@ impl Rejects {
         };
         Ok(self.open.insert(opened))
     }
+}
+
+/// Writes a frame's bad rows in their order: those that could not be read, and those in `bad`.
+/// Errors: OUT-001.
+pub fn write_rejects(rejects: &mut Rejects, file: &str, frame: &Frame, bad: Bad, plan: &Plan) -> Outcome<()> {
+    let spoiled = frame.spoiled.iter().map(|spoiled| Reject {
+        row: spoiled.row,
+        line: spoiled.line,
+        code: spoiled.code,
+        reason: spoiled.reason.clone(),
+        data: Map::from_iter([("raw".to_string(), Value::from(spoiled.raw.as_str()))]),
+    });
+    let misfit = bad.0.into_iter().map(|(n, (code, reason))| {
+        let (row, line) = frame.numbers.of(n);
+        Reject { row, line, code, reason, data: data_of(frame, n, plan) }
+    });
+    let mut found: Vec<Reject> = spoiled.chain(misfit).collect();
+    found.sort_by_key(|reject| reject.row);
+    found.into_iter().try_for_each(|reject| rejects.write(file, reject))
+}
+
+/// A row's known values by column, as they were read.
+fn data_of(frame: &Frame, row: usize, plan: &Plan) -> Map<String, Value> {
+    let columns = plan.names.iter().zip(&frame.columns);
+    columns.filter_map(|(name, array)| Some((name.clone(), shown(array.as_ref()?, row)?))).collect()
+}
+
+fn shown(array: &dyn Array, row: usize) -> Option<Value> {
+    if array.is_null(row) {
+        return None;
+    }
+    if let Some(marks) = array.as_boolean_opt() {
+        return Some(Value::from(marks.value(row)));
+    }
+    let text = cell(array, row);
+    let number = array
+        .data_type()
+        .is_numeric()
+        .then(|| serde_json::from_str::<serde_json::Number>(&text).ok())
+        .flatten();
+    Some(number.map_or(Value::from(text), Value::from))
 }
 
 fn create(asked: &Path) -> Outcome<(PathBuf, BufWriter<File>)> {

@@ -2,18 +2,15 @@
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
-use arrow::array::{Array, AsArray};
-use serde_json::{Map, Value};
-
 use super::check::Checker;
 use super::content::{self, Input};
-use super::convert::{Bad, cell};
 use super::plan::Plan;
-use super::read::{Frame, Reader};
-use super::rejects::{Reject, Rejects};
+use super::read::Reader;
+use super::rejects::{Rejects, write_rejects};
 use super::survey::{Survey, survey};
 use super::{Checked, Column, Counts, Format, Request, files};
 use crate::base::{Outcome, Pace, Problem, Problems, Zone};
@@ -193,11 +190,14 @@ struct Loader {
 impl Loader {
     /// Reads all files. A receiver that is gone ends it; so does the first problem.
     fn run(mut self, sender: &SyncSender<Outcome<Report>>) {
-        let (plan, inputs, surveys) =
-            (self.plan.clone(), std::mem::take(&mut self.inputs), std::mem::take(&mut self.surveys));
+        let (plan, inputs, surveys) = (
+            Arc::new(self.plan.clone()),
+            std::mem::take(&mut self.inputs),
+            std::mem::take(&mut self.surveys),
+        );
         let mut checker = Checker::new(&plan, self.zone);
-        for (input, survey) in inputs.iter().zip(&surveys) {
-            match self.read(input, survey, &plan, &mut checker, sender) {
+        for (input, survey) in inputs.into_iter().zip(&surveys) {
+            match self.read(Arc::new(input), survey, &plan, &mut checker, sender) {
                 Ok(true) => {}
                 Ok(false) => return,
                 Err(problem) => return drop(sender.send(Err(problem))),
@@ -209,18 +209,18 @@ impl Loader {
     /// Reads one file; false if nobody listens any more.
     fn read(
         &mut self,
-        input: &Input,
+        input: Arc<Input>,
         survey: &Survey,
-        plan: &Plan,
+        plan: &Arc<Plan>,
         checker: &mut Checker,
         sender: &SyncSender<Outcome<Report>>,
     ) -> Outcome<bool> {
-        let mut reader = Reader::open(input, survey, plan)?;
+        let mut reader = Reader::open(input.clone(), survey, plan.clone())?;
         while let Some(frame) = reader.next()? {
             let (checked, bad) = checker.check(&frame)?;
             let rejected = (frame.spoiled.len() + bad.0.len()) as u64;
             let accepted = checked.len() as u64;
-            self.reject(input, &frame, bad, plan)?;
+            write_rejects(&mut self.rejects, &input.name, &frame, bad, plan)?;
             let counts = Counts { read: accepted + rejected, accepted, rejected };
             let rejects_file = self.rejects.path().map(Path::to_path_buf);
             let report = Report { checked: Some(checked), counts, rejects_file, bytes: reader.taken() };
@@ -230,44 +230,4 @@ impl Loader {
         }
         Ok(true)
     }
-
-    /// Writes a frame's bad rows in their order.
-    fn reject(&mut self, input: &Input, frame: &Frame, bad: Bad, plan: &Plan) -> Outcome<()> {
-        let spoiled = frame.spoiled.iter().map(|spoiled| Reject {
-            row: spoiled.row,
-            line: spoiled.line,
-            code: spoiled.code,
-            reason: spoiled.reason.clone(),
-            data: Map::from_iter([("raw".to_string(), Value::from(spoiled.raw.as_str()))]),
-        });
-        let misfit = bad.0.into_iter().map(|(n, (code, reason))| {
-            let (row, line) = frame.numbers.of(n);
-            Reject { row, line, code, reason, data: data_of(frame, n, plan) }
-        });
-        let mut rejects: Vec<Reject> = spoiled.chain(misfit).collect();
-        rejects.sort_by_key(|reject| reject.row);
-        rejects.into_iter().try_for_each(|reject| self.rejects.write(&input.name, reject))
-    }
-}
-
-/// A row's known values by column, as they were read.
-fn data_of(frame: &Frame, row: usize, plan: &Plan) -> Map<String, Value> {
-    let columns = plan.names.iter().zip(&frame.columns);
-    columns.filter_map(|(name, array)| Some((name.clone(), shown(array.as_ref()?, row)?))).collect()
-}
-
-fn shown(array: &dyn Array, row: usize) -> Option<Value> {
-    if array.is_null(row) {
-        return None;
-    }
-    if let Some(marks) = array.as_boolean_opt() {
-        return Some(Value::from(marks.value(row)));
-    }
-    let text = cell(array, row);
-    let number = array
-        .data_type()
-        .is_numeric()
-        .then(|| serde_json::from_str::<serde_json::Number>(&text).ok())
-        .flatten();
-    Some(number.map_or(Value::from(text), Value::from))
 }

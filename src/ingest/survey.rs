@@ -16,10 +16,10 @@ use super::{Format, Request, Shape, columnar};
 use crate::base::{Outcome, Pace, Problem, Problems, Type};
 
 /// More columns than this are keys that should have been values.
-const COLUMNS_MAX: usize = 4096;
+pub const COLUMNS_MAX: usize = 4096;
 
 /// The struct whose fields are columns of their own.
-const PROPERTIES: &str = "properties.";
+pub const PROPERTIES: &str = "properties.";
 
 /// How a column's type is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,7 +71,8 @@ fn rename_only_column(survey: &mut Survey, request: &Request) {
     }
 }
 
-fn check_names<'a>(names: impl Iterator<Item = &'a str>) -> Outcome<()> {
+/// Errors: ING-005 for names that come twice, ING-008 when they are too many.
+pub fn check_names<'a>(names: impl Iterator<Item = &'a str>) -> Outcome<()> {
     let mut seen = HashSet::new();
     let twice: Vec<String> =
         names.filter(|name| !seen.insert(*name)).map(|name| format!("`{name}`")).collect();
@@ -99,7 +100,8 @@ pub fn names_of<'a>(paths: &[&'a str]) -> Vec<&'a str> {
     paths.iter().map(|path| short(path).unwrap_or(path)).collect()
 }
 
-fn columnar_survey(input: &Input) -> Outcome<Survey> {
+/// The columns of a Parquet or Arrow file. Errors: ING-006 when it is damaged.
+pub fn columnar_survey(input: &Input) -> Outcome<Survey> {
     let leaves = columnar::leaves(input)?;
     let paths: Vec<&str> = leaves.iter().map(|leaf| leaf.path.as_str()).collect();
     let seen = |(leaf, name): (&columnar::Leaf, &str)| Seen {

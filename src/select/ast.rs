@@ -84,6 +84,13 @@ pub enum Op {
     GreaterEqual,
 }
 
+impl Op {
+    /// Does it ask which value comes first?
+    pub fn is_order(self) -> bool {
+        !matches!(self, Op::Equal | Op::NotEqual)
+    }
+}
+
 /// A value as written; its type is settled when the name is looked up.
 #[derive(Debug, Clone)]
 pub struct Literal {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::ast::{Behaviour, Comparison, Detail, Filter, Leaf, Measure, Metric, Selection, Step, Test};
 use super::bound::{Bound, BoundFilter, BoundLeaf, BoundMetric, Compare, Form, Node, RowTest, Tested};
 use super::check::{Check, described};
+use super::unseen::{Unseen, type_meant};
 use crate::base::{Name, Problem, Problems, Type, Window, Zone};
 use crate::store::{Catalog, Column, Snapshot, TableFacts};
 
@@ -19,13 +20,8 @@ impl Selection {
     /// This selection with its names looked up in `scope`.
     /// Errors: all mistakes at once (SEL-101 … SEL-114), each with its place in the text.
     pub fn bind(&self, scope: &Scope) -> Result<Bound, Problems> {
-        let mut binder = Binder {
-            scope,
-            catalog: scope.snapshot.catalog(),
-            zone: scope.snapshot.zone(),
-            problems: Problems::default(),
-            warnings: vec![],
-        };
+        let (catalog, zone) = (scope.snapshot.catalog(), scope.snapshot.zone());
+        let mut binder = Binder { scope: Some(scope), ..Binder::new(catalog, zone, Unseen::Refused) };
         let root = binder.node(self);
         let Binder { problems, warnings, zone, .. } = binder;
         match root {
@@ -37,11 +33,20 @@ impl Selection {
 
 /// Collects mistakes and goes on; `None` stands for a part that could not be bound.
 pub(super) struct Binder<'a> {
-    scope: &'a Scope<'a>,
+    /// What only whole selections need.
+    scope: Option<&'a Scope<'a>>,
     pub(super) catalog: &'a Catalog,
     zone: Zone,
-    problems: Problems,
-    warnings: Vec<Problem>,
+    pub(super) unseen: Unseen,
+    pub(super) problems: Problems,
+    pub(super) warnings: Vec<Problem>,
+}
+
+impl<'a> Binder<'a> {
+    /// A binder that has found nothing yet.
+    pub(super) fn new(catalog: &'a Catalog, zone: Zone, unseen: Unseen) -> Binder<'a> {
+        Binder { scope: None, catalog, zone, unseen, problems: Problems::default(), warnings: vec![] }
+    }
 }
 
 impl Binder<'_> {
@@ -95,9 +100,15 @@ impl Binder<'_> {
         word: &str,
         code: &'static str,
     ) -> Option<Tested> {
-        let column = self.column(&comparison.name, columns, word, code)?;
+        let column = match self.awaited(&comparison.name, columns, word) {
+            Some(name) => Column { name, type_of: type_meant(&comparison.test) },
+            None => self.column(&comparison.name, columns, word, code)?,
+        };
         match Check::new(&column.name, column.type_of, &comparison.test, &self.zone) {
             Ok(check) => Some(Tested { column: column.name, type_of: column.type_of, check }),
+            Err(_) if self.unseen == Unseen::Silent => {
+                Some(Tested { column: column.name, type_of: column.type_of, check: Check::nothing() })
+            }
             Err(problems) => {
                 let place = comparison.name.span;
                 self.problems
@@ -150,7 +161,8 @@ impl Binder<'_> {
             }
             return;
         }
-        let Ok(Some(values)) = self.scope.snapshot.values_of(&tested.column) else { return };
+        let values = self.scope.map(|scope| scope.snapshot.values_of(&tested.column));
+        let Some(Ok(Some(values))) = values else { return };
         let seen: BTreeMap<&str, u64> =
             values.iter().map(|(value, count)| (value.as_str(), *count)).collect();
         let known: Vec<&str> = seen.keys().copied().collect();
@@ -174,6 +186,7 @@ impl Binder<'_> {
         let found = names.into_iter().find(|n| catalog.events.contains_key(*n)).map(String::from);
         match found {
             Some(found) => Some(Some(found)),
+            None if self.unseen != Unseen::Refused => Some(Some(self.not_seen(name, "event"))),
             None => {
                 let known: Vec<&str> = catalog.events.keys().map(String::as_str).collect();
                 self.unknown("SEL-102", "event", name, &known)
@@ -297,8 +310,12 @@ impl Binder<'_> {
         word: &str,
         code: &'static str,
     ) -> Option<String> {
+        if let Some(name) = self.awaited(of, columns, word) {
+            return Some(name);
+        }
         let column = self.column(of, columns, word, code)?;
-        if matches!(column.type_of, Type::Date | Type::Instant) {
+        // Of a batch whose column has another type, no row fits: it has no instant there.
+        if matches!(column.type_of, Type::Date | Type::Instant) || self.unseen == Unseen::Silent {
             return Some(column.name);
         }
         let what = format!(
@@ -352,11 +369,11 @@ impl Binder<'_> {
     }
 
     fn crowd(&mut self, name: &Name) -> Option<BoundLeaf> {
-        if self.scope.crowds.contains(&name.text) {
+        let crowds = self.scope.map_or(&[][..], |scope| scope.crowds);
+        if crowds.contains(&name.text) {
             return Some(BoundLeaf::Crowd(name.text.clone()));
         }
-        let scope = self.scope;
-        let known: Vec<&str> = scope.crowds.iter().map(String::as_str).collect();
+        let known: Vec<&str> = crowds.iter().map(String::as_str).collect();
         self.unknown("SEL-105", "crowd", name, &known)
     }
 }

@@ -5,6 +5,7 @@ use super::ast::{Edge, Sequence, Step};
 use super::bind::Binder;
 use super::bound::{Begin, BoundFilter, BoundLeaf, BoundSequence, BoundStep, RowWithin};
 use super::check::described;
+use super::unseen::Unseen;
 use crate::base::{Name, Problem, Timestamp, Type, Unit};
 use crate::store::Column;
 
@@ -55,7 +56,8 @@ impl Binder<'_> {
         columns: &[Column],
     ) -> Option<BoundFilter> {
         let catalog = self.catalog;
-        let begin = if !self.has(&catalog.attributes, of) && self.has(columns, of) {
+        let is_of_row = self.has(columns, of) || self.unseen != Unseen::Refused;
+        let begin = if !self.has(&catalog.attributes, of) && is_of_row {
             Begin::Column(self.instant_of(of, columns, "column", "SEL-103")?)
         } else {
             Begin::Tag(self.instant_attribute(of)?)
@@ -63,12 +65,7 @@ impl Binder<'_> {
         Some(BoundFilter::Within(RowWithin { column, begin, count, unit, until: Timestamp(i64::MAX) }))
     }
 
-    fn has(&self, columns: &[Column], name: &Name) -> bool {
-        let real = self.real(&name.text);
-        columns.iter().any(|column| column.name == name.text || column.name == real)
-    }
-
-    fn step(&mut self, step: &Step) -> Option<BoundStep> {
+    pub(super) fn step(&mut self, step: &Step) -> Option<BoundStep> {
         let event = self.event(step);
         let catalog = self.catalog;
         let filter = step.filter.as_ref().map(|f| self.filter(f, &catalog.properties, "property"));
@@ -76,7 +73,7 @@ impl Binder<'_> {
     }
 
     /// A property that all steps share. A list has several values: two can be alike in one only.
-    fn same(&mut self, name: &Name) -> Option<String> {
+    pub(super) fn same(&mut self, name: &Name) -> Option<String> {
         let catalog = self.catalog;
         let column = self.column(name, &catalog.properties, "property", "SEL-103")?;
         if column.type_of != Type::List {

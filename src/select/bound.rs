@@ -186,6 +186,15 @@ impl BoundFilter {
         });
     }
 
+    /// Calls `look` on every test of a value by itself.
+    pub fn tests<'a>(&'a self, look: &mut impl FnMut(&'a Tested)) {
+        self.visit(&mut |test| {
+            if let Tests::One(tested) = test {
+                look(tested);
+            }
+        });
+    }
+
     /// Calls `look` on every tag that the filter reads of the user who did the row.
     pub fn tags<'a>(&'a self, look: &mut impl FnMut(&'a str)) {
         self.visit(&mut |test| {

@@ -98,6 +98,16 @@ impl Check {
         }
     }
 
+    /// A check that no value satisfies, of whatever type.
+    pub fn nothing() -> Check {
+        Check::Text { values: vec![], negated: false }
+    }
+
+    /// Does it mean something else at another instant?
+    pub fn is_timed(&self) -> bool {
+        matches!(self, Check::Inside(_) | Check::Anniversary { .. })
+    }
+
     /// The same check at one instant: windows and anniversaries become ranges.
     /// `type_of` tells days from instants.
     pub fn at(&self, type_of: Type, as_of: Timestamp, zone: &Zone) -> Check {

@@ -9,6 +9,7 @@
 //! Read on in [`ast`] (the value), [`text`] and [`json`] (its spellings), [`bind`], [`plan`] with
 //! [`rules`], and [`run`], where 65,536 users at a time are looked at.
 
+mod alike;
 pub mod ast;
 pub mod bind;
 mod bind_forms;
@@ -28,6 +29,7 @@ mod hundredths;
 pub mod json;
 mod lane;
 pub mod lint;
+pub mod live;
 mod mask;
 mod pair;
 pub mod plan;
@@ -44,7 +46,9 @@ mod tag;
 mod tally;
 pub mod text;
 pub mod trace;
+mod unseen;
 
+pub use alike::alike;
 pub use ast::Selection;
 pub use bind::Scope;
 pub use bound::Bound;
@@ -54,3 +58,4 @@ pub use explain::Line;
 pub use guess::Guess;
 pub use plan::Plan;
 pub use run::{Answer, Counted};
+pub use source::instant;

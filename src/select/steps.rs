@@ -16,7 +16,7 @@ use rayon::prelude::*;
 
 use super::bound::BoundStep;
 use super::column;
-use super::filter::{Named, passing};
+use super::filter::{Filtered, Named, passing};
 use super::mask::Begins;
 use super::plan::{SequencePlan, TimeSpan};
 use super::sequence::{ABSENT, ANY_VALUE, WITHOUT};
@@ -166,7 +166,7 @@ impl<'a> Reader<'a> {
         let names: Vec<&str> = self.names.iter().map(String::as_str).collect();
         let Some(rows) = snapshot.rows(day, event, &names)? else { return Ok(None) };
         let Some(times) = rows.times.as_ref().map(|times| times.values().clone()) else { return Ok(None) };
-        let named = Named { rows: &rows, names: &self.names };
+        let named = Named { rows: &rows, names: &self.names, begins: &self.begins };
         let kept = self.kept(&named, &times, self.window.and(self.of_day(day)) != self.of_day(day));
         let same = self.same.iter().filter_map(|name| named.column(name).cloned()).collect();
         let event = self.events.get(event).copied().unwrap_or(u32::MAX);
@@ -188,7 +188,7 @@ impl<'a> Reader<'a> {
             return None;
         }
         let mut keep = match &self.step.filter {
-            Some(filter) => passing(filter, rows, &self.begins, &self.zone),
+            Some(filter) => passing(filter, rows, &self.zone),
             None => BooleanBuffer::new_set(times.len()),
         };
         if is_edge {

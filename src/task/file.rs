@@ -12,7 +12,9 @@ use crate::base::{Problem, Problems, Share, Span, Timestamp, Zone};
 
 use super::content::Content;
 use super::reader::{Field, Reader, Section};
-use super::timing::{OnRefreshFailure, Once};
+use super::rule::Rule;
+use super::timing::Once;
+use super::trigger::{self, Written};
 
 /// Characters in a task name. No document sets a limit for the tasks that are built here; this one
 /// keeps lists readable.
@@ -42,6 +44,16 @@ pub struct TaskFile {
     pub limits: Limits,
 }
 
+impl TaskFile {
+    /// Can nothing fall due any more at `now`? The run's time is past, or A's period is over.
+    pub fn is_past(&self, now: Timestamp) -> bool {
+        match &self.trigger {
+            Trigger::Once(once) => once.at < now,
+            Trigger::Rule(rule) => rule.to.map_or(self.end, |to| to.min(self.end)) <= now,
+        }
+    }
+}
+
 /// Who is meant.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Audience {
@@ -69,10 +81,24 @@ pub enum OnPause {
     Hold,
 }
 
-/// What makes the task fall due. Other kinds are refused when the file is read.
+/// What makes the task fall due. `repeat` is refused when the file is read.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Trigger {
+    /// The calendar, once.
     Once(Once),
+    /// What users do: completed A, or A-not-B when the rule has an absence.
+    Rule(Box<Rule>),
+}
+
+impl Trigger {
+    /// The word of its kind, as in a task file.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Trigger::Once(_) => "once",
+            Trigger::Rule(rule) if rule.absence.is_some() => "absence",
+            Trigger::Rule(_) => "event",
+        }
+    }
 }
 
 /// How it goes out.
@@ -95,7 +121,7 @@ pub struct Limits {
 }
 
 /// Reads a task file. `origin` names it in problems; times without an offset are local in `zone`.
-/// Errors: TSK-001 to TSK-006, TSK-014, TSK-015, TSK-020, all that there are at once.
+/// Errors: TSK-001 to TSK-006, TSK-014 to TSK-016, TSK-020, all that there are at once.
 pub fn read(text: &str, origin: &str, zone: &Zone) -> Result<TaskFile, Problems> {
     let mut reader = Reader::new(text, origin);
     let parts = Parts::read(&mut reader, text, zone);
@@ -107,18 +133,16 @@ pub(super) struct Parts {
     pub name: Option<Field<String>>,
     pub audience: Option<Field<String>>,
     pub crowd: Option<Field<String>>,
-    pub at: Option<Field<Timestamp>>,
+    pub trigger: Option<Written>,
+    pub start: Option<Field<Timestamp>>,
     pub end: Option<Field<Timestamp>>,
     pub sender: Option<Field<String>>,
     pub content: Field<Content>,
     pub blacklist: Option<Field<String>>,
     group: Option<String>,
     update: Option<Update>,
-    start: Option<Field<Timestamp>>,
     grace_ms: Option<i64>,
     on_pause: Option<OnPause>,
-    refresh_before: bool,
-    on_refresh_failure: OnRefreshFailure,
     channel: Option<String>,
     batch: i64,
     holdout: Option<Share>,
@@ -128,34 +152,8 @@ const TOP: &[&str] = &[
     "name", "group", "audience", "crowd", "update", "start", "end", "grace", "on_pause", "trigger",
     "dispatch", "limits",
 ];
-const ONCE: &[&str] = &["kind", "at", "refresh_before", "on_refresh_failure", "grace", "on_pause"];
 const DISPATCH: &[&str] = &["sender", "channel", "batch", "content"];
 const LIMITS: &[&str] = &["caps", "quiet", "holdout", "blacklist"];
-/// Keys of the kinds that are not executed yet; they are known, so that nobody hunts for a typo.
-const LATER: &[&str] = &[
-    "times",
-    "days",
-    "weekdays",
-    "cron",
-    "did",
-    "not_done",
-    "within",
-    "count",
-    "again",
-    "reach",
-    "from",
-    "to",
-    "same",
-    "count_history",
-    "fires_max",
-    "gap_min",
-    "audience_at",
-    "recheck",
-    "on_end",
-    "late_b",
-    "overlap",
-];
-
 impl Parts {
     pub fn read(reader: &mut Reader, text: &str, zone: &Zone) -> Parts {
         let (document, errors) = DeTable::parse_recoverable(text);
@@ -179,18 +177,16 @@ impl Parts {
             name: None,
             audience: None,
             crowd: None,
-            at: None,
+            trigger: None,
+            start: None,
             end: None,
             sender: None,
             content: Field { value: Content::default(), span: Span::default() },
             blacklist: None,
             group: None,
             update: None,
-            start: None,
             grace_ms: None,
             on_pause: None,
-            refresh_before: false,
-            on_refresh_failure: OnRefreshFailure::Skip,
             channel: None,
             batch: BATCH_DEFAULT,
             holdout: None,
@@ -214,36 +210,9 @@ impl Parts {
 
     fn read_trigger(&mut self, reader: &mut Reader, top: &Section, zone: &Zone) {
         let trigger = top.inner("trigger", reader);
-        let kind = reader.text(&trigger, "kind");
-        let Some(kind) = reader.required(&trigger, "kind", kind) else {
-            let known: Vec<&str> = ONCE.iter().chain(LATER).copied().collect();
-            reader.keys(&trigger, &known, &where_it_belongs);
-            return;
-        };
-        match kind.value.as_str() {
-            "once" => self.read_once(reader, &trigger, zone),
-            "repeat" | "event" | "absence" => not_yet_kind(reader, &trigger, &kind),
-            _ => drop(reader.word(&trigger, "kind", KINDS)),
-        }
-    }
-
-    fn read_once(&mut self, reader: &mut Reader, trigger: &Section, zone: &Zone) {
-        for key in LATER.iter().filter(|key| trigger.value(key).is_some()) {
-            let what = format!("`{key}` means nothing for kind = \"once\"; it has {}", ONCE.join(", "));
-            reader.report(
-                Problem::author("TSK-015", what).cure(format!("leave `{key}` out")),
-                trigger.span(key),
-            );
-        }
-        let known: Vec<&str> = ONCE.iter().chain(LATER).copied().collect();
-        reader.keys(trigger, &known, &where_it_belongs);
-        let at = reader.instant(trigger, "at", zone);
-        self.at = reader.required(trigger, "at", at);
-        self.refresh_before = reader.flag(trigger, "refresh_before").unwrap_or(false);
-        let failure = reader.word(trigger, "on_refresh_failure", ON_REFRESH_FAILURE);
-        self.on_refresh_failure = failure.unwrap_or(OnRefreshFailure::Skip);
-        self.grace_ms = reader.duration(trigger, "grace").or(self.grace_ms);
-        self.on_pause = reader.word(trigger, "on_pause", ON_PAUSE).or(self.on_pause);
+        self.trigger = Written::read(reader, &trigger, zone, &where_it_belongs);
+        self.grace_ms = reader.duration(&trigger, "grace").or(self.grace_ms);
+        self.on_pause = reader.word(&trigger, "on_pause", ON_PAUSE).or(self.on_pause);
     }
 
     fn read_dispatch(&mut self, reader: &mut Reader, top: &Section) {
@@ -294,19 +263,24 @@ impl Parts {
             let problem =
                 Problem::author("TSK-005", "`end` is not after `start`, so the task is never valid");
             reader.report(problem.cure("make `end` later than `start`"), top.span("end"));
-        } else if let Some(at) = self.at.as_ref().filter(|at| at.value < start.value || at.value >= end.value)
-        {
-            let problem =
-                Problem::author("TSK-005", "`at` lies outside [start, end), so the run would never go out");
-            reader.report(problem.cure("move `at`, or widen `start` and `end`"), at.span);
+        } else if let Some(trigger) = &self.trigger {
+            trigger.compare(reader, start.value, end.value);
         }
+    }
+
+    /// Where the last instant stands at which something can fall due.
+    pub fn last_word(&self) -> Span {
+        let own = match &self.trigger {
+            Some(Written::Once(part)) => part.at.as_ref(),
+            Some(Written::Rule(part)) => part.to.as_ref(),
+            None => None,
+        };
+        own.or(self.end.as_ref()).map_or(Span::default(), |field| field.span)
     }
 
     /// The task file, when all that it needs is there.
     pub fn whole(self, text: &str) -> Option<TaskFile> {
-        let at = self.at?.value;
-        let once =
-            Once { at, refresh_before: self.refresh_before, on_refresh_failure: self.on_refresh_failure };
+        let trigger = self.trigger?.whole()?;
         let sender = self.sender?.value;
         let audience = match (self.audience, self.crowd) {
             (Some(selection), _) => Audience::Selection(selection.value),
@@ -323,7 +297,7 @@ impl Parts {
             end: self.end?.value,
             grace_ms: self.grace_ms.unwrap_or(GRACE_DEFAULT_MS),
             on_pause: self.on_pause.unwrap_or(OnPause::Drop),
-            trigger: Trigger::Once(once),
+            trigger,
             dispatch: Dispatch {
                 channel: self.channel.unwrap_or_else(|| sender.clone()),
                 sender,
@@ -338,10 +312,6 @@ impl Parts {
 const UPDATES: &[(&str, Update)] =
     &[("once", Update::Once), ("daily", Update::Daily), ("on_demand", Update::OnDemand)];
 const ON_PAUSE: &[(&str, OnPause)] = &[("drop", OnPause::Drop), ("hold", OnPause::Hold)];
-const ON_REFRESH_FAILURE: &[(&str, OnRefreshFailure)] =
-    &[("latest", OnRefreshFailure::Latest), ("skip", OnRefreshFailure::Skip)];
-const KINDS: &[(&str, ())] = &[("once", ()), ("repeat", ()), ("event", ()), ("absence", ())];
-
 fn is_a_name(reader: &mut Reader, name: &Field<String>) -> bool {
     let length = name.value.trim().chars().count();
     if (1..=NAME_CHARS_MAX).contains(&length) {
@@ -355,15 +325,10 @@ fn is_a_name(reader: &mut Reader, name: &Field<String>) -> bool {
     false
 }
 
-fn not_yet_kind(reader: &mut Reader, trigger: &Section, kind: &Field<String>) {
-    let known: Vec<&str> = ONCE.iter().chain(LATER).copied().collect();
-    reader.keys(trigger, &known, &where_it_belongs);
-    reader.report(not_yet(&format!("kind = \"{}\"", kind.value)), kind.span);
-}
-
-fn not_yet(what: &str) -> Problem {
+/// What this version cannot do.
+pub(super) fn not_yet(what: &str) -> Problem {
     Problem::author("TSK-020", format!("{what} is not supported yet: this version would not do what it says"))
-        .cure("leave it out, or use kind = \"once\" with holdout and blacklist, which work")
+        .cure("leave it out, or use kind = \"once\", \"event\" or \"absence\" with holdout and blacklist")
 }
 
 fn share(reader: &mut Reader, field: Field<String>) -> Option<Share> {
@@ -377,9 +342,9 @@ fn share(reader: &mut Reader, field: Field<String>) -> Option<Share> {
 
 /// The table to which a key belongs that stands in the wrong one.
 fn where_it_belongs(key: &str) -> Option<String> {
-    let homes: [(&str, &[&str]); 4] =
-        [("[trigger]", ONCE), ("[trigger]", LATER), ("[dispatch]", DISPATCH), ("[limits]", LIMITS)];
+    let homes: [(&str, &[&str]); 2] = [("[dispatch]", DISPATCH), ("[limits]", LIMITS)];
     let found = homes.iter().find(|(_, keys)| keys.contains(&key)).map(|(home, _)| *home);
+    let found = trigger::keys().any(|known| known == key).then_some("[trigger]").or(found);
     let top = TOP.contains(&key).then_some("the top of the file, before the first [table]");
     found.or(top).map(|home| format!("move `{key}` to {home}"))
 }

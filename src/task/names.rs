@@ -1,14 +1,27 @@
-//! Does a task file speak of things that are there: crowds, attributes, senders?
+//! Does a task file speak of things that are there: crowds, attributes, senders, events?
 
 use crate::base::{Problem, Problems, Span, Timestamp, Zone};
 
-use super::file::{Parts, TaskFile};
+use super::file::{Parts, TaskFile, Trigger};
+use super::odd;
 use super::reader::{Field, Reader, near};
+use super::rule_file::RulePart;
+use super::trigger::Written;
 
 /// What a task file may name; the wiring answers from the store and the settings.
 pub trait Known {
     /// Warnings about a selection, or its mistakes; spans are bytes within `text`.
     fn selection(&self, text: &str) -> Result<Vec<Problem>, Problems>;
+    /// Warnings about `EVENT [where FILTER]` (names not seen yet), or its mistakes; spans are bytes
+    /// within `text`.
+    fn event(&self, text: &str) -> Result<Vec<Problem>, Problems>;
+    /// The same for a property in which B must equal A; the problems have no spans.
+    fn same(&self, property: &str) -> Result<Vec<Problem>, Problems>;
+    /// Does `outer` surely take every event that `inner` takes? Both are `EVENT [where FILTER]`;
+    /// false where that cannot be told.
+    fn contains(&self, outer: &str, inner: &str) -> bool;
+    /// How many of this event come on a day, by what is stored; the filter is passed over.
+    fn rows_per_day(&self, event: &str) -> f64;
     /// Names of the crowds there are.
     fn crowds(&self) -> Vec<String>;
     /// Names of the users' attributes, aliases included.
@@ -25,8 +38,9 @@ pub struct Checked {
 }
 
 /// Reads a task file and looks up its names. `now` is for the warning about a time that is past.
-/// Errors: those of [`super::read`], TSK-007 for names, and those of the selection.
-/// Warnings: TSK-008 placeholders that are no attribute, TSK-009 a time that is past.
+/// Errors: those of [`super::read`], TSK-007 for names, and those of the selection and the events.
+/// Warnings: TSK-008 placeholders that are no attribute, TSK-009 a time that is past, TSK-017 to
+/// TSK-019 odd rules, and those of the selection and the events.
 pub fn check(
     text: &str,
     origin: &str,
@@ -36,7 +50,14 @@ pub fn check(
 ) -> Result<Checked, Problems> {
     let mut reader = Reader::new(text, origin);
     let parts = Parts::read(&mut reader, text, zone);
-    let mut warnings = selection(&mut reader, parts.audience.as_ref(), known);
+    let ask = |text: &str| known.selection(text);
+    let mut warnings = asked(&mut reader, parts.audience.as_ref(), &ask);
+    if let Some(Written::Rule(rule)) = &parts.trigger {
+        warnings.extend(names_of_rule(&mut reader, rule, known));
+        let period = parts.start.as_ref().zip(parts.end.as_ref());
+        let period = period.map(|(start, end)| (start.value, end.value));
+        warnings.extend(odd::warnings(&reader, rule, period, known));
+    }
     for crowd in parts.crowd.iter().chain(&parts.blacklist) {
         name(&mut reader, "crowd", crowd, &known.crowds());
     }
@@ -44,26 +65,42 @@ pub fn check(
         name(&mut reader, "sender", sender, &known.senders());
     }
     warnings.extend(placeholders(&reader, &parts, known));
-    warnings.extend(parts.at.as_ref().filter(|at| at.value < now).map(|at| past(&reader, at.span)));
-    let file = reader.finish(parts.whole(text))?;
+    let last_word = parts.last_word();
+    let past = |file: &TaskFile| file.is_past(now).then(|| past_problem(&file.trigger));
+    let file = reader.finish_with(parts.whole(text), |reader, file| {
+        warnings.extend(past(file).map(|problem| reader.placed(problem, last_word)));
+    })?;
     Ok(Checked { file, warnings })
 }
 
-/// A run whose time is past cannot be submitted or approved (S1.6).
-pub(super) fn past_problem() -> Problem {
-    Problem::author("TSK-009", "the time of the run is past")
-        .cure("set `at` (and `end`) later than now; a draft is changed by `task edit`")
+/// A task whose time is past cannot be submitted or approved (S1.6).
+pub(super) fn past_problem(trigger: &Trigger) -> Problem {
+    let (what, key) = match trigger {
+        Trigger::Once(_) => ("the time of the run is past", "`at` (and `end`)"),
+        Trigger::Rule(_) => ("the period in which events count is past", "`end` (and `to`)"),
+    };
+    let cure = format!("set {key} later than now; a draft is changed by `task edit`");
+    Problem::author("TSK-009", what).cure(cure)
 }
 
-fn past(reader: &Reader, span: Span) -> Problem {
-    reader.placed(past_problem(), span)
+fn names_of_rule(reader: &mut Reader, rule: &RulePart, known: &dyn Known) -> Vec<Problem> {
+    let absence = rule.absence.as_ref();
+    let mut warnings = asked(reader, rule.did.as_ref(), &|text| known.event(text));
+    warnings.extend(asked(reader, absence.and_then(|b| b.not_done.as_ref()), &|text| known.event(text)));
+    warnings.extend(asked(reader, absence.and_then(|b| b.same.as_ref()), &|name| known.same(name)));
+    warnings
 }
 
-fn selection(reader: &mut Reader, audience: Option<&Field<String>>, known: &dyn Known) -> Vec<Problem> {
-    let Some(audience) = audience else { return Vec::new() };
-    let shift = shift_of(reader.raw(audience.span), &audience.value);
-    let span = |problem: &Problem| inside(audience.span, shift, problem.span);
-    match known.selection(&audience.value) {
+/// Warnings about a text in the selection language; its mistakes are noted. All at their places.
+fn asked(
+    reader: &mut Reader,
+    written: Option<&Field<String>>,
+    ask: &dyn Fn(&str) -> Result<Vec<Problem>, Problems>,
+) -> Vec<Problem> {
+    let Some(written) = written else { return Vec::new() };
+    let shift = shift_of(reader.raw(written.span), &written.value);
+    let span = |problem: &Problem| inside(written.span, shift, problem.span);
+    match ask(&written.value) {
         Ok(warnings) => warnings
             .into_iter()
             .map(|w| {

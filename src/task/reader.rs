@@ -62,6 +62,12 @@ impl<'t> Reader<'t> {
         }
     }
 
+    /// The same, with a look at what was read.
+    pub fn finish_with<T>(self, value: Option<T>, mut look: impl FnMut(&Reader, &T)) -> Result<T, Problems> {
+        value.iter().for_each(|value| look(&self, value));
+        self.finish(value)
+    }
+
     /// Notes what the TOML reader itself could not read.
     pub fn report_syntax(&mut self, errors: &[toml::de::Error]) {
         for error in errors {
@@ -76,12 +82,23 @@ impl<'t> Reader<'t> {
 
     /// Notes keys of `section` that are not in `allowed`; `elsewhere` tells where a key belongs.
     pub fn keys(&mut self, section: &Section, allowed: &[&str], elsewhere: &dyn Fn(&str) -> Option<String>) {
+        self.known_keys(section, allowed, allowed, elsewhere);
+    }
+
+    /// Notes keys of `section` that are not in `known`, and tells those in `shown`.
+    pub fn known_keys(
+        &mut self,
+        section: &Section,
+        shown: &[&str],
+        known: &[&str],
+        elsewhere: &dyn Fn(&str) -> Option<String>,
+    ) {
         let Some(table) = section.table else { return };
         for (key, _) in table.iter() {
             let name = key.get_ref().as_ref();
-            if !allowed.contains(&name) {
+            if !known.contains(&name) {
                 let span = span_of(key);
-                self.report(unknown_key(name, section.name, allowed, elsewhere(name)), span);
+                self.report(unknown_key(name, section.name, shown, elsewhere(name)), span);
             }
         }
     }

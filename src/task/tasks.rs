@@ -3,6 +3,8 @@
 //! Tables in the app's `meta.db`: `tasks` (one row each), `task_versions` (the text of each
 //! version, with the zone in which it was read) and `task_moves` (the audit trail).
 
+use std::ops::Deref;
+
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params};
 use serde::Serialize;
 
@@ -11,6 +13,7 @@ use crate::base::{Outcome, Problem, Problems, Timestamp, Zone};
 use super::file::{TaskFile, Trigger, read};
 use super::life::{Move, State};
 use super::names::past_problem;
+use super::rule::Rule;
 use super::timing::Once;
 
 /// A task as it stands now.
@@ -31,11 +34,37 @@ pub struct Task {
     pub file: TaskFile,
 }
 
+/// A task that the calendar starts, with its calendar rule. Where only such a task makes sense this
+/// is asked for, so that no other can come there.
+#[derive(Debug, Clone, Copy)]
+pub struct Scheduled<'t> {
+    pub task: &'t Task,
+    pub once: &'t Once,
+}
+
+impl Deref for Scheduled<'_> {
+    type Target = Task;
+
+    fn deref(&self) -> &Task {
+        self.task
+    }
+}
+
 impl Task {
-    /// Its calendar rule.
-    pub fn once(&self) -> &Once {
-        let Trigger::Once(once) = &self.file.trigger;
-        once
+    /// This task with its calendar rule, if it has one.
+    pub fn scheduled(&self) -> Option<Scheduled<'_>> {
+        match &self.file.trigger {
+            Trigger::Once(once) => Some(Scheduled { task: self, once }),
+            Trigger::Rule(_) => None,
+        }
+    }
+
+    /// Its rule on what users do, if it has one.
+    pub fn rule(&self) -> Option<&Rule> {
+        match &self.file.trigger {
+            Trigger::Once(_) => None,
+            Trigger::Rule(rule) => Some(rule),
+        }
     }
 }
 
@@ -328,8 +357,8 @@ fn allowed(task: &Task, step: Move) -> Outcome<State> {
 }
 
 fn may_move(task: &Task, step: Move, note: Option<&str>, now: Timestamp) -> Outcome<()> {
-    if matches!(step, Move::Submit | Move::Approve) && task.once().at < now {
-        return Err(past_problem().at(format!("task {}", task.id)));
+    if matches!(step, Move::Submit | Move::Approve) && task.file.is_past(now) {
+        return Err(past_problem(&task.file.trigger).at(format!("task {}", task.id)));
     }
     if step == Move::Reject && note.is_none_or(|note| note.trim().is_empty()) {
         return Err(Problem::author(

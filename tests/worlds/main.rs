@@ -6,6 +6,7 @@ mod examples;
 mod incremental;
 mod laws;
 mod lint;
+mod live;
 mod oracle;
 mod order;
 mod profile;

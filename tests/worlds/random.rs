@@ -448,6 +448,11 @@ fn steps() -> impl Strategy<Value = Step> {
     (event, prop::option::weighted(0.25, filters())).prop_map(|(event, filter)| Step { event, filter })
 }
 
+/// Steps with a filter.
+pub fn filtered_steps() -> impl Strategy<Value = Step> {
+    (steps(), filters()).prop_map(|(step, filter)| Step { filter: Some(filter), ..step })
+}
+
 fn edges() -> impl Strategy<Value = Leaf> {
     (any::<bool>(), steps(), windows())
         .prop_map(|(is_first, step, window)| Leaf::Edge(Edge { is_first, step, window }))

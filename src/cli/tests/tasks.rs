@@ -158,3 +158,43 @@ fn a_task_is_rejected_edited_copied_and_cancelled() {
     run(&shell, "2026-03-02T21:00:00+08:00");
     assert_eq!(reached(&shell, "t1"), ["u3", "u4"]);
 }
+
+// proves: S2.31
+#[test]
+fn a_trigger_task_is_checked_against_the_data_and_lives_as_others_do() {
+    let shell = Shell::with_users();
+    let text = |did: &str, more: &str| {
+        format!(
+            "name = \"未分享提醒\"\nstart = \"2026-03-01\"\nend = \"2026-04-01\"\n[trigger]\nkind = \"absence\"\n\
+             did = \"{did}\"\nnot_done = \"share\"\nwithin = \"20m\"\non_end = \"finish\"\n{more}\n[dispatch]\nsender = \"file\"\n"
+        )
+    };
+    let bad = shell.file("bad.toml", &text("pay where amount = 'x' and amont > 1", "same = \"order_id\""));
+    let told = shell.ask(&["task", "check", &bad]);
+    assert_eq!(told.code, 1);
+    assert!(told.out.contains("SEL-107") && told.out.contains("bad.toml:6:"), "{}", told.out);
+    let good = shell.file("good.toml", &text("pay where amount > 100", "same = \"order_id\""));
+    let checked = shell.ask(&["task", "check", &good]).fine().json();
+    let codes: Vec<&str> =
+        checked["warnings"].as_array().unwrap().iter().map(|w| w["code"].as_str().unwrap()).collect();
+    // Nobody has shared yet, and no event has an order_id.
+    assert_eq!(codes, ["SEL-160", "SEL-160"]);
+    let odd = shell.file(
+        "odd.toml",
+        &text("pay where amount > 100", "").replace("\"share\"", "\"pay where amount > 100\""),
+    );
+    assert!(shell.ask(&["task", "check", &odd]).fine().out.contains("TSK-017"));
+    let id = approved(&shell, &good);
+    run(&shell, "2026-03-02T00:00:00+08:00");
+    let shown = shell.ask(&["task", "show", &id]).fine().json();
+    assert_eq!(
+        (&shown["state"], &shown["kind"], &shown["planned_at"]),
+        (&"running".into(), &"absence".into(), &Value::Null)
+    );
+    assert!(shell.say(&["task", "list"]).fine().out.contains("未分享提醒"));
+    shell.say(&["task", "pause", &id]).fine();
+    shell.say(&["task", "resume", &id]).fine();
+    run(&shell, "2026-04-01T00:00:00+08:00");
+    assert_eq!(shell.ask(&["task", "show", &id]).fine().json()["state"], "ended");
+    shell.ask(&["task", "report", &id]).fine();
+}
