@@ -185,8 +185,12 @@ impl Shard {
         }
     }
 
-    /// A B goes to its track; it may cancel touches that wait, or contradict touches that are out.
+    /// A B goes to its track; it may cancel touches that wait, or contradict touches that are out. Without the
+    /// correlation value that is asked for it does neither.
     fn b(&mut self, track: TrackNo, fact: Arriving, who: Who, out: &mut Vec<Decision>) {
+        if who.same == 0 && matches!(track, TrackNo::Keyed(_)) {
+            return;
+        }
         self.tracks.add(track, who, fact.at);
         if !self.waiting.is_empty() {
             for due in self.waiting.of_user(fact.user).to_vec() {

@@ -294,6 +294,10 @@ impl Deciding<'_> {
 
     fn release_or_wait(&mut self, spec: &Arc<Version>, found: Candidate, reach: i64) {
         let is_held = self.is_held(spec, reach);
+        if is_held && self.is_answered(spec, &found, reach) {
+            self.say(spec, found.user, found.occurrence, found.base, End::Withdrawn);
+            return;
+        }
         if reach > self.now || is_held {
             let slot = found.slot as u32;
             let touch = Touch { slot, base: found.base, same: found.same, is_held };

@@ -90,13 +90,16 @@ impl Shard {
         for log in &mut self.logs {
             self.oddities.duplicates += log.seal(watermark);
         }
-        while let Some(tick) = self.tracks.next_tick().filter(|tick| *tick < watermark) {
-            let to = watermark.min(tick + TICK_MS);
+        let mut to = from.unwrap_or(i64::MIN);
+        while to < watermark {
+            let tick = self.tracks.next_tick().filter(|tick| *tick < watermark);
+            if let Some(tick) = tick.filter(|tick| tick.saturating_sub(to) > QUIET_MS) {
+                self.decide_to(tick, &mut outs);
+            }
+            to = tick.map_or(watermark, |tick| watermark.min(tick + TICK_MS));
             self.tracks.fold(to);
             self.decide_to(to, &mut outs);
         }
-        self.tracks.fold(watermark);
-        self.decide_to(watermark, &mut outs);
         if from.is_none_or(|from| from.div_euclid(PART_MS) != watermark.div_euclid(PART_MS)) {
             self.forget(watermark);
         }
@@ -116,11 +119,16 @@ impl Shard {
         });
         let task = &mut self.tasks[place];
         let cursor = watermark.saturating_sub(version.gap());
+        let (event, is_absence) = (version.did.event as usize, track.is_some());
         task.versions.iter_mut().for_each(|live| live.to = live.to.min(from));
         task.versions.push(Live::new(version, from, cursor, track));
         self.interests = Interest::all(&self.tasks);
         self.logs.resize_with(self.interests.len().max(self.logs.len()), Log::default);
         self.newest.resize(self.logs.len(), i64::MIN);
+        if let Some(log) = self.logs.get_mut(event).filter(|_| is_absence && watermark != i64::MIN) {
+            log.seal(watermark);
+            log.decided_to = log.decided_to.max(cursor);
+        }
     }
 
     /// Where the next version of a task would come into force, as far as this shard knows.
@@ -215,7 +223,10 @@ impl Shard {
     }
 
     fn forget(&mut self, watermark: i64) {
-        self.tasks.iter_mut().for_each(|task| task.forget(watermark));
+        for task in &mut self.tasks {
+            let (no, waiting) = (task.no, &self.waiting);
+            task.forget(watermark, |slot| waiting.has_touch(no, slot));
+        }
         let lives = || self.tasks.iter().flat_map(|task| &task.versions).filter(|live| !live.is_done);
         for (event, log) in self.logs.iter_mut().enumerate() {
             let readers = lives().filter(|live| live.spec.did.event as usize == event);
@@ -227,6 +238,10 @@ impl Shard {
         self.clamped.retain(|(_, at, _)| *at >= watermark - CLAMPED_KEPT_MS);
     }
 }
+
+/// After a longer time without B's, what fell due in it is decided before the next B is folded: folding
+/// may move the epoch of the tracks.
+const QUIET_MS: i64 = 3_600_000;
 
 /// How long a fact that was clamped is known again when it comes once more.
 const CLAMPED_KEPT_MS: i64 = 42 * 86_400_000;

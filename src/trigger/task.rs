@@ -190,12 +190,17 @@ impl Task {
     }
 
     /// Forgets what no event that can still come asks about.
-    pub fn forget(&mut self, watermark: i64) {
+    /// A version for which touches wait (`waits` says so, by place) stays.
+    pub fn forget(&mut self, watermark: i64, waits: impl Fn(usize) -> bool) {
         let mut oldest = watermark;
-        for live in self.versions.iter_mut().filter(|live| !live.is_done) {
+        for (slot, live) in self.versions.iter_mut().enumerate().filter(|(_, live)| !live.is_done) {
             let horizon = live.horizon(watermark);
             oldest = oldest.min(horizon);
-            live.forget(horizon);
+            if live.to > horizon || waits(slot) {
+                live.forget(horizon);
+            } else {
+                live.retire();
+            }
         }
         let oldest_day = oldest.div_euclid(DAY_MS) - PERIOD_DAYS_MAX;
         self.periods.retain(|(_, period), _| *period as i64 >= oldest_day);
@@ -250,12 +255,12 @@ impl Live {
         })
     }
 
+    fn retire(&mut self) {
+        let fresh = Live::new((*self.spec).clone(), self.from, self.cursor, None);
+        *self = Live { is_done: true, to: self.to, ..fresh };
+    }
+
     fn forget(&mut self, horizon: i64) {
-        if self.to <= horizon {
-            let fresh = Live::new((*self.spec).clone(), self.from, self.cursor, None);
-            *self = Live { is_done: true, to: self.to, ..fresh };
-            return;
-        }
         let part = horizon.div_euclid(PART_MS);
         self.reached = self.reached.split_off(&part);
         self.out = self.out.split_off(&part);

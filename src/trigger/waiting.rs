@@ -74,6 +74,12 @@ impl Waiting {
         found
     }
 
+    /// Does a touch of this version wait?
+    pub fn has_touch(&self, task: TaskNo, slot: usize) -> bool {
+        let mut all = self.touches.iter().chain(&self.held);
+        all.any(|(due, touch)| due.task == task && touch.slot as usize == slot)
+    }
+
     /// The touches of a user.
     pub fn of_user(&self, user: UserNo) -> &[Due] {
         self.by_user.get(&user).map_or(&[], Vec::as_slice)

@@ -374,7 +374,13 @@ impl Model {
         let task = &self.tasks[place];
         let (slot, reach) = (touch.slot, touch.reach);
         let spec = &task.slots[slot].spec;
-        touch.is_held = self.is_held(place, slot, reach, now);
+        let was_held = std::mem::replace(&mut touch.is_held, self.is_held(place, slot, reach, now));
+        let late_cancels = spec.rule.absence.as_ref().is_some_and(|a| a.late_b == LateB::Cancel);
+        let answered = |b: &Known| is_answer(spec, &touch.a, b) && touch.base < b.at;
+        if late_cancels && touch.is_held && !was_held && self.events.iter().any(answered) {
+            self.say(place, slot, &touch.a, touch.occurrence.clone(), touch.base, End::Withdrawn);
+            return;
+        }
         let end = if reach > now || touch.is_held {
             self.tasks[place].waiting.push(touch);
             return;
