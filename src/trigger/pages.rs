@@ -2,7 +2,10 @@
 
 use crate::base::UserNo;
 
-const PAGE: usize = 16_384;
+impl Pages {
+    /// Users in one page.
+    pub const PAGE: usize = 16_384;
+}
 
 /// 4 bytes a user in pages that are made when first written; 0 where nothing was written.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -25,7 +28,7 @@ impl Pages {
         if page >= self.pages.len() {
             self.pages.resize(page + 1, None);
         }
-        let values = self.pages[page].get_or_insert_with(|| vec![0; PAGE].into_boxed_slice());
+        let values = self.pages[page].get_or_insert_with(|| vec![0; Pages::PAGE].into_boxed_slice());
         &mut values[place]
     }
 
@@ -43,15 +46,15 @@ impl Pages {
 
     /// Puts a page back; one of another length is refused.
     pub fn put_back(&mut self, place: u32, values: Vec<u32>) -> Option<()> {
-        if values.len() != PAGE || place > UserNo::MAX / PAGE as u32 {
+        if values.len() != Pages::PAGE || place > UserNo::MAX / Pages::PAGE as u32 {
             return None;
         }
-        self.at(place * PAGE as u32);
+        self.at(place * Pages::PAGE as u32);
         self.pages[place as usize] = Some(values.into_boxed_slice());
         Some(())
     }
 }
 
 fn split(user: UserNo) -> (usize, usize) {
-    (user as usize / PAGE, user as usize % PAGE)
+    (user as usize / Pages::PAGE, user as usize % Pages::PAGE)
 }

@@ -27,7 +27,7 @@ pub struct State {
     pub(super) sources: BTreeMap<SourceNo, Option<i64>>,
     pub(super) shards: Vec<Shard>,
     /// Only this user's facts are looked at.
-    only: Option<UserNo>,
+    pub(super) only: Option<UserNo>,
 }
 
 impl State {
