@@ -223,9 +223,13 @@ impl Shard {
     }
 
     fn forget(&mut self, watermark: i64) {
+        let mut has_retired = false;
         for task in &mut self.tasks {
             let (no, waiting) = (task.no, &self.waiting);
-            task.forget(watermark, |slot| waiting.has_touch(no, slot));
+            has_retired |= task.forget(watermark, |slot| waiting.has_touch(no, slot));
+        }
+        if has_retired {
+            self.interests = Interest::all(&self.tasks);
         }
         let lives = || self.tasks.iter().flat_map(|task| &task.versions).filter(|live| !live.is_done);
         for (event, log) in self.logs.iter_mut().enumerate() {

@@ -191,7 +191,9 @@ impl Task {
 
     /// Forgets what no event that can still come asks about.
     /// A version for which touches wait (`waits` says so, by place) stays.
-    pub fn forget(&mut self, watermark: i64, waits: impl Fn(usize) -> bool) {
+    /// True if a version is done with.
+    pub fn forget(&mut self, watermark: i64, waits: impl Fn(usize) -> bool) -> bool {
+        let mut has_retired = false;
         let mut oldest = watermark;
         for (slot, live) in self.versions.iter_mut().enumerate().filter(|(_, live)| !live.is_done) {
             let horizon = live.horizon(watermark);
@@ -200,6 +202,7 @@ impl Task {
                 live.forget(horizon);
             } else {
                 live.retire();
+                has_retired = true;
             }
         }
         let oldest_day = oldest.div_euclid(DAY_MS) - PERIOD_DAYS_MAX;
@@ -207,6 +210,7 @@ impl Task {
         self.pauses.retain(|(_, to)| *to >= oldest);
         let unneeded = self.audiences.partition_point(|(from, _)| *from <= oldest).saturating_sub(1);
         self.audiences.drain(..unneeded);
+        has_retired
     }
 }
 

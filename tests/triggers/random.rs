@@ -68,9 +68,10 @@ impl World {
                     self.unnamed += 1;
                     *place = self.unnamed;
                 }
-                // The same event has the same content, however often it comes.
-                if let Some(known) = self.all.iter().find(|known| is_same(known, &event)) {
+                // The same event has the same content, however often it comes, and comes again later.
+                if let Some(known) = self.all.iter().rfind(|known| is_same(known, &event)) {
                     (event.mask, event.same) = (known.mask, known.same);
+                    event.arrival = event.arrival.max(known.arrival);
                 }
                 self.all.push(event.clone());
                 self.last = Some(event.clone());
