@@ -174,6 +174,17 @@ impl Zone {
         Timestamp(high.and_utc().timestamp_millis())
     }
 
+    /// The first instant at or after `from` whose clock shows `second_of_day`, `days` local days later; a
+    /// clock time in a gap is the first instant after it, one in an overlap the first of the two only
+    /// (semantics 5.9).
+    pub fn next_at(&self, from: Timestamp, second_of_day: u32, days: u32) -> Timestamp {
+        let time = NaiveTime::from_num_seconds_from_midnight_opt(second_of_day, 0).unwrap_or_default();
+        let today = self.day_of(from);
+        let on = |day: Day| self.instant(day.date().and_time(time));
+        let first = (-1..3).map(|n| today.plus(n)).find(|day| on(*day) >= from).unwrap_or(today);
+        on(first.plus(days.min(i32::MAX as u32) as i32))
+    }
+
     /// The first instant of a local day.
     pub fn start_of(&self, day: Day) -> Timestamp {
         self.instant(day.date().and_time(NaiveTime::MIN))

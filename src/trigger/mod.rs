@@ -1,3 +1,39 @@
-//! What does this event, or this minute, change? For now the room has its durable [`log`].
+//! What does this event, or this minute, change? The decide core of trigger rules (semantics 5).
+//!
+//! Flow: whoever runs the engine numbers users, events and predicates, evaluates filters, writes every
+//! [`Record`] to the log and hands it to [`State::step`]; out come [`Decision`]s. A completed A (完成A) is
+//! decided on arrival. An A-not-B (完成A未完成B) is decided when the watermark has passed its deadline,
+//! from what happened: A's lie in a log ordered by event time, of B's the last one is known for every user.
+//! There are no timers and nothing to cancel. A touch that fired waits here until its reach instant.
+//!
+//! Read [`Record`] and [`Version`] (what comes in), [`End`] (what comes out), `decide.rs` (the order of the
+//! questions), then `track.rs` and `past.rs` (what is remembered).
 
+mod arrive;
+mod book;
+mod decide;
+mod decision;
+mod fact;
+mod id;
+mod interest;
+mod keep;
 pub mod log;
+mod pages;
+mod past;
+mod reach;
+mod read;
+mod seen;
+mod shard;
+mod snapshot;
+mod state;
+mod task;
+mod track;
+mod tracks;
+mod waiting;
+
+pub use book::Counts;
+pub use decision::{Decision, End, Occurrence, Reason, TaskNo};
+pub use fact::{AHEAD_MAX_MS, Command, EventNo, Facts, LATE_MAX_MS, Predicate, Record, SourceNo, Version};
+pub use id::{EventId, IdCode, Texts};
+pub use shard::Oddities;
+pub use state::State;

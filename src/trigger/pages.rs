@@ -1,0 +1,60 @@
+//! One small number for every user, without paying for users who have none.
+
+use crate::base::UserNo;
+
+impl Pages {
+    /// Users in one page.
+    pub const PAGE: usize = 16_384;
+}
+
+/// 4 bytes a user in pages that are made when first written; 0 where nothing was written.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Pages {
+    pages: Vec<Option<Box<[u32]>>>,
+}
+
+impl Pages {
+    pub fn get(&self, user: UserNo) -> u32 {
+        let (page, place) = split(user);
+        match self.pages.get(page) {
+            Some(Some(values)) => values[place],
+            _ => 0,
+        }
+    }
+
+    /// The user's number, to be changed.
+    pub fn at(&mut self, user: UserNo) -> &mut u32 {
+        let (page, place) = split(user);
+        if page >= self.pages.len() {
+            self.pages.resize(page + 1, None);
+        }
+        let values = self.pages[page].get_or_insert_with(|| vec![0; Pages::PAGE].into_boxed_slice());
+        &mut values[place]
+    }
+
+    /// Every number that is not 0.
+    pub fn each(&mut self, mut change: impl FnMut(&mut u32)) {
+        let written = self.pages.iter_mut().flatten().flat_map(|page| page.iter_mut());
+        written.filter(|value| **value != 0).for_each(&mut change);
+    }
+
+    /// The pages that hold something, with their places.
+    pub fn written(&self) -> impl Iterator<Item = (u32, &[u32])> {
+        let pages = self.pages.iter().enumerate();
+        pages.filter_map(|(place, page)| Some((place as u32, &**page.as_ref()?)))
+    }
+
+    /// Puts a page back; one of another length is refused.
+    pub fn put_back(&mut self, place: u32, values: Vec<u32>) -> Option<()> {
+        if values.len() != Pages::PAGE || place > UserNo::MAX / Pages::PAGE as u32 {
+            return None;
+        }
+        self.at(place * Pages::PAGE as u32);
+        self.pages[place as usize] = Some(values.into_boxed_slice());
+        Some(())
+    }
+}
+
+fn split(user: UserNo) -> (usize, usize) {
+    (user as usize / Pages::PAGE, user as usize % Pages::PAGE)
+}
