@@ -221,6 +221,18 @@ impl Tasks {
         rows.map(|row| row.map_err(disk_trouble)).collect()
     }
 
+    /// What happened to tasks after row `no` of the audit trail, in order, each with its row.
+    pub fn moves_after(&self, no: i64) -> Outcome<Vec<(i64, MoveRow)>> {
+        let sql = "select at, who, move, from_state, to_state, note, no, task from task_moves where no > ?1 order by no";
+        let mut query = self.db.prepare_cached(sql).map_err(disk_trouble)?;
+        let read = |row: &Row| {
+            let id = id_of(row.get(7)?);
+            Ok((row.get(6)?, move_row(&id, row)?))
+        };
+        let rows = query.query_map([no], read).map_err(disk_trouble)?;
+        rows.map(|row| row.map_err(disk_trouble)).collect()
+    }
+
     fn begin(&self) -> Outcome<Transaction<'_>> {
         Transaction::new_unchecked(&self.db, TransactionBehavior::Immediate).map_err(disk_trouble)
     }

@@ -1,0 +1,292 @@
+//! What do live events fire, on the clock that everything else goes by?
+//!
+//! [`Live::advance`] takes events as they came, up to the next step of the calendar: facts go to the
+//! trigger room, time passes there, what is decided goes into the ledger and out. Moves of tasks are
+//! followed in the audit trail, each at its instant, so that a pause counts from when it was made.
+
+use std::collections::VecDeque;
+
+use tokio::runtime::Runtime;
+
+use crate::base::{Outcome, Problem, Timestamp};
+use crate::task::{Audience, MoveRow, OnPause, Task, Update};
+use crate::trigger::{Columns, Command, Entry, Numbered, SourceNo, Triggers, Version};
+
+use super::engine::Engine;
+
+/// How far live events may be behind their arrival without being late (semantics 5.4).
+pub const LATENESS_MS: i64 = 60_000;
+/// While events come, time passes in steps of this length: decisions do not depend on how many come at once.
+const STEP_MS: i64 = 1_000;
+/// Facts that are made safe together.
+const COMMIT_FACTS: usize = 65_536;
+
+/// Live events, in the order in which they came.
+pub trait Feed {
+    /// The name of the source. A run that was interrupted goes on with the source of the same name.
+    fn name(&self) -> &str;
+    /// When the next event came; nothing at the end.
+    /// Errors: where the source breaks off, OUT-001.
+    fn next_arrival(&mut self) -> Outcome<Option<Timestamp>>;
+    /// The facts of events that came before `until`, at most a batch, for the predicates that `triggers`
+    /// knows. There is at least one event, though perhaps no fact.
+    /// Errors: STO-002 when an attribute that a filter asks for is damaged.
+    fn take(&mut self, until: Timestamp, triggers: &Triggers) -> Outcome<Portion>;
+}
+
+/// Some events that were taken.
+#[derive(Debug, Default)]
+pub struct Portion {
+    pub facts: Columns,
+    /// The place in the source up to which everything has been taken.
+    pub read_to: u64,
+}
+
+/// What the words of rules mean; wired in `main`.
+pub trait Meanings {
+    /// Event (`None`: any) and canonical text of `EVENT [where FILTER]`. Errors: SEL-….
+    fn filter(&self, text: &str) -> Outcome<(Option<String>, String)>;
+    /// The real name of a property. Errors: SEL-113.
+    fn property(&self, name: &str) -> Outcome<String>;
+}
+
+/// The triggers of a run, and where their events come from.
+pub struct Live<'a> {
+    triggers: &'a mut Triggers,
+    feed: Option<&'a mut dyn Feed>,
+    meanings: &'a dyn Meanings,
+    source: SourceNo,
+    /// Moves of tasks that are not followed yet.
+    moves: VecDeque<(i64, MoveRow)>,
+    facts: usize,
+}
+
+/// The name of the source when a run has no live events: silence, proved, since there is no other door.
+pub const SILENCE: &str = "silence";
+
+impl<'a> Live<'a> {
+    /// Goes on with the source that a crash interrupted, if it has the feed's name; else opens a new one.
+    /// Errors: LOG-….
+    pub fn new(
+        triggers: &'a mut Triggers,
+        feed: Option<&'a mut dyn Feed>,
+        meanings: &'a dyn Meanings,
+        now: Timestamp,
+    ) -> Outcome<Live<'a>> {
+        let name = feed.as_ref().map_or(SILENCE, |feed| feed.name()).to_string();
+        let source = match open_source(triggers, &name) {
+            Some(source) => source,
+            None => {
+                for (no, _) in open_sources(triggers) {
+                    triggers.take(Entry::Gone { source: no }, now)?;
+                }
+                triggers.source(&name, now)?
+            }
+        };
+        Ok(Live { triggers, feed, meanings, source, moves: VecDeque::new(), facts: 0 })
+    }
+
+    /// Takes what comes before `until` (at it too if `is_last`), moves of tasks among it.
+    pub(super) fn advance(
+        &mut self,
+        engine: &Engine,
+        runtime: &Runtime,
+        clock: &mut Timestamp,
+        until: Timestamp,
+        is_last: bool,
+    ) -> Outcome<()> {
+        self.look(engine)?;
+        loop {
+            self.follow(engine, *clock)?;
+            let stop = self.moves.front().map_or(until, |(_, row)| row.at.min(until)).max(*clock);
+            match self.next_arrival()? {
+                Some(arrival) if arrival < stop || (is_last && stop == until && arrival == stop) => {
+                    let end = Timestamp(arrival.0.div_euclid(STEP_MS) * STEP_MS + STEP_MS);
+                    let stop = if is_last && stop == until { stop.plus(1) } else { stop };
+                    self.take(arrival, end.min(stop))?;
+                    *clock = arrival.max(*clock);
+                    if self.facts >= COMMIT_FACTS {
+                        self.settle(engine, runtime, *clock)?;
+                    }
+                }
+                next => {
+                    // The end of a file proves silence; while events may still be on their way, time stays behind.
+                    let lateness = if next.is_none() { 0 } else { LATENESS_MS };
+                    self.triggers.pass(self.source, stop, lateness)?;
+                    self.settle(engine, runtime, stop)?;
+                    *clock = stop;
+                    if stop == until {
+                        return Ok(());
+                    }
+                }
+            }
+        }
+    }
+
+    /// The source has no more to say. Errors: LOG-….
+    pub(super) fn end(&mut self, engine: &Engine, runtime: &Runtime, now: Timestamp) -> Outcome<()> {
+        self.triggers.take(Entry::Gone { source: self.source }, now)?;
+        self.settle(engine, runtime, now)
+    }
+
+    /// Makes what was taken durable, and lets out what it decided.
+    pub(super) fn settle(&mut self, engine: &Engine, runtime: &Runtime, now: Timestamp) -> Outcome<()> {
+        engine.faults.step("commit the trigger log")?;
+        let decided = self.triggers.commit()?;
+        self.facts = 0;
+        engine.ledger.set_clock(now)?;
+        self.release(engine, runtime, &decided, now)?;
+        self.triggers.snapshot_if_due(engine.ledger.place()?)
+    }
+
+    /// Decisions go into the ledger, task by task, and what is due goes out.
+    pub(super) fn release(
+        &mut self,
+        engine: &Engine,
+        runtime: &Runtime,
+        decided: &[Numbered],
+        now: Timestamp,
+    ) -> Outcome<()> {
+        for group in decided.chunk_by(|a, b| a.decision.task == b.decision.task) {
+            let Some(first) = group.first() else { continue };
+            let id = self.triggers.names().task_id(first.decision.task).unwrap_or_default().to_string();
+            let task = engine.tasks.task(&id)?;
+            engine.release(runtime, &task, group, now)?;
+        }
+        Ok(())
+    }
+
+    fn next_arrival(&mut self) -> Outcome<Option<Timestamp>> {
+        self.feed.as_mut().map_or(Ok(None), |feed| feed.next_arrival())
+    }
+
+    fn take(&mut self, arrival: Timestamp, until: Timestamp) -> Outcome<()> {
+        let begin = Timestamp(arrival.0.div_euclid(STEP_MS) * STEP_MS);
+        if self.triggers.state().next_due().is_some_and(|due| due.plus(LATENESS_MS) < begin || due < begin) {
+            self.triggers.pass(self.source, begin, LATENESS_MS)?;
+        }
+        let Some(feed) = self.feed.as_mut() else { return Ok(()) };
+        let portion = feed.take(until, self.triggers)?;
+        self.facts += portion.facts.len().max(1);
+        if !portion.facts.is_empty() {
+            let entry = Entry::Facts { source: self.source, read_to: portion.read_to, columns: portion.facts };
+            self.triggers.take(entry, arrival)?;
+        }
+        Ok(())
+    }
+
+    /// Looks for moves of tasks that are new.
+    pub(super) fn look(&mut self, engine: &Engine) -> Outcome<()> {
+        let seen = self.moves.back().map_or(self.triggers.names().followed(), |(no, _)| *no);
+        self.moves.extend(engine.tasks.moves_after(seen)?);
+        Ok(())
+    }
+
+    /// Does to the triggers what was done to tasks until `now`.
+    pub(super) fn follow(&mut self, engine: &Engine, now: Timestamp) -> Outcome<()> {
+        while let Some((no, row)) = self.moves.front().cloned().filter(|(_, row)| row.at <= now) {
+            self.apply(engine, &row, now)?;
+            self.triggers.take(Entry::Followed { no }, now)?;
+            self.moves.pop_front();
+        }
+        Ok(())
+    }
+
+    fn apply(&mut self, engine: &Engine, row: &MoveRow, now: Timestamp) -> Outcome<()> {
+        let task = engine.tasks.task(&row.task)?;
+        if task.rule().is_none() {
+            return Ok(());
+        }
+        let is_known = self.triggers.names().task(&task.id).is_some();
+        let command = match row.step.as_str() {
+            "start" if !is_known => return self.install(engine, &task, now),
+            "pause" => Command::Pause,
+            "resume" => Command::Resume,
+            "end" => Command::End,
+            "cancel" | "stop" => Command::Stop,
+            _ => return Ok(()),
+        };
+        let Some(no) = self.triggers.names().task(&task.id) else { return Ok(()) };
+        self.triggers.take(Entry::Command { task: no, command }, now)
+    }
+
+    /// A task begins: its rule is in force, and its audience is the one of now.
+    fn install(&mut self, engine: &Engine, task: &Task, now: Timestamp) -> Outcome<()> {
+        let version = self.version(task, now)?;
+        let no = self.triggers.task(&task.id, now)?;
+        self.triggers.take(Entry::Install { task: no, version: Box::new(version) }, now)?;
+        if now < task.file.start {
+            self.triggers.take(Entry::Command { task: no, command: Command::Start }, now)?;
+        }
+        self.audience(engine, task, now)
+    }
+
+    /// The audience of a task is made known to its rule.
+    fn audience(&mut self, engine: &Engine, task: &Task, now: Timestamp) -> Outcome<()> {
+        let Some(no) = self.triggers.names().task(&task.id) else { return Ok(()) };
+        let users = match task.file.audience {
+            Audience::Everyone => None,
+            _ => Some(engine.audiences.resolve(task, now)?.users.into()),
+        };
+        self.triggers.take(Entry::Audience { task: no, users }, now)
+    }
+
+    /// New versions of daily audiences have been made: rules ask those from now on.
+    /// Errors: CRD-…, LOG-….
+    pub fn renew(&mut self, engine: &Engine, now: Timestamp) -> Outcome<()> {
+        for task in engine.tasks.alive()? {
+            let is_daily = task.file.update == Update::Daily || matches!(task.file.audience, Audience::Crowd(_));
+            if task.rule().is_some() && is_daily {
+                self.audience(engine, &task, now)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn version(&mut self, task: &Task, now: Timestamp) -> Outcome<Version> {
+        let rule = task.rule().ok_or_else(|| Problem::bug("a task without a rule"))?.clone();
+        let absence = rule.absence.as_ref();
+        let (a, a_text) = self.meanings.filter(&rule.did)?;
+        let b = absence.map(|absence| self.meanings.filter(&absence.not_done)).transpose()?;
+        // Where one of both takes any event, an event may be both: then both are looked for among all.
+        let is_any = a.is_none() || b.as_ref().is_some_and(|(event, _)| event.is_none());
+        let among = |event: Option<String>| event.filter(|_| !is_any);
+        let did = self.triggers.predicate(among(a).as_deref(), &a_text, now)?;
+        let not_done = match b {
+            Some((event, text)) => Some(self.triggers.predicate(among(event).as_deref(), &text, now)?),
+            None => None,
+        };
+        let same = match absence.and_then(|absence| absence.same.as_deref()) {
+            Some(name) => {
+                let column = self.triggers.property(&self.meanings.property(name)?, now)?;
+                Some((column, column))
+            }
+            None => None,
+        };
+        Ok(Version {
+            version: task.version,
+            did,
+            not_done,
+            same,
+            start: task.file.start,
+            end: task.file.end,
+            grace_ms: task.file.grace_ms,
+            is_held_in_pause: task.file.on_pause == OnPause::Hold,
+            zone: task.zone,
+            rule,
+        })
+    }
+}
+
+fn open_sources(triggers: &Triggers) -> Vec<(SourceNo, String)> {
+    let all = triggers.names().sources().iter().zip(0..);
+    all.filter(|(source, _)| !source.is_gone).map(|(source, no)| (no, source.name.to_string())).collect()
+}
+
+/// The source that a run left open, if it is the one of this name.
+fn open_source(triggers: &Triggers, name: &str) -> Option<SourceNo> {
+    match open_sources(triggers).as_slice() {
+        [(no, known)] if known == name => Some(*no),
+        _ => None,
+    }
+}

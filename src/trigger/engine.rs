@@ -1,0 +1,228 @@
+//! How do decisions become safe? Every record goes into the log first; what it decided leaves when the log
+//! has it for good.
+//!
+//! [`Triggers::take`] appends and steps, [`Triggers::commit`] makes durable and gives the decisions, each
+//! with its [`Place`]. After a crash [`Triggers::open`] loads the newest snapshot, replays the rest and gives
+//! once more all decisions behind the place that the ledger has.
+
+use std::sync::Arc;
+
+use crate::base::{Outcome, Problem, Timestamp};
+
+use super::entry::Entry;
+use super::fact::{EventNo, Predicate, SourceNo};
+use super::log::{Disk, Log, Recovered, Settings};
+use super::names::Names;
+use super::{Decision, State, TaskNo};
+
+/// Bytes of records after which a snapshot shortens the next start.
+const SNAPSHOT_BYTES: u64 = 256 << 20;
+const STATE: &str = "state";
+const NAMES: &str = "names";
+
+/// The number of a decision: the record that caused it, and its place among that record's decisions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Place {
+    pub position: u64,
+    pub index: u32,
+}
+
+/// A decision that may leave.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Numbered {
+    pub place: Place,
+    pub decision: Decision,
+}
+
+/// The state machine on its log.
+pub struct Triggers {
+    log: Log,
+    state: State,
+    names: Names,
+    /// Decided, and not durable yet.
+    waiting: Vec<Numbered>,
+    /// Bytes of records since the last snapshot.
+    bytes: u64,
+}
+
+/// What a start found.
+pub struct Opened {
+    pub triggers: Triggers,
+    /// Decisions behind the ledger's place, once more.
+    pub again: Vec<Numbered>,
+    /// What a person should see: a cut tail, a snapshot that was passed over.
+    pub notes: Vec<Problem>,
+}
+
+impl Triggers {
+    /// Opens the log of an app, or begins one. `known` is the last decision that the ledger has; `shards`
+    /// is how many threads may decide at the same time (decisions do not depend on it).
+    /// Errors: LOG-001 to LOG-009 of the log; LOG-012 for records that this program cannot read.
+    pub fn open(disk: Arc<dyn Disk>, app: &str, known: Option<Place>, shards: usize) -> Outcome<Opened> {
+        let position = known.map_or(0, |place| place.position + 1);
+        let settings = Settings { known: position, ..Settings::of(app) };
+        let (log, found) = Log::open(disk, &settings)?;
+        let (state, names) = restored(&log, &found, shards)?;
+        let mut triggers = Triggers { log, state, names, waiting: Vec::new(), bytes: 0 };
+        triggers.replay(&found)?;
+        let is_new = |numbered: &Numbered| known.is_none_or(|known| numbered.place > known);
+        let again = std::mem::take(&mut triggers.waiting).into_iter().filter(is_new).collect();
+        Ok(Opened { triggers, again, notes: found.notes })
+    }
+
+    /// The state machine, to be looked at.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Names and their numbers.
+    pub fn names(&self) -> &Names {
+        &self.names
+    }
+
+    /// Writes a record down and lets it act; its decisions wait for [`commit`](Triggers::commit).
+    /// Errors: as [`Log::append`](super::log::Log::append); the record did not act then.
+    pub fn take(&mut self, entry: Entry, now: Timestamp) -> Outcome<()> {
+        let (kind, bytes) = entry.bytes();
+        let position = self.log.append(kind, &bytes, now)?.position;
+        self.bytes += bytes.len() as u64;
+        self.act(position, &entry);
+        Ok(())
+    }
+
+    /// Makes everything taken durable; gives the decisions that may leave now.
+    /// Errors: as [`Log::commit`](super::log::Log::commit); decisions wait on then.
+    pub fn commit(&mut self) -> Outcome<Vec<Numbered>> {
+        self.log.commit()?;
+        Ok(std::mem::take(&mut self.waiting))
+    }
+
+    /// Writes a snapshot when the next start would have much to replay. `taken` is the ledger's place:
+    /// what was decided after it must stay replayable.
+    /// Errors: as the log's; the log itself is as good as before.
+    pub fn snapshot_if_due(&mut self, taken: Option<Place>) -> Outcome<()> {
+        let end = self.log.end();
+        let is_settled = self.waiting.is_empty() && self.log.durable().until == end;
+        if self.bytes < SNAPSHOT_BYTES || !is_settled {
+            return Ok(());
+        }
+        self.log.keep("ledger", taken.map_or(0, |place| place.position));
+        let mut writer = self.log.snapshot(end)?;
+        writer.section(NAMES, &self.names.bytes())?;
+        writer.section(STATE, &self.state.snapshot())?;
+        let written = writer.finish()?;
+        self.log.publish(written)?;
+        self.bytes = 0;
+        Ok(())
+    }
+
+    /// The number of a task, which it gets if it has none.
+    /// Errors: as [`take`](Triggers::take).
+    pub fn task(&mut self, id: &str, now: Timestamp) -> Outcome<TaskNo> {
+        if self.names.task(id).is_none() {
+            self.take(Entry::Task { id: id.into() }, now)?;
+        }
+        self.names.task(id).ok_or_else(|| Problem::bug("a task without a number"))
+    }
+
+    /// The bit of a filter, which it gets if it has none; `event` `None` is any event.
+    /// Errors: TRG-001 when there is no room for one more; as [`take`](Triggers::take).
+    pub fn predicate(&mut self, event: Option<&str>, text: &str, now: Timestamp) -> Outcome<Predicate> {
+        let event = self.event(event, now)?;
+        let (predicate, is_known) = self.names.bit(event, text, &self.state.predicates())?;
+        if !is_known {
+            self.take(Entry::Predicate { predicate, text: text.into() }, now)?;
+        }
+        Ok(predicate)
+    }
+
+    fn event(&mut self, name: Option<&str>, now: Timestamp) -> Outcome<EventNo> {
+        if self.names.event(name).is_none() {
+            if self.names.event_count() > usize::from(EventNo::MAX) {
+                return Err(Problem::author("TRG-001", "rules name more than 65,536 different events"));
+            }
+            self.take(Entry::Event { name: name.unwrap_or("").into() }, now)?;
+        }
+        self.names.event(name).ok_or_else(|| Problem::bug("an event without a number"))
+    }
+
+    /// The column of a correlation property, which it gets if it has none.
+    /// Errors: TRG-001 beyond 256; as [`take`](Triggers::take).
+    pub fn property(&mut self, name: &str, now: Timestamp) -> Outcome<u8> {
+        let known = |names: &Names| names.properties().iter().position(|one| &**one == name);
+        if known(&self.names).is_none() {
+            self.take(Entry::Property { name: name.into() }, now)?;
+        }
+        let column = known(&self.names).and_then(|column| u8::try_from(column).ok());
+        column.ok_or_else(|| Problem::author("TRG-001", "rules compare more than 256 different properties"))
+    }
+
+    /// Opens a source that has not been read before.
+    /// Errors: as [`take`](Triggers::take).
+    pub fn source(&mut self, name: &str, now: Timestamp) -> Outcome<SourceNo> {
+        let no = self.names.source_no();
+        self.take(Entry::Source { name: name.into() }, now)?;
+        Ok(no)
+    }
+
+    /// Lets time pass over proved silence, step by step, so that each thing happens when it is due: the
+    /// clock moves to `to`, the source's watermark stays `lateness_ms` behind it.
+    /// Errors: as [`take`](Triggers::take).
+    pub fn pass(&mut self, source: SourceNo, to: Timestamp, lateness_ms: i64) -> Outcome<()> {
+        let mut clock = self.state.now().unwrap_or(Timestamp(i64::MIN));
+        while let Some(due) = self.state.next_due().filter(|due| *due < to) {
+            // A deadline is decided when the watermark is past it, a waiting touch at its instant.
+            let steps = [due.0, due.0.saturating_add(lateness_ms).saturating_add(1)];
+            let Some(next) = steps.into_iter().find(|at| *at > clock.0 && *at < to.0) else { break };
+            clock = Timestamp(next);
+            self.moved(source, clock, lateness_ms)?;
+        }
+        self.moved(source, to, lateness_ms)
+    }
+
+    fn moved(&mut self, source: SourceNo, to: Timestamp, lateness_ms: i64) -> Outcome<()> {
+        if self.state.now().is_none_or(|now| now < to) {
+            self.take(Entry::Tick { now: to }, to)?;
+        }
+        let watermark = to.plus(-lateness_ms);
+        if self.state.watermark().is_none_or(|known| known < watermark) {
+            self.take(Entry::Watermark { source, to: watermark }, to)?;
+        }
+        Ok(())
+    }
+
+    fn act(&mut self, position: u64, entry: &Entry) {
+        self.names.take(entry);
+        let mut decisions = Vec::new();
+        entry.record(|record| self.state.step(record, &mut decisions));
+        let numbered = decisions.into_iter().zip(0u32..);
+        let numbered = numbered.map(|(decision, index)| Numbered { place: Place { position, index }, decision });
+        self.waiting.extend(numbered);
+    }
+
+    fn replay(&mut self, found: &Recovered) -> Outcome<()> {
+        let mut reader = self.log.read(found.start)?;
+        while let Some(group) = reader.next_group()? {
+            for record in group.records() {
+                let entry = Entry::of(record.kind, record.bytes).ok_or_else(|| unreadable(record.position))?;
+                self.bytes += record.bytes.len() as u64;
+                self.act(record.position, &entry);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn restored(log: &Log, found: &Recovered, shards: usize) -> Outcome<(State, Names)> {
+    let Some(position) = found.snapshot else { return Ok((State::new(shards), Names::default())) };
+    let sections = log.open_snapshot(position)?.sections()?;
+    let section = |name: &str| sections.iter().find(|(one, _)| one == name).map(|(_, bytes)| bytes.as_slice());
+    let state = section(STATE).and_then(State::restore);
+    let names = section(NAMES).and_then(Names::of);
+    state.zip(names).ok_or_else(|| unreadable(position))
+}
+
+fn unreadable(position: u64) -> Problem {
+    let what = format!("record {position} of the trigger log is whole, but of a form that this program does not know");
+    Problem::outside("LOG-012", what).cure("a newer program wrote it: use that one; older programs cannot go on from here")
+}
