@@ -10,7 +10,7 @@
 //! ```
 //!
 //! A table is a list of parts (a chunk of users, an event on a day, a version of a crowd): see
-//! [`content`](Content) and `scan`. A part is read when its turn comes and left out when the filters
+//! `content` and `scan`. A part is read when its turn comes and left out when the filters
 //! cannot be true in it, so memory does not grow with a table. Selections are never turned into SQL:
 //! `in_selection` has them evaluated by `select`, once, exactly.
 //!
