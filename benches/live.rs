@@ -46,6 +46,7 @@ fn read(lines: &[u8], folder: &std::path::Path) -> Vec<Batch> {
         after: 0,
         clock: Timestamp(0),
         is_eager: false,
+        unnamed: None,
     };
     let mut source = open(ask, Some(Box::new(std::io::Cursor::new(lines.to_vec())))).unwrap();
     std::iter::from_fn(|| source.next_batch().unwrap()).collect()

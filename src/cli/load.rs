@@ -261,7 +261,7 @@ fn mode_of(mode: args::Mode, is_delete: bool) -> Mode {
     }
 }
 
-fn format_of(format: args::Format) -> Format {
+pub(super) fn format_of(format: args::Format) -> Format {
     match format {
         args::Format::Parquet => Format::Parquet,
         args::Format::Csv => Format::Csv,

@@ -13,6 +13,7 @@ mod crowd;
 mod demo;
 mod door;
 mod insight;
+mod live;
 mod load;
 mod members;
 mod output;

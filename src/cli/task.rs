@@ -1,20 +1,27 @@
 //! Tasks at the door: checked, made, moved, reported; and the clock that runs them.
 
 use std::cell::RefCell;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
 use super::args::{Run, Task as Command};
 use super::door::{Done, Door, Failure};
+use super::live::{Came, Origin, Words};
 use super::session::Session;
 use super::table::Cell;
 use super::wiring::{Names, People, Reach, owner_of, update_of};
 use crate::audience::{Audiences, Job, crowds_in};
-use crate::base::{Day, Problem, Problems, Timestamp};
+use crate::base::{Day, Outcome, Problem, Problems, Timestamp};
 use crate::dispatch::{self, Engine, Happened, Ledger, Policy, RealPatience, Report, Summary};
 use crate::select::Selection;
-use crate::store::Snapshot;
+use crate::store::{Snapshot, Writer};
 use crate::task::{Audience, Checked, Move, State, Task, Tasks, check};
+use crate::trigger::log::RealDisk;
+use crate::trigger::{Numbered, Opened, Triggers};
+
+/// The folder of the trigger log, in the home of the app.
+const TRIGGERS: &str = "triggers";
 
 /// Runs one command on tasks.
 pub fn run(command: &Command, session: &mut Session, door: &mut Door) -> Done {
@@ -262,14 +269,60 @@ pub fn reported_versions(name: &str, session: &Session) -> Result<std::collectio
 pub fn run_until(args: &Run, session: &mut Session, door: &mut Door) -> Done {
     session.must_exist()?;
     let until = session.as_of(Some(&args.until))?;
-    let writer = session.home.writer(&session.environment, session.settings.zone)?;
+    let mut writer = session.home.writer(&session.environment, session.settings.zone)?;
     let _lock = session.crowd_lock()?;
-    let snapshot = writer.snapshot();
-    let summary = Clock::new(session, &snapshot)?.move_to(until)?;
+    let (summary, came) = match is_live(args, session)? {
+        true => live(args, until, session, &mut writer, door)?,
+        false => (Clock::new(session, &writer.snapshot())?.move_to(until, None)?, None),
+    };
     drop(writer);
-    let document = serde_json::to_value(&summary).map_err(|e| Problem::bug(e.to_string()))?;
-    door.answer(document, || text(&summary))?;
+    let mut document = serde_json::to_value(&summary).map_err(|e| Problem::bug(e.to_string()))?;
+    if let Some(came) = &came {
+        document["events"] = came.document();
+    }
+    let told = || came.as_ref().map_or(String::new(), Came::text) + &text(&summary);
+    door.answer(document, told)?;
     failures(&summary).or(()).map_err(Failure::Told)
+}
+
+/// Are there live events, or rules that wait for some?
+fn is_live(args: &Run, session: &Session) -> Result<bool, Failure> {
+    let folder = session.home.dir().join(TRIGGERS);
+    let has_rules =
+        || Ok::<bool, Failure>(session.tasks()?.alive()?.iter().any(|task| task.rule().is_some()));
+    Ok(!args.events.is_empty() || folder.exists() || has_rules()?)
+}
+
+/// The clock moves, and events come on the way.
+fn live(
+    args: &Run,
+    until: Timestamp,
+    session: &mut Session,
+    writer: &mut Writer,
+    door: &mut Door,
+) -> Result<(Summary, Option<Came>), Failure> {
+    let now = session.environment.now;
+    let clock = session.ledger()?.clock()?.map_or(now, |last| last.max(now));
+    let disk = Arc::new(RealDisk::open(&session.home.dir().join(TRIGGERS)).map_err(Problem::from)?);
+    let known = session.ledger()?.place()?;
+    let Opened { mut triggers, again, notes } =
+        Triggers::open(disk, &session.app, known, rayon::current_num_threads())?;
+    door.warn(&notes);
+    let mut origin = match args.events.as_slice() {
+        [] => None,
+        paths => Some(Origin::new(&args.live, paths, clock, session)?),
+    };
+    let name = origin.as_ref().map_or(dispatch::SILENCE, Origin::name).to_string();
+    let (source, after) = dispatch::source_of(&mut triggers, &name, clock)?;
+    let came = origin.as_mut().map(|origin| origin.to_history(source, writer, session)).transpose()?;
+    let snapshot = writer.publish()?;
+    let mut feed = origin.as_ref().map(|origin| origin.feed(source, after, &snapshot)).transpose()?;
+    let words = Words(&snapshot);
+    let feed = feed.as_mut().map(|feed| feed as &mut dyn dispatch::Feed);
+    let mut live = dispatch::Live::new(&mut triggers, source, feed, &words);
+    let summary = Clock::new(session, &snapshot)?.move_to(until, Some((&mut live, &again)))?;
+    origin.map_or(Ok(()), Origin::done)?;
+    Ok((summary, came))
 }
 
 /// Tasks that failed on the way: what else fell due was done all the same.
@@ -316,23 +369,39 @@ impl<'a> Clock<'a> {
 
     /// Moves the clock, stopping at each daily refresh on the way: what falls due at the very
     /// instant of a refresh comes after it.
-    fn move_to(&self, until: Timestamp) -> Result<Summary, Failure> {
+    fn move_to(
+        &self,
+        until: Timestamp,
+        mut live: Option<(&mut dispatch::Live<'_>, &[Numbered])>,
+    ) -> Result<Summary, Failure> {
         let now = self.session.environment.now;
         let from = self.ledger.clock()?.map_or(now, |last| last.max(now));
         let mut happened = Vec::new();
+        if let Some((live, again)) = &mut live {
+            self.engine(|engine| live.again(engine, again, from))?;
+        }
+        let mut live = live.map(|(live, _)| live);
         if self.audiences.borrow().has_daily()? {
             for (at, day) in self.daily(from, until) {
-                happened.extend(self.engine(at.plus(-1).max(from))?.happened);
+                let before = at.plus(-1).max(from);
+                happened.extend(self.engine(|e| e.run_until(now, before, live.as_deref_mut()))?.happened);
                 happened.extend(self.refresh(at, day)?);
+                if let Some(live) = live.as_deref_mut() {
+                    self.engine(|engine| live.renew(engine, at))?;
+                }
             }
         }
-        let last = self.engine(until)?;
+        let last = self.engine(|engine| engine.run_until(now, until, live.as_deref_mut()))?;
         happened.extend(last.happened);
+        if let Some(live) = live {
+            self.engine(|engine| live.end(engine, until))?;
+        }
         let zone = self.session.settings.zone;
         Ok(Summary { from: zone.text(from), to: zone.text(until), happened })
     }
 
-    fn engine(&self, until: Timestamp) -> Result<Summary, Failure> {
+    /// What `act` does with an engine over everything here.
+    fn engine<T>(&self, act: impl FnOnce(&Engine) -> Outcome<T>) -> Result<T, Failure> {
         let settings = &self.session.settings;
         let reach = Reach {
             audiences: &self.audiences,
@@ -358,7 +427,7 @@ impl<'a> Clock<'a> {
             faults: &*self.session.faults,
             pace: self.session.pace,
         };
-        Ok(engine.run_until(self.session.environment.now, until)?)
+        Ok(act(&engine)?)
     }
 
     /// The instants in `(from, until]` at which daily crowds are made anew, with their days.

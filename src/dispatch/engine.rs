@@ -11,6 +11,7 @@ use crate::task::{Move, Scheduled, Task, Tasks};
 
 use super::agenda::{Step, due};
 use super::hand::Policy;
+use super::live::Live;
 use super::ledger::Ledger;
 use super::outside::{Audiences, Directory, Faults, Patience};
 use super::sender::Senders;
@@ -65,7 +66,14 @@ impl Engine<'_> {
     /// refresh, run and end on the way happens in order. Interrupted runs go on first.
     /// Errors: DSP-003 when `until` is past, OUT-030; a task's own trouble makes that task failed
     /// and stands in the summary.
-    pub fn run_until(&self, now: Timestamp, until: Timestamp) -> Outcome<Summary> {
+    ///
+    /// With `live`, what happens to users comes in between, at its own instant.
+    pub fn run_until(
+        &self,
+        now: Timestamp,
+        until: Timestamp,
+        mut live: Option<&mut Live<'_>>,
+    ) -> Outcome<Summary> {
         let from = self.ledger.clock()?.map_or(now, |last| last.max(now));
         if until < from {
             return Err(self.backwards(from, until));
@@ -73,7 +81,13 @@ impl Engine<'_> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let mut clock = from;
         let mut happened = Vec::new();
-        while let Some((at, step, task)) = self.next(clock, until)? {
+        loop {
+            let next = self.next(clock, until)?;
+            if let Some(live) = live.as_deref_mut() {
+                let stop = next.as_ref().map_or(until, |(at, ..)| *at);
+                live.advance(self, &runtime, &mut clock, stop, next.is_none())?;
+            }
+            let Some((at, step, task)) = next else { break };
             clock = at;
             self.faults.step("clock")?;
             self.ledger.set_clock(clock)?;

@@ -23,8 +23,6 @@ const COMMIT_FACTS: usize = 65_536;
 
 /// Live events, in the order in which they came.
 pub trait Feed {
-    /// The name of the source. A run that was interrupted goes on with the source of the same name.
-    fn name(&self) -> &str;
     /// When the next event came; nothing at the end.
     /// Errors: where the source breaks off, OUT-001.
     fn next_arrival(&mut self) -> Outcome<Option<Timestamp>>;
@@ -61,29 +59,34 @@ pub struct Live<'a> {
     facts: usize,
 }
 
-/// The name of the source when a run has no live events: silence, proved, since there is no other door.
+/// The name of the source when a run has no live events.
 pub const SILENCE: &str = "silence";
 
+/// The source of this name that a crash interrupted, and how far it was taken; else a new one.
+/// Errors: LOG-….
+pub fn source_of(triggers: &mut Triggers, name: &str, now: Timestamp) -> Outcome<(SourceNo, u64)> {
+    let all = triggers.names().sources().iter().zip(0..);
+    let open: Vec<(SourceNo, bool, u64)> =
+        all.filter(|(s, _)| !s.is_gone).map(|(s, no)| (no, &*s.name == name, s.read_to)).collect();
+    if let [(no, true, read_to)] = open.as_slice() {
+        return Ok((*no, *read_to));
+    }
+    for (no, ..) in open {
+        triggers.take(Entry::Gone { source: no }, now)?;
+    }
+    Ok((triggers.source(name, now)?, 0))
+}
+
 impl<'a> Live<'a> {
-    /// Goes on with the source that a crash interrupted, if it has the feed's name; else opens a new one.
-    /// Errors: LOG-….
+    /// The triggers of a run whose events come from `feed`, as source `source`; without a feed there is
+    /// silence, proved, since there is no other door.
     pub fn new(
         triggers: &'a mut Triggers,
+        source: SourceNo,
         feed: Option<&'a mut dyn Feed>,
         meanings: &'a dyn Meanings,
-        now: Timestamp,
-    ) -> Outcome<Live<'a>> {
-        let name = feed.as_ref().map_or(SILENCE, |feed| feed.name()).to_string();
-        let source = match open_source(triggers, &name) {
-            Some(source) => source,
-            None => {
-                for (no, _) in open_sources(triggers) {
-                    triggers.take(Entry::Gone { source: no }, now)?;
-                }
-                triggers.source(&name, now)?
-            }
-        };
-        Ok(Live { triggers, feed, meanings, source, moves: VecDeque::new(), facts: 0 })
+    ) -> Live<'a> {
+        Live { triggers, feed, meanings, source, moves: VecDeque::new(), facts: 0 }
     }
 
     /// Takes what comes before `until` (at it too if `is_last`), moves of tasks among it.
@@ -124,13 +127,14 @@ impl<'a> Live<'a> {
     }
 
     /// The source has no more to say. Errors: LOG-….
-    pub(super) fn end(&mut self, engine: &Engine, runtime: &Runtime, now: Timestamp) -> Outcome<()> {
+    pub fn end(&mut self, engine: &Engine, now: Timestamp) -> Outcome<()> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         self.triggers.take(Entry::Gone { source: self.source }, now)?;
-        self.settle(engine, runtime, now)
+        self.settle(engine, &runtime, now)
     }
 
     /// Makes what was taken durable, and lets out what it decided.
-    pub(super) fn settle(&mut self, engine: &Engine, runtime: &Runtime, now: Timestamp) -> Outcome<()> {
+    fn settle(&mut self, engine: &Engine, runtime: &Runtime, now: Timestamp) -> Outcome<()> {
         engine.faults.step("commit the trigger log")?;
         let decided = self.triggers.commit()?;
         self.facts = 0;
@@ -139,8 +143,15 @@ impl<'a> Live<'a> {
         self.triggers.snapshot_if_due(engine.ledger.place()?)
     }
 
+    /// Lets out once more what was decided before a crash and is not in the ledger.
+    /// Errors: DSP-…, OUT-030.
+    pub fn again(&mut self, engine: &Engine, decided: &[Numbered], now: Timestamp) -> Outcome<()> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        self.release(engine, &runtime, decided, now)
+    }
+
     /// Decisions go into the ledger, task by task, and what is due goes out.
-    pub(super) fn release(
+    fn release(
         &mut self,
         engine: &Engine,
         runtime: &Runtime,
@@ -169,21 +180,22 @@ impl<'a> Live<'a> {
         let portion = feed.take(until, self.triggers)?;
         self.facts += portion.facts.len().max(1);
         if !portion.facts.is_empty() {
-            let entry = Entry::Facts { source: self.source, read_to: portion.read_to, columns: portion.facts };
+            let entry =
+                Entry::Facts { source: self.source, read_to: portion.read_to, columns: portion.facts };
             self.triggers.take(entry, arrival)?;
         }
         Ok(())
     }
 
     /// Looks for moves of tasks that are new.
-    pub(super) fn look(&mut self, engine: &Engine) -> Outcome<()> {
+    fn look(&mut self, engine: &Engine) -> Outcome<()> {
         let seen = self.moves.back().map_or(self.triggers.names().followed(), |(no, _)| *no);
         self.moves.extend(engine.tasks.moves_after(seen)?);
         Ok(())
     }
 
     /// Does to the triggers what was done to tasks until `now`.
-    pub(super) fn follow(&mut self, engine: &Engine, now: Timestamp) -> Outcome<()> {
+    fn follow(&mut self, engine: &Engine, now: Timestamp) -> Outcome<()> {
         while let Some((no, row)) = self.moves.front().cloned().filter(|(_, row)| row.at <= now) {
             self.apply(engine, &row, now)?;
             self.triggers.take(Entry::Followed { no }, now)?;
@@ -235,7 +247,8 @@ impl<'a> Live<'a> {
     /// Errors: CRD-…, LOG-….
     pub fn renew(&mut self, engine: &Engine, now: Timestamp) -> Outcome<()> {
         for task in engine.tasks.alive()? {
-            let is_daily = task.file.update == Update::Daily || matches!(task.file.audience, Audience::Crowd(_));
+            let is_daily =
+                task.file.update == Update::Daily || matches!(task.file.audience, Audience::Crowd(_));
             if task.rule().is_some() && is_daily {
                 self.audience(engine, &task, now)?;
             }
@@ -275,18 +288,5 @@ impl<'a> Live<'a> {
             zone: task.zone,
             rule,
         })
-    }
-}
-
-fn open_sources(triggers: &Triggers) -> Vec<(SourceNo, String)> {
-    let all = triggers.names().sources().iter().zip(0..);
-    all.filter(|(source, _)| !source.is_gone).map(|(source, no)| (no, source.name.to_string())).collect()
-}
-
-/// The source that a run left open, if it is the one of this name.
-fn open_source(triggers: &Triggers, name: &str) -> Option<SourceNo> {
-    match open_sources(triggers).as_slice() {
-        [(no, known)] if known == name => Some(*no),
-        _ => None,
     }
 }

@@ -54,6 +54,7 @@ fn batches(world: &World, folder: &std::path::Path, size: usize) -> Vec<live::Ba
             after: 0,
             clock: Timestamp(0),
             is_eager: false,
+            unnamed: None,
         };
         let pipe = std::io::Cursor::new(lines.join("\n").into_bytes());
         let mut source = live::open(ask, Some(Box::new(pipe))).unwrap();

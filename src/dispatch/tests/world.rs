@@ -88,7 +88,7 @@ impl World {
     }
 
     pub fn run_with(&self, senders: &Senders, faults: &dyn Faults, until: Timestamp) -> Found<Summary> {
-        self.with_engine(senders, faults, |engine| engine.run_until(now(), until))
+        self.with_engine(senders, faults, |engine| engine.run_until(now(), until, None))
     }
 
     pub fn with_engine<T>(

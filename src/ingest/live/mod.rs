@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use arrow::array::{BooleanArray, Int64Array};
+use arrow::array::{Array, BooleanArray, Int64Array, StringArray};
 use arrow::buffer::BooleanBuffer;
 
 use super::check::Checker;
@@ -61,6 +61,8 @@ pub struct Ask {
     pub after: u64,
     /// Where the clock stands.
     pub clock: Timestamp,
+    /// Events without an id get this, and their position behind it; `None`: they stay without.
+    pub unnamed: Option<String>,
     /// Are events given as soon as no more are at hand, instead of in full batches?
     pub is_eager: bool,
 }
@@ -301,6 +303,9 @@ impl Live {
 
     fn timed(&mut self, mut events: Checked, positions: Vec<u64>) -> Outcome<Batch> {
         let times = events.times.take().ok_or_else(|| Problem::bug("events without times were accepted"))?;
+        if let Some(prefix) = &self.ask.unnamed {
+            events.ids = Some(named(events.ids.as_ref(), &positions, prefix));
+        }
         let judged = self.arrivals.judge(&times, events.arrivals.take().as_ref());
         events.times = Some(judged.times);
         Ok(Batch {
@@ -313,6 +318,13 @@ impl Live {
             read_to: self.read_to,
         })
     }
+}
+
+/// Every event with an id: its own, or one that tells its position.
+fn named(ids: Option<&StringArray>, positions: &[u64], prefix: &str) -> StringArray {
+    let own = |row: usize| ids.filter(|ids| ids.is_valid(row)).map(|ids| ids.value(row).to_string());
+    let name = |(row, position): (usize, &u64)| own(row).unwrap_or_else(|| format!("{prefix}{position}"));
+    positions.iter().enumerate().map(name).map(Some).collect()
 }
 
 /// Where a row of the frame stood in its file: its line, or its number.

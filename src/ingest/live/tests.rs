@@ -32,6 +32,7 @@ impl Place {
             after: 0,
             clock: Timestamp(0),
             is_eager: false,
+            unnamed: None,
         }
     }
 
