@@ -11,3 +11,4 @@ pub mod select;
 pub mod sender;
 pub mod store;
 pub mod task;
+pub mod trigger;

@@ -79,8 +79,6 @@ proptest! {
 
     #[test]
     fn one_user_alone_is_traced_as_among_others(log in logs(60), user in 0..3u32) {
-        // Where the newest fact of anyone sets the begin of a version, others matter: so no edits here.
-        prop_assume!(log.iter().filter(|input| matches!(input, Input::Install(..))).count() == 2);
         let mut state = State::tracing(user);
         let alone = play_on(&mut state, &log, 9);
         let among: Vec<Decision> = play(&log, 1, 9).into_iter().filter(|d| d.user == user).collect();
