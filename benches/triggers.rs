@@ -38,7 +38,10 @@ fn main() {
         let (rules, masks) = with_bits(rules, &stream);
         let seconds;
         (fires, seconds) = best(|| engine(&stream, &ids, &masks, &rules));
-        println!("engine, {tasks:>3} tasks     {:>7.1} M events/s, {fires} fires", events as f64 / seconds / 1e6);
+        println!(
+            "engine, {tasks:>3} tasks     {:>7.1} M events/s, {fires} fires",
+            events as f64 / seconds / 1e6
+        );
     }
     windows(number("QUANKE_BENCH_WINDOWS", 2_000_000));
 }
@@ -126,7 +129,7 @@ fn count(out: &mut Vec<Decision>) -> usize {
 /// What one writes first: every A puts a window into the user's list and a timer on the heap, every B empties
 /// the list, timers that find their window fire. B's that overtake their A are remembered.
 fn by_the_book(stream: &Stream) -> usize {
-    let mut users: HashMap<u32, (Vec<(i64, u64)>, Vec<i64>)> = HashMap::new();
+    let mut users = Users::new();
     let mut timers: BinaryHeap<Reverse<(i64, u32, u64)>> = BinaryHeap::new();
     let (mut fires, mut newest) = (0, 0);
     let gap = 20 * MINUTE;
@@ -155,6 +158,7 @@ fn by_the_book(stream: &Stream) -> usize {
     fires
 }
 
+/// Waiting windows (time and id of A) and the times of late B's, by user.
 type Users = HashMap<u32, (Vec<(i64, u64)>, Vec<i64>)>;
 
 fn fire(timers: &mut BinaryHeap<Reverse<(i64, u32, u64)>>, users: &mut Users) -> usize {
@@ -200,7 +204,11 @@ fn windows(count_of: u64) {
     let to = begin + 30 * 86_400_000 + 2 * MINUTE;
     state.step(Record::Watermark { source: 0, to: Timestamp(to) }, &mut out);
     let seconds = from.elapsed().as_secs_f64();
-    println!("due in one minute: {:.1} M windows/s, {} fires", count_of as f64 / seconds / 1e6, count(&mut out));
+    println!(
+        "due in one minute: {:.1} M windows/s, {} fires",
+        count_of as f64 / seconds / 1e6,
+        count(&mut out)
+    );
 }
 
 /// Memory of this process, where the system tells it.

@@ -132,7 +132,14 @@ impl Shard {
     }
 
     /// An A whose deadline the watermark has passed, perhaps.
-    fn late_a(&mut self, reader: Reader, event: usize, fact: Arriving, stored: Fact, out: &mut Vec<Decision>) {
+    fn late_a(
+        &mut self,
+        reader: Reader,
+        event: usize,
+        fact: Arriving,
+        stored: Fact,
+        out: &mut Vec<Decision>,
+    ) {
         let Shard { tasks, logs, tracks, waiting, is_tracing, .. } = self;
         let task = &mut tasks[reader.task];
         let live = &task.versions[reader.slot];
@@ -144,14 +151,8 @@ impl Shard {
         let spec = live.spec.clone();
         let Some(part) = logs[event].part(fact.at) else { return };
         task.note_late(&spec, fact.at);
-        let mut deciding = super::decide::Deciding {
-            task,
-            tracks,
-            waiting,
-            out,
-            now: fact.now,
-            is_tracing: *is_tracing,
-        };
+        let mut deciding =
+            super::decide::Deciding { task, tracks, waiting, out, now: fact.now, is_tracing: *is_tracing };
         deciding.window(reader.slot, &spec, A { at: fact.at, fact: stored, part }, true);
     }
 
@@ -217,8 +218,8 @@ impl Shard {
         let Some(live) = self.tasks[place].versions.get(touch.slot as usize) else { return };
         let spec = &live.spec;
         let is_asked = live.track == Some(track) && (spec.same.is_none() || touch.same == who.same);
-        let is_after_a = fact.at > at.0
-            || (fact.at == at.0 && (!spec.is_self() || fact.id.whole(fact.texts()) > *id));
+        let is_after_a =
+            fact.at > at.0 || (fact.at == at.0 && (!spec.is_self() || fact.id.whole(fact.texts()) > *id));
         let in_time = fact.at <= touch.base;
         let while_waiting = fact.at <= due.reach || touch.is_held;
         let cancels_late = spec.rule.absence.as_ref().is_some_and(|absence| absence.late_b == LateB::Cancel);
@@ -229,7 +230,15 @@ impl Shard {
     }
 
     /// A B behind the watermark: does it contradict touches of this version that are out?
-    fn late_b(&mut self, place: usize, slot: usize, track: TrackNo, fact: Arriving, who: Who, out: &mut Vec<Decision>) {
+    fn late_b(
+        &mut self,
+        place: usize,
+        slot: usize,
+        track: TrackNo,
+        fact: Arriving,
+        who: Who,
+        out: &mut Vec<Decision>,
+    ) {
         let Shard { tasks, logs, .. } = self;
         let task = &mut tasks[place];
         let live = &mut task.versions[slot];
@@ -260,8 +269,8 @@ fn contradicted(live: &mut Live, log: &super::log::Log, fact: Arriving, who: Who
             let a = Fact { offset: out.offset, user: out.user, id: out.id, mask: 0 };
             let at = a.at(*number);
             let id = out.id.whole(&part.texts);
-            let is_after = fact.at > at
-                || (fact.at == at && (!spec.is_self() || fact.id.whole(fact.texts()) > id));
+            let is_after =
+                fact.at > at || (fact.at == at && (!spec.is_self() || fact.id.whole(fact.texts()) > id));
             let same = A { at, fact: a, part }.same(spec.same.map(|(a, _)| a));
             if is_after && fact.at <= at + spec.gap() && (spec.same.is_none() || same == who.same) {
                 out.is_contradicted = true;

@@ -36,12 +36,36 @@ impl Counts {
     /// The numbers in the order of the fields.
     pub(super) fn fields(&mut self) -> [&mut u64; 14] {
         let Counts {
-            fired, released, cancelled, joined, withdrawn, expired, paused, audience, fires_max, gap_min, past,
-            ended, contradicted, late,
+            fired,
+            released,
+            cancelled,
+            joined,
+            withdrawn,
+            expired,
+            paused,
+            audience,
+            fires_max,
+            gap_min,
+            past,
+            ended,
+            contradicted,
+            late,
         } = self;
         [
-            fired, released, cancelled, joined, withdrawn, expired, paused, audience, fires_max, gap_min,
-            past, ended, contradicted, late,
+            fired,
+            released,
+            cancelled,
+            joined,
+            withdrawn,
+            expired,
+            paused,
+            audience,
+            fires_max,
+            gap_min,
+            past,
+            ended,
+            contradicted,
+            late,
         ]
     }
 

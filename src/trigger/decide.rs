@@ -12,7 +12,7 @@ use crate::task::rule::{Again, LateB};
 
 use super::decision::{Decision, End, Occurrence, Reason};
 use super::fact::Version;
-use super::log::{Fact, Part, PART_MS};
+use super::log::{Fact, PART_MS, Part};
 use super::reach::reach_of;
 use super::task::{Out, Task};
 use super::tracks::{Tracks, Who};
@@ -174,7 +174,10 @@ impl Deciding<'_> {
                 return false;
             }
             let is_later = (queued.at, &queued.id) > (a.at, &own);
-            is_later && queued.completed.unwrap_or_else(|| self.will_complete(spec, a.fact.user, queued.at, &mut extra))
+            is_later
+                && queued
+                    .completed
+                    .unwrap_or_else(|| self.will_complete(spec, a.fact.user, queued.at, &mut extra))
         })
     }
 
@@ -226,7 +229,13 @@ impl Deciding<'_> {
         }
         let Some(reach) = reach else { return };
         self.note_fire(spec, &found);
-        self.say(spec, found.user, found.occurrence.clone(), found.base, End::Fired { reach: Timestamp(reach) });
+        self.say(
+            spec,
+            found.user,
+            found.occurrence.clone(),
+            found.base,
+            End::Fired { reach: Timestamp(reach) },
+        );
         if self.is_answered(spec, &found, reach) {
             self.say(spec, found.user, found.occurrence, found.base, End::Withdrawn);
             return;
@@ -234,7 +243,13 @@ impl Deciding<'_> {
         self.release_or_wait(spec, found, reach);
     }
 
-    fn objection(&self, spec: &Version, found: &Candidate, deadline: Option<i64>, reach: Option<i64>) -> Option<End> {
+    fn objection(
+        &self,
+        spec: &Version,
+        found: &Candidate,
+        deadline: Option<i64>,
+        reach: Option<i64>,
+    ) -> Option<End> {
         let task = &*self.task;
         let is_paused = deadline.map_or(task.paused_since.is_some(), |due| task.is_paused_at(due));
         let stale_from = deadline.or(reach).unwrap_or(self.now);
@@ -336,7 +351,8 @@ impl Deciding<'_> {
     /// Remembers that a touch of an absence rule is out.
     fn note_out(&mut self, found: &Candidate) {
         let Some(id) = found.id else { return };
-        let out = Out { user: found.user, offset: found.at.rem_euclid(PART_MS) as u32, id, is_contradicted: false };
+        let out =
+            Out { user: found.user, offset: found.at.rem_euclid(PART_MS) as u32, id, is_contradicted: false };
         let live = &mut self.task.versions[found.slot];
         live.out.entry(found.at.div_euclid(PART_MS)).or_default().push(out);
     }

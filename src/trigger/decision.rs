@@ -34,9 +34,13 @@ pub enum Occurrence {
 pub enum End {
     /// Fired, to reach the user at this instant; a `Released`, `Withdrawn`, `Stale`, `Suppressed` or `Ended`
     /// of the same occurrence follows, now or later.
-    Fired { reach: Timestamp },
+    Fired {
+        reach: Timestamp,
+    },
     /// It is due: `dispatch` takes it now.
-    Released { reach: Timestamp },
+    Released {
+        reach: Timestamp,
+    },
     /// A B came in time.
     Cancelled,
     /// The A belongs to a window that waits, or a later A took its place.

@@ -51,21 +51,43 @@ pub struct Facts<'a> {
 /// Everything that can wake the engine, in the order of the log.
 #[derive(Debug, Clone)]
 pub enum Record<'a> {
-    Facts { source: SourceNo, facts: Facts<'a> },
+    Facts {
+        source: SourceNo,
+        facts: Facts<'a>,
+    },
     /// All facts of the source before this instant have come. Never moves back.
-    Watermark { source: SourceNo, to: Timestamp },
+    Watermark {
+        source: SourceNo,
+        to: Timestamp,
+    },
     /// The source is gone for good; time no longer waits for it.
-    Gone { source: SourceNo },
+    Gone {
+        source: SourceNo,
+    },
     /// The clock. Never moves back.
-    Tick { now: Timestamp },
+    Tick {
+        now: Timestamp,
+    },
     /// A rule in force from here on: the first of its task, or an edit.
-    Install { task: TaskNo, version: Box<Version> },
-    Command { task: TaskNo, command: Command },
+    Install {
+        task: TaskNo,
+        version: Box<Version>,
+    },
+    Command {
+        task: TaskNo,
+        command: Command,
+    },
     /// Who may be reached, from now on; `None` is everyone. Until the first of these a task reaches nobody.
-    Audience { task: TaskNo, users: Option<Arc<RoaringBitmap>> },
+    Audience {
+        task: TaskNo,
+        users: Option<Arc<RoaringBitmap>>,
+    },
     /// A's before the task, for `count_history`: user, first local day of the counting period (0: whole),
     /// how many. Added to what was counted.
-    History { task: TaskNo, counts: &'a [(UserNo, i32, u32)] },
+    History {
+        task: TaskNo,
+        counts: &'a [(UserNo, i32, u32)],
+    },
 }
 
 /// What a person or the clock does to a task.

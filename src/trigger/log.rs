@@ -102,10 +102,10 @@ impl Log {
     /// a sealed part had it already.
     pub fn add(&mut self, at: i64, mut fact: Fact, texts: &Texts) -> (Fact, bool) {
         let number = at.div_euclid(PART_MS);
-        let part = self.parts.entry(number).or_insert_with(|| Part {
-            is_sealed: number < self.sealed_to,
-            ..Part::default()
-        });
+        let part = self
+            .parts
+            .entry(number)
+            .or_insert_with(|| Part { is_sealed: number < self.sealed_to, ..Part::default() });
         fact.offset = at.rem_euclid(PART_MS) as u32;
         if fact.id.is_text() {
             fact.id = fact.id.moved(texts, &mut part.texts);

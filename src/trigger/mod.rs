@@ -32,9 +32,7 @@ mod waiting;
 
 pub use book::Counts;
 pub use decision::{Decision, End, Occurrence, Reason, TaskNo};
-pub use fact::{
-    AHEAD_MAX_MS, Command, EventNo, Facts, LATE_MAX_MS, Predicate, Record, SourceNo, Version,
-};
+pub use fact::{AHEAD_MAX_MS, Command, EventNo, Facts, LATE_MAX_MS, Predicate, Record, SourceNo, Version};
 pub use id::{EventId, IdCode, Texts};
 pub use shard::Oddities;
 pub use state::State;

@@ -251,4 +251,3 @@ const QUIET_MS: i64 = 3_600_000;
 
 /// How long a fact that was clamped is known again when it comes once more.
 const CLAMPED_KEPT_MS: i64 = 42 * 86_400_000;
-

@@ -128,14 +128,34 @@ keep_fields!(Queued { at, id, completed });
 keep_fields!(Out { user, offset, id, is_contradicted });
 keep_fields!(Predicate { event, bit });
 keep_fields!(Task {
-    no, versions, is_stopped, paused_since, pauses, started, ended, audiences, whole, periods, limits, book,
+    no,
+    versions,
+    is_stopped,
+    paused_since,
+    pauses,
+    started,
+    ended,
+    audiences,
+    whole,
+    periods,
+    limits,
+    book,
 });
 keep_fields!(Live { spec, from, to, cursor, track, is_done, last, reached, queue, out });
-keep_fields!(Version {
-    version, rule, did, not_done, same, start, end, grace_ms, is_held_in_pause, zone,
-});
+keep_fields!(Version { version, rule, did, not_done, same, start, end, grace_ms, is_held_in_pause, zone });
 keep_fields!(Rule {
-    did, absence, from, to, count, count_history, reach, fires_max, gap_min_ms, audience_at, recheck, on_end,
+    did,
+    absence,
+    from,
+    to,
+    count,
+    count_history,
+    reach,
+    fires_max,
+    gap_min_ms,
+    audience_at,
+    recheck,
+    on_end,
 });
 keep_fields!(Absence { not_done, gap_ms, again, same, late_b });
 keep_words!(Per { Whole = 0, Day = 1, Week = 2, Month = 3 });

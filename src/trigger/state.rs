@@ -214,7 +214,8 @@ impl State {
 impl Facts<'_> {
     /// How many rows every column has.
     pub fn rows(&self) -> usize {
-        let lengths = [self.times.len(), self.arrivals.len(), self.events.len(), self.masks.len(), self.ids.len()];
+        let lengths =
+            [self.times.len(), self.arrivals.len(), self.events.len(), self.masks.len(), self.ids.len()];
         lengths.into_iter().fold(self.users.len(), usize::min)
     }
 }

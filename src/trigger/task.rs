@@ -175,7 +175,8 @@ impl Task {
     /// Adds A's from before the task.
     pub fn add_history(&mut self, user: UserNo, period: i32, count: u32) {
         let is_whole = self.versions.last().is_none_or(|live| per(live.spec.rule.count) == Per::Whole);
-        let sum = if is_whole { self.whole.at(user) } else { self.periods.entry((user, period)).or_insert(0) };
+        let sum =
+            if is_whole { self.whole.at(user) } else { self.periods.entry((user, period)).or_insert(0) };
         *sum = sum.saturating_add(count);
     }
 

@@ -19,34 +19,48 @@ pub const START: i64 = 1_772_373_600_000;
 #[derive(Debug, Clone)]
 enum Step {
     /// Minutes by which the newest event time moves on, in halves; then an event so far back from it.
-    Event { on: i64, back: i64, off: i64, delay: i64, event: Event },
+    Event {
+        on: i64,
+        back: i64,
+        off: i64,
+        delay: i64,
+        event: Event,
+    },
     /// The last event once more.
     Copy,
-    Watermark { lag: i64 },
-    Tick { by: i64 },
+    Watermark {
+        lag: i64,
+    },
+    Tick {
+        by: i64,
+    },
     Command(TaskNo, Command),
     Edit(TaskNo, Box<Version>),
     Audience(TaskNo, Option<Vec<u32>>),
     /// Nothing happens for days.
-    Jump { days: i64 },
+    Jump {
+        days: i64,
+    },
 }
 
 /// A log of records: two tasks, up to `most` steps.
 pub fn logs(most: usize) -> BoxedStrategy<Vec<Input>> {
-    (version(), version(), vec(step(), 1..most)).prop_map(|(one, two, steps)| {
-        let mut log = vec![Input::Tick(START)];
-        for (no, version) in [(1, one), (2, two)] {
-            log.push(Input::Install(no, Box::new(version)));
-            log.push(Input::Audience(no, None));
-        }
-        let mut world = World { newest: START, clock: START, last: None, all: Vec::new(), unnamed: 0, version: 1 };
-        steps.into_iter().for_each(|step| world.play(step, &mut log));
-        log.push(Input::Tick(world.clock + 3 * MINUTE));
-        log.push(Input::Watermark(world.newest + 200 * MINUTE));
-        log.push(Input::Tick(world.clock + 36 * 60 * MINUTE));
-        log
-    })
-    .boxed()
+    (version(), version(), vec(step(), 1..most))
+        .prop_map(|(one, two, steps)| {
+            let mut log = vec![Input::Tick(START)];
+            for (no, version) in [(1, one), (2, two)] {
+                log.push(Input::Install(no, Box::new(version)));
+                log.push(Input::Audience(no, None));
+            }
+            let mut world =
+                World { newest: START, clock: START, last: None, all: Vec::new(), unnamed: 0, version: 1 };
+            steps.into_iter().for_each(|step| world.play(step, &mut log));
+            log.push(Input::Tick(world.clock + 3 * MINUTE));
+            log.push(Input::Watermark(world.newest + 200 * MINUTE));
+            log.push(Input::Tick(world.clock + 36 * 60 * MINUTE));
+            log
+        })
+        .boxed()
 }
 
 struct World {
@@ -131,16 +145,9 @@ fn event() -> BoxedStrategy<Event> {
         (0..40u64).prop_map(EventId::Number),
         Just(EventId::Unnamed(0)),
     ];
-    (0..3u32, 0..2u16, 0..4u64, id, [0..3u128, 0..3u128]).prop_map(|(user, event, mask, id, same)| Event {
-        user,
-        time: 0,
-        arrival: 0,
-        event,
-        mask,
-        id,
-        same,
-    })
-    .boxed()
+    (0..3u32, 0..2u16, 0..4u64, id, [0..3u128, 0..3u128])
+        .prop_map(|(user, event, mask, id, same)| Event { user, time: 0, arrival: 0, event, mask, id, same })
+        .boxed()
 }
 
 fn command() -> BoxedStrategy<Command> {
@@ -155,11 +162,12 @@ fn command() -> BoxedStrategy<Command> {
 }
 
 fn version() -> BoxedStrategy<Version> {
-    let validity = (prop_oneof![3 => Just(0i64), 1 => 0..20i64], prop_oneof![3 => Just(100_000i64), 1 => 5..80i64]);
+    let validity =
+        (prop_oneof![3 => Just(0i64), 1 => 0..20i64], prop_oneof![3 => Just(100_000i64), 1 => 5..80i64]);
     let waits = (prop_oneof![2 => Just(30i64), 1 => 0..5i64, 1 => Just(600i64)], any::<bool>());
     let same = prop_oneof![3 => Just(None), 1 => Just(Some((0u8, 1u8)))];
-    (rule(), 0..2u16, 0..2u8, 0..2u16, 0..2u8, same, validity, waits).prop_map(
-        |(rule, a, a_bit, b, b_bit, same, (start, end), (grace, is_held))| Version {
+    (rule(), 0..2u16, 0..2u8, 0..2u16, 0..2u8, same, validity, waits)
+        .prop_map(|(rule, a, a_bit, b, b_bit, same, (start, end), (grace, is_held))| Version {
             version: 1,
             not_done: rule.absence.is_some().then_some(Predicate { event: b, bit: b_bit }),
             rule,
@@ -170,38 +178,43 @@ fn version() -> BoxedStrategy<Version> {
             grace_ms: grace * MINUTE,
             is_held_in_pause: is_held,
             zone: Zone::default(),
-        },
-    )
-    .boxed()
+        })
+        .boxed()
 }
 
 fn rule() -> BoxedStrategy<Rule> {
     let period = prop_oneof![5 => Just((None, None)), 1 => (0..20i64, 10..60i64).prop_map(|(from, to)| {
         (Some(Timestamp(START + from * MINUTE)), Some(Timestamp(START + to * MINUTE)))
     })];
-    let limits = (prop_oneof![3 => Just(None), 1 => (1..3u32).prop_map(Some)], prop_oneof![3 => Just(0), 1 => 1..10i64]);
+    let limits = (
+        prop_oneof![3 => Just(None), 1 => (1..3u32).prop_map(Some)],
+        prop_oneof![3 => Just(0), 1 => 1..10i64],
+    );
     let ends = (
         prop_oneof![3 => Just(AudienceAt::Fire), 1 => Just(AudienceAt::A)],
         prop_oneof![2 => Just(None), 1 => any::<bool>().prop_map(Some)],
         prop_oneof![Just(OnEnd::Drop), Just(OnEnd::Finish)],
     );
-    (absence(), period, count(), reach(), limits, ends).prop_map(
-        |(absence, (from, to), count, reach, (fires_max, gap_min), (audience_at, recheck, on_end))| Rule {
-            did: String::new(),
-            absence,
-            from,
-            to,
-            count,
-            count_history: false,
-            reach,
-            fires_max,
-            gap_min_ms: gap_min * MINUTE,
-            audience_at,
-            recheck,
-            on_end,
-        },
-    )
-    .boxed()
+    (absence(), period, count(), reach(), limits, ends)
+        .prop_map(
+            |(absence, (from, to), count, reach, (fires_max, gap_min), (audience_at, recheck, on_end))| {
+                Rule {
+                    did: String::new(),
+                    absence,
+                    from,
+                    to,
+                    count,
+                    count_history: false,
+                    reach,
+                    fires_max,
+                    gap_min_ms: gap_min * MINUTE,
+                    audience_at,
+                    recheck,
+                    on_end,
+                }
+            },
+        )
+        .boxed()
 }
 
 fn absence() -> BoxedStrategy<Option<Absence>> {
@@ -211,12 +224,12 @@ fn absence() -> BoxedStrategy<Option<Absence>> {
     let some = (again, late_b, gap).prop_map(|(again, late_b, gap)| {
         Some(Absence { not_done: String::new(), gap_ms: gap * MINUTE, again, same: None, late_b })
     });
-    prop_oneof![1 => Just(None), 3 => some]
-    .boxed()
+    prop_oneof![1 => Just(None), 3 => some].boxed()
 }
 
 fn count() -> BoxedStrategy<Count> {
-    let per = prop_oneof![2 => Just(Per::Whole), 1 => Just(Per::Day), 1 => Just(Per::Week), 1 => Just(Per::Month)];
+    let per =
+        prop_oneof![2 => Just(Per::Whole), 1 => Just(Per::Day), 1 => Just(Per::Week), 1 => Just(Per::Month)];
     prop_oneof![
         3 => Just(Count::Every(1)),
         1 => (2..4u32).prop_map(Count::Every),

@@ -48,7 +48,8 @@ impl Stream {
             time: a.time + 1 + below(7, a.id, 40 * 60_000) as i64,
             ..*a
         });
-        let mut rows: Vec<(i64, Row)> = first.iter().copied().chain(follows).map(|r| on_grid(r, grain)).collect();
+        let mut rows: Vec<(i64, Row)> =
+            first.iter().copied().chain(follows).map(|r| on_grid(r, grain)).collect();
         rows.sort_by_key(|(arrival, row)| (*arrival, row.id));
         let mut stream = Stream::default();
         rows.into_iter().take(events as usize).for_each(|(arrival, row)| stream.add(arrival, row));

@@ -15,8 +15,7 @@
 //! `same PROPERTY`, `late b send`, `hold in pause`, `finish at end`, `audience at a`, `recheck`.
 //! A line's time is the clock and the arrival; `@` gives another event time, of the same day unless a date stands
 //! before it. Lateness is 0: once all lines of one time are read, that time has passed. `TASK crowd u1 u2` puts a
-//! crowd version in force (`TASK crowd everyone`), `TASK pause|resume|start|end|stop` is a command. `quiet` as the
-//! first line keeps the ends `cancelled` and `joined` unsaid. What is decided between two lines stands at the
+//! crowd version in force (`TASK crowd everyone`), `TASK pause|resume|start|end|stop` is a command. What is decided between two lines stands at the
 //! second. A decision that is not listed fails; `UPDATE=1` writes what follows `->` anew.
 
 use std::fmt::Write;
@@ -48,7 +47,8 @@ pub fn check(path: &Path) -> Result<(), String> {
 pub fn files() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/timelines");
     let all = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
-    let mut found: Vec<PathBuf> = all.filter(|path| path.extension().is_some_and(|e| e == "timeline")).collect();
+    let mut found: Vec<PathBuf> =
+        all.filter(|path| path.extension().is_some_and(|e| e == "timeline")).collect();
     found.sort();
     found
 }
@@ -93,7 +93,6 @@ impl Player {
             Some(("zone", zone)) => {
                 self.words.zone = Zone::named(zone.trim()).ok_or("no such zone")?;
             }
-            Some(("quiet", _)) => self.state = State::new(2),
             Some(("task" | "edit", rule)) => {
                 let (task, version) = self.words.rule(rule)?;
                 let is_new = version.version == 1;
@@ -173,13 +172,15 @@ impl Player {
     }
 
     fn event(&mut self, user: &str, name: &str, what: &str, arrival: i64) -> Result<Event, String> {
-        let (said, time) = what.split_once('@').map_or((what, None), |(said, time)| (said, Some(time.trim())));
+        let (said, time) =
+            what.split_once('@').map_or((what, None), |(said, time)| (said, Some(time.trim())));
         let time = match time {
             Some(time) if time.contains(' ') => date_time(time, &self.words.zone)?,
             Some(time) => date_time(&format!("{} {time}", self.day), &self.words.zone)?,
             None => arrival,
         };
-        let properties: Vec<(&str, &str)> = said.split_whitespace().filter_map(|w| w.split_once('=')).collect();
+        let properties: Vec<(&str, &str)> =
+            said.split_whitespace().filter_map(|w| w.split_once('=')).collect();
         let id = properties.iter().find(|(name, _)| *name == "id").map(|(_, id)| EventId::of(id));
         self.unnamed += 1;
         let (event, mask) = self.words.mask(name, &properties);
@@ -214,8 +215,14 @@ impl Player {
     fn clock(&self, at: Timestamp) -> String {
         let text = self.words.zone.text(at);
         let (day, time) = text.split_once('T').unwrap_or_default();
-        let time = time.get(..12).unwrap_or_default().trim_end_matches(".000").trim_end_matches(":00");
-        if day == self.day { time.to_string() } else { format!("{} {time}", day.get(5..).unwrap_or_default()) }
+        let time = time.get(..12).unwrap_or_default();
+        let time = time.strip_suffix(".000").unwrap_or(time);
+        let time = time.strip_suffix(":00").unwrap_or(time);
+        if day == self.day {
+            time.to_string()
+        } else {
+            format!("{} {time}", day.get(5..).unwrap_or_default())
+        }
     }
 
     fn step(&mut self, record: Record) {

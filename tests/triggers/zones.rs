@@ -32,7 +32,11 @@ fn offset(zone: &Zone, at: i64) -> i64 {
 fn transitions(zone: &Zone) -> Vec<i64> {
     let hours = (YEARS.0..YEARS.1).step_by(HOUR as usize);
     let changed = hours.filter(|at| offset(zone, *at) != offset(zone, *at + HOUR));
-    changed.filter_map(|at| (at..=at + HOUR).step_by(MINUTE as usize).find(|m| offset(zone, *m) != offset(zone, at))).collect()
+    changed
+        .filter_map(|at| {
+            (at..=at + HOUR).step_by(MINUTE as usize).find(|m| offset(zone, *m) != offset(zone, at))
+        })
+        .collect()
 }
 
 /// The first minute at or after `base` at which the clock reaches `minute_of_day` for the first time that day:
