@@ -11,8 +11,8 @@ use crate::task::{Move, Scheduled, Task, Tasks};
 
 use super::agenda::{Step, due};
 use super::hand::Policy;
-use super::live::Live;
 use super::ledger::Ledger;
+use super::live::Live;
 use super::outside::{Audiences, Directory, Faults, Patience};
 use super::sender::Senders;
 use super::state::{Reason, RunState};

@@ -61,6 +61,9 @@ impl Shard {
             self.oddities.late += 1;
         }
         self.newest[event] = self.newest[event].max(fact.at);
+        if self.only.is_some_and(|user| user != fact.user) {
+            return;
+        }
         for (mask, track, column) in &interest.tracks {
             if fact.mask & mask != 0 {
                 self.b(*track, fact, Who { user: fact.user, same: fact.same(*column) }, &mut out.decisions);

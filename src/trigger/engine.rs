@@ -11,7 +11,7 @@ use crate::base::{Outcome, Problem, Timestamp};
 
 use super::entry::Entry;
 use super::fact::{EventNo, Predicate, SourceNo};
-use super::log::{Disk, Log, Recovered, Settings};
+use super::log::{Disk, Log, Recovered, Settings, SnapshotReader};
 use super::names::Names;
 use super::{Decision, State, TaskNo};
 
@@ -196,7 +196,8 @@ impl Triggers {
         let mut decisions = Vec::new();
         entry.record(|record| self.state.step(record, &mut decisions));
         let numbered = decisions.into_iter().zip(0u32..);
-        let numbered = numbered.map(|(decision, index)| Numbered { place: Place { position, index }, decision });
+        let numbered =
+            numbered.map(|(decision, index)| Numbered { place: Place { position, index }, decision });
         self.waiting.extend(numbered);
     }
 
@@ -204,7 +205,8 @@ impl Triggers {
         let mut reader = self.log.read(found.start)?;
         while let Some(group) = reader.next_group()? {
             for record in group.records() {
-                let entry = Entry::of(record.kind, record.bytes).ok_or_else(|| unreadable(record.position))?;
+                let entry =
+                    Entry::of(record.kind, record.bytes).ok_or_else(|| unreadable(record.position))?;
                 self.bytes += record.bytes.len() as u64;
                 self.act(record.position, &entry);
             }
@@ -215,14 +217,24 @@ impl Triggers {
 
 fn restored(log: &Log, found: &Recovered, shards: usize) -> Outcome<(State, Names)> {
     let Some(position) = found.snapshot else { return Ok((State::new(shards), Names::default())) };
-    let sections = log.open_snapshot(position)?.sections()?;
-    let section = |name: &str| sections.iter().find(|(one, _)| one == name).map(|(_, bytes)| bytes.as_slice());
+    restored_from(log.open_snapshot(position)?, position)
+}
+
+/// What a snapshot holds.
+pub(super) fn restored_from(reader: SnapshotReader, position: u64) -> Outcome<(State, Names)> {
+    let sections = reader.sections()?;
+    let section =
+        |name: &str| sections.iter().find(|(one, _)| one == name).map(|(_, bytes)| bytes.as_slice());
     let state = section(STATE).and_then(State::restore);
     let names = section(NAMES).and_then(Names::of);
     state.zip(names).ok_or_else(|| unreadable(position))
 }
 
-fn unreadable(position: u64) -> Problem {
-    let what = format!("record {position} of the trigger log is whole, but of a form that this program does not know");
-    Problem::outside("LOG-012", what).cure("a newer program wrote it: use that one; older programs cannot go on from here")
+/// A record that is whole and says nothing to us.
+pub(super) fn unreadable(position: u64) -> Problem {
+    let what = format!(
+        "record {position} of the trigger log is whole, but of a form that this program does not know"
+    );
+    Problem::outside("LOG-012", what)
+        .cure("a newer program wrote it: use that one; older programs cannot go on from here")
 }

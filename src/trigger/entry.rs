@@ -13,24 +13,60 @@ use super::{IdCode, TaskNo, Texts};
 /// One record of the log. Names get the next number of their kind when they are first written.
 #[derive(Debug, Clone)]
 pub enum Entry {
-    Event { name: Arc<str> },
+    Event {
+        name: Arc<str>,
+    },
     /// From here on the bit of the event means this filter.
-    Predicate { predicate: Predicate, text: Arc<str> },
-    Task { id: Arc<str> },
+    Predicate {
+        predicate: Predicate,
+        text: Arc<str>,
+    },
+    Task {
+        id: Arc<str>,
+    },
     /// A correlation property: the next column of [`Facts::same`].
-    Property { name: Arc<str> },
-    Source { name: Arc<str> },
+    Property {
+        name: Arc<str>,
+    },
+    Source {
+        name: Arc<str>,
+    },
     /// `read_to` is the place in the source up to which everything has been taken.
-    Facts { source: SourceNo, read_to: u64, columns: Columns },
-    Watermark { source: SourceNo, to: Timestamp },
-    Gone { source: SourceNo },
-    Tick { now: Timestamp },
-    Install { task: TaskNo, version: Box<Version> },
-    Command { task: TaskNo, command: Command },
-    Audience { task: TaskNo, users: Option<Arc<RoaringBitmap>> },
-    History { task: TaskNo, counts: Vec<(UserNo, i32, u32)> },
+    Facts {
+        source: SourceNo,
+        read_to: u64,
+        columns: Columns,
+    },
+    Watermark {
+        source: SourceNo,
+        to: Timestamp,
+    },
+    Gone {
+        source: SourceNo,
+    },
+    Tick {
+        now: Timestamp,
+    },
+    Install {
+        task: TaskNo,
+        version: Box<Version>,
+    },
+    Command {
+        task: TaskNo,
+        command: Command,
+    },
+    Audience {
+        task: TaskNo,
+        users: Option<Arc<RoaringBitmap>>,
+    },
+    History {
+        task: TaskNo,
+        counts: Vec<(UserNo, i32, u32)>,
+    },
     /// The audit trail of tasks has been followed up to this row.
-    Followed { no: i64 },
+    Followed {
+        no: i64,
+    },
 }
 
 /// [`Facts`] of one's own, all columns of one length.

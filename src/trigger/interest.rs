@@ -16,7 +16,7 @@ pub(super) struct Reader {
 /// What is wanted of one event kind. Masks are of the bits of facts.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Interest {
-    /// Any rule wants the fact.
+    /// Any rule wants the fact, or did before an edit: its time counts for where the next version begins.
     pub any: u64,
     /// It goes to the log: an A of an absence rule, or a B of one whose A is of this kind too.
     pub log: u64,
@@ -34,8 +34,13 @@ impl Interest {
     pub fn all(tasks: &[Task]) -> Vec<Interest> {
         let mut all = Vec::new();
         for (task, known) in tasks.iter().enumerate() {
-            let lives = known.versions.iter().enumerate().filter(|(_, live)| !live.is_done);
-            for (slot, live) in lives {
+            for (slot, live) in known.versions.iter().enumerate() {
+                for predicate in [Some(live.spec.did), live.spec.absent()].into_iter().flatten() {
+                    of(&mut all, predicate.event).any |= predicate.mask();
+                }
+                if live.is_done {
+                    continue;
+                }
                 let reader = Reader { mask: live.spec.did.mask(), task, slot };
                 want_a(of(&mut all, live.spec.did.event), &live.spec, reader);
                 want_b(&mut all, &live.spec, live.track);
@@ -46,7 +51,6 @@ impl Interest {
 }
 
 fn want_a(interest: &mut Interest, spec: &Version, reader: Reader) {
-    interest.any |= reader.mask;
     if spec.absent().is_none() {
         interest.completed.push(reader);
         return;
@@ -62,7 +66,6 @@ fn want_a(interest: &mut Interest, spec: &Version, reader: Reader) {
 fn want_b(all: &mut Vec<Interest>, spec: &Version, track: Option<TrackNo>) {
     let (Some(b), Some(track)) = (spec.absent(), track) else { return };
     let interest = of(all, b.event);
-    interest.any |= b.mask();
     let column = spec.same.map(|(_, b)| b);
     if !interest.tracks.iter().any(|(_, known, _)| *known == track) {
         interest.tracks.push((b.mask(), track, column));

@@ -108,12 +108,16 @@ impl Names {
             return Ok((*predicate, true));
         }
         let is_taken = |bit: &u8| used.contains(&Predicate { event, bit: *bit });
-        let is_new = |bit: &u8| !self.predicates.iter().any(|(one, _)| *one == Predicate { event, bit: *bit });
+        let is_new =
+            |bit: &u8| !self.predicates.iter().any(|(one, _)| *one == Predicate { event, bit: *bit });
         // A bit that never meant anything first: waiting facts carry the meaning of the others.
         let free = (0..BITS).find(is_new).or_else(|| (0..BITS).find(|bit| !is_taken(bit)));
         let bit = free.ok_or_else(|| {
-            let what = format!("{BITS} different filters of one event are in force, and there is no room for one more");
-            Problem::author("TRG-001", what).cure("end a task whose filter nobody needs, or write filters alike")
+            let what = format!(
+                "{BITS} different filters of one event are in force, and there is no room for one more"
+            );
+            Problem::author("TRG-001", what)
+                .cure("end a task whose filter nobody needs, or write filters alike")
         })?;
         Ok((Predicate { event, bit }, false))
     }

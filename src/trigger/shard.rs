@@ -55,6 +55,8 @@ pub(super) struct Shard {
     pub watermark: Option<i64>,
     pub now: i64,
     pub is_tracing: bool,
+    /// Only this user's facts are looked at; of the others' only the times.
+    pub only: Option<UserNo>,
     /// What the rules want of each event kind; follows from the versions.
     pub interests: Vec<Interest>,
 }

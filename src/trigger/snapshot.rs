@@ -53,7 +53,6 @@ impl State {
             watermark: Keep::take(from)?,
             sources: Keep::take(from)?,
             shards: Keep::take(from)?,
-            only: None,
         };
         (from.0.is_empty() && !state.shards.is_empty()).then_some(state)
     }
@@ -77,6 +76,7 @@ impl Keep for Shard {
         self.watermark.put(out);
         self.now.put(out);
         self.is_tracing.put(out);
+        self.only.put(out);
     }
 
     fn take(from: &mut Bytes) -> Option<Shard> {
@@ -94,6 +94,7 @@ impl Keep for Shard {
             watermark: Keep::take(from)?,
             now: Keep::take(from)?,
             is_tracing: Keep::take(from)?,
+            only: Keep::take(from)?,
         };
         shard.is_whole().then_some(shard)
     }

@@ -26,22 +26,20 @@ pub struct State {
     /// The watermark of each source; none before its first.
     pub(super) sources: BTreeMap<SourceNo, Option<i64>>,
     pub(super) shards: Vec<Shard>,
-    /// Only this user's facts are looked at.
-    pub(super) only: Option<UserNo>,
 }
 
 impl State {
     /// An engine that knows nothing, its users spread over `shards` shards.
     pub fn new(shards: usize) -> State {
         let shards = (0..shards.max(1)).map(|_| Shard::new()).collect();
-        State { now: i64::MIN, watermark: None, sources: BTreeMap::new(), shards, only: None }
+        State { now: i64::MIN, watermark: None, sources: BTreeMap::new(), shards }
     }
 
     /// An engine that looks at one user only and also says the quiet ends, `Cancelled` and `Joined`: the log
     /// read through it answers why this user was or was not reached.
     pub fn tracing(user: UserNo) -> State {
         let mut state = State::new(1);
-        state.only = Some(user);
+        state.shards.iter_mut().for_each(|shard| shard.only = Some(user));
         state.say_quiet_ends();
         state
     }
@@ -139,12 +137,6 @@ impl State {
     fn facts(&mut self, source: SourceNo, facts: &Facts, out: &mut Vec<Decision>) {
         self.sources.entry(source).or_insert(None);
         let rows = facts.rows();
-        if let Some(user) = self.only {
-            let mut decided = Keyed::default();
-            self.shards[0].facts(facts, (0..rows).filter(|row| facts.users[*row] == user), &mut decided);
-            out.append(&mut decided.decisions);
-            return;
-        }
         let count = self.shards.len();
         if count == 1 {
             let mut decided = Keyed::default();

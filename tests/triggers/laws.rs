@@ -9,7 +9,7 @@ use crate::model::{Event, Input, Model};
 use crate::random::{MINUTE, logs};
 use crate::run::{play, play_on, step};
 
-const CASES: u32 = 8_000;
+const CASES: u32 = 6_000;
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: CASES, failure_persistence: None, ..ProptestConfig::default() })]
@@ -79,8 +79,6 @@ proptest! {
 
     #[test]
     fn one_user_alone_is_traced_as_among_others(log in logs(60), user in 0..3u32) {
-        // Where the newest fact of anyone sets the begin of a version, others matter: so no edits here.
-        prop_assume!(log.iter().filter(|input| matches!(input, Input::Install(..))).count() == 2);
         let mut state = State::tracing(user);
         let alone = play_on(&mut state, &log, 9);
         let among: Vec<Decision> = play(&log, 1, 9).into_iter().filter(|d| d.user == user).collect();

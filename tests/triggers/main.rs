@@ -5,5 +5,16 @@ mod known;
 mod laws;
 mod model;
 mod random;
+mod rule_text;
 mod run;
 mod stream;
+mod timeline;
+mod zones;
+
+#[test]
+fn every_timeline_is_as_it_is_written() {
+    let files = timeline::files();
+    assert!(files.len() >= 20, "{} timelines", files.len());
+    let wrong: Vec<String> = files.iter().filter_map(|file| timeline::check(file).err()).collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}

@@ -81,6 +81,12 @@ struct Touch {
     is_held: bool,
 }
 
+impl Touch {
+    fn of(slot: usize, a: &Known, occurrence: Occurrence, base: i64) -> Touch {
+        Touch { slot, a: a.clone(), occurrence, base, reach: 0, is_held: false }
+    }
+}
+
 /// All that happened.
 #[derive(Debug, Clone)]
 pub struct Model {
@@ -188,7 +194,7 @@ impl Model {
             let (period, nth) = self.count(place, &spec, a);
             if completes(&spec, nth) {
                 let occurrence = Occurrence::Nth { period: period as i32, nth };
-                self.settle(place, slot, a, occurrence, a.at, None, arrival);
+                self.settle(place, Touch::of(slot, a, occurrence, a.at), None, arrival);
             }
         }
     }
@@ -256,7 +262,7 @@ impl Model {
             End::Cancelled
         } else {
             self.tasks[place].reached.push((slot, a.event.user, a.at));
-            self.settle(place, slot, a, occurrence(a), due, Some(due), now);
+            self.settle(place, Touch::of(slot, a, occurrence(a), due), Some(due), now);
             return;
         };
         self.say(place, slot, a, occurrence(a), due, end);
@@ -312,17 +318,10 @@ impl Model {
         (one.1, counted.iter().filter(|c| **c == one).count() as u32)
     }
 
-    #[allow(clippy::too_many_arguments)]
-    fn settle(
-        &mut self,
-        place: usize,
-        slot: usize,
-        a: &Known,
-        occurrence: Occurrence,
-        base: i64,
-        due: Option<i64>,
-        now: i64,
-    ) {
+    /// `due`: the deadline, of an absence rule.
+    fn settle(&mut self, place: usize, touch: Touch, due: Option<i64>, now: i64) {
+        let Touch { slot, a, occurrence, base, .. } = touch;
+        let a = &a;
         let task = &self.tasks[place];
         let spec = task.slots[slot].spec.clone();
         let user = a.event.user;
@@ -514,7 +513,7 @@ fn is_answer(spec: &Version, a: &Known, b: &Known) -> bool {
 
 /// By the version in force at an instant, or the newest.
 fn admits(task: &Task, user: u32, at: Option<i64>) -> bool {
-    let in_force = task.audiences.iter().filter(|(from, _)| at.is_none_or(|at| *from <= at)).next_back();
+    let in_force = task.audiences.iter().rfind(|(from, _)| at.is_none_or(|at| *from <= at));
     in_force
         .or(task.audiences.first())
         .is_some_and(|(_, users)| users.as_ref().is_none_or(|users| users.contains(&user)))
@@ -530,7 +529,7 @@ fn occurrence(a: &Known) -> Occurrence {
 
 fn completes(spec: &Version, nth: u32) -> bool {
     match spec.rule.count {
-        Count::Every(n) => nth % n == 0,
+        Count::Every(n) => nth.is_multiple_of(n),
         Count::Total { n, .. } => nth == n,
     }
 }

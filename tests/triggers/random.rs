@@ -44,21 +44,23 @@ enum Step {
 }
 
 /// A log of records: two tasks, up to `most` steps.
-pub fn logs(most: usize) -> impl Strategy<Value = Vec<Input>> {
-    (version(), version(), vec(step(), 1..most)).prop_map(|(one, two, steps)| {
-        let mut log = vec![Input::Tick(START)];
-        for (no, version) in [(1, one), (2, two)] {
-            log.push(Input::Install(no, Box::new(version)));
-            log.push(Input::Audience(no, None));
-        }
-        let mut world =
-            World { newest: START, clock: START, last: None, all: Vec::new(), unnamed: 0, version: 1 };
-        steps.into_iter().for_each(|step| world.play(step, &mut log));
-        log.push(Input::Tick(world.clock + 3 * MINUTE));
-        log.push(Input::Watermark(world.newest + 200 * MINUTE));
-        log.push(Input::Tick(world.clock + 36 * 60 * MINUTE));
-        log
-    })
+pub fn logs(most: usize) -> BoxedStrategy<Vec<Input>> {
+    (version(), version(), vec(step(), 1..most))
+        .prop_map(|(one, two, steps)| {
+            let mut log = vec![Input::Tick(START)];
+            for (no, version) in [(1, one), (2, two)] {
+                log.push(Input::Install(no, Box::new(version)));
+                log.push(Input::Audience(no, None));
+            }
+            let mut world =
+                World { newest: START, clock: START, last: None, all: Vec::new(), unnamed: 0, version: 1 };
+            steps.into_iter().for_each(|step| world.play(step, &mut log));
+            log.push(Input::Tick(world.clock + 3 * MINUTE));
+            log.push(Input::Watermark(world.newest + 200 * MINUTE));
+            log.push(Input::Tick(world.clock + 36 * 60 * MINUTE));
+            log
+        })
+        .boxed()
 }
 
 struct World {
@@ -118,7 +120,7 @@ fn is_same(a: &Event, b: &Event) -> bool {
     (a.user, a.time, a.event, &a.id) == (b.user, b.time, b.event, &b.id)
 }
 
-fn step() -> impl Strategy<Value = Step> {
+fn step() -> BoxedStrategy<Step> {
     let no = 1..3u32;
     prop_oneof![
         16 => (0..4i64, prop_oneof![6 => Just(0i64), 3 => 0..6i64, 1 => -8..90i64],
@@ -134,26 +136,21 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(no, users)| Step::Audience(no, users)),
         1 => prop_oneof![9 => Just(0i64), 1 => Just(3i64), 1 => Just(48i64)].prop_map(|days| Step::Jump { days }),
     ]
+    .boxed()
 }
 
-fn event() -> impl Strategy<Value = Event> {
+fn event() -> BoxedStrategy<Event> {
     let id = prop_oneof![
         prop::sample::select(vec!["9", "10", "1", "a", "b", "订单"]).prop_map(EventId::of),
         (0..40u64).prop_map(EventId::Number),
         Just(EventId::Unnamed(0)),
     ];
-    (0..3u32, 0..2u16, 0..4u64, id, [0..3u128, 0..3u128]).prop_map(|(user, event, mask, id, same)| Event {
-        user,
-        time: 0,
-        arrival: 0,
-        event,
-        mask,
-        id,
-        same,
-    })
+    (0..3u32, 0..2u16, 0..4u64, id, [0..3u128, 0..3u128])
+        .prop_map(|(user, event, mask, id, same)| Event { user, time: 0, arrival: 0, event, mask, id, same })
+        .boxed()
 }
 
-fn command() -> impl Strategy<Value = Command> {
+fn command() -> BoxedStrategy<Command> {
     prop_oneof![
         3 => Just(Command::Pause),
         4 => Just(Command::Resume),
@@ -161,15 +158,16 @@ fn command() -> impl Strategy<Value = Command> {
         1 => Just(Command::End),
         1 => Just(Command::Stop),
     ]
+    .boxed()
 }
 
-fn version() -> impl Strategy<Value = Version> {
+fn version() -> BoxedStrategy<Version> {
     let validity =
         (prop_oneof![3 => Just(0i64), 1 => 0..20i64], prop_oneof![3 => Just(100_000i64), 1 => 5..80i64]);
     let waits = (prop_oneof![2 => Just(30i64), 1 => 0..5i64, 1 => Just(600i64)], any::<bool>());
     let same = prop_oneof![3 => Just(None), 1 => Just(Some((0u8, 1u8)))];
-    (rule(), 0..2u16, 0..2u8, 0..2u16, 0..2u8, same, validity, waits).prop_map(
-        |(rule, a, a_bit, b, b_bit, same, (start, end), (grace, is_held))| Version {
+    (rule(), 0..2u16, 0..2u8, 0..2u16, 0..2u8, same, validity, waits)
+        .prop_map(|(rule, a, a_bit, b, b_bit, same, (start, end), (grace, is_held))| Version {
             version: 1,
             not_done: rule.absence.is_some().then_some(Predicate { event: b, bit: b_bit }),
             rule,
@@ -180,11 +178,11 @@ fn version() -> impl Strategy<Value = Version> {
             grace_ms: grace * MINUTE,
             is_held_in_pause: is_held,
             zone: Zone::default(),
-        },
-    )
+        })
+        .boxed()
 }
 
-fn rule() -> impl Strategy<Value = Rule> {
+fn rule() -> BoxedStrategy<Rule> {
     let period = prop_oneof![5 => Just((None, None)), 1 => (0..20i64, 10..60i64).prop_map(|(from, to)| {
         (Some(Timestamp(START + from * MINUTE)), Some(Timestamp(START + to * MINUTE)))
     })];
@@ -197,35 +195,39 @@ fn rule() -> impl Strategy<Value = Rule> {
         prop_oneof![2 => Just(None), 1 => any::<bool>().prop_map(Some)],
         prop_oneof![Just(OnEnd::Drop), Just(OnEnd::Finish)],
     );
-    (absence(), period, count(), reach(), limits, ends).prop_map(
-        |(absence, (from, to), count, reach, (fires_max, gap_min), (audience_at, recheck, on_end))| Rule {
-            did: String::new(),
-            absence,
-            from,
-            to,
-            count,
-            count_history: false,
-            reach,
-            fires_max,
-            gap_min_ms: gap_min * MINUTE,
-            audience_at,
-            recheck,
-            on_end,
-        },
-    )
+    (absence(), period, count(), reach(), limits, ends)
+        .prop_map(
+            |(absence, (from, to), count, reach, (fires_max, gap_min), (audience_at, recheck, on_end))| {
+                Rule {
+                    did: String::new(),
+                    absence,
+                    from,
+                    to,
+                    count,
+                    count_history: false,
+                    reach,
+                    fires_max,
+                    gap_min_ms: gap_min * MINUTE,
+                    audience_at,
+                    recheck,
+                    on_end,
+                }
+            },
+        )
+        .boxed()
 }
 
-fn absence() -> impl Strategy<Value = Option<Absence>> {
+fn absence() -> BoxedStrategy<Option<Absence>> {
     let again = prop_oneof![Just(Again::First), Just(Again::Restart), Just(Again::Each)];
     let late_b = prop_oneof![3 => Just(LateB::Cancel), 1 => Just(LateB::Send)];
     let gap = prop_oneof![4 => 1..8i64, 1 => Just(20i64), 1 => Just(3 * 1440i64)];
     let some = (again, late_b, gap).prop_map(|(again, late_b, gap)| {
         Some(Absence { not_done: String::new(), gap_ms: gap * MINUTE, again, same: None, late_b })
     });
-    prop_oneof![1 => Just(None), 3 => some]
+    prop_oneof![1 => Just(None), 3 => some].boxed()
 }
 
-fn count() -> impl Strategy<Value = Count> {
+fn count() -> BoxedStrategy<Count> {
     let per =
         prop_oneof![2 => Just(Per::Whole), 1 => Just(Per::Day), 1 => Just(Per::Week), 1 => Just(Per::Month)];
     prop_oneof![
@@ -233,9 +235,10 @@ fn count() -> impl Strategy<Value = Count> {
         1 => (2..4u32).prop_map(Count::Every),
         1 => (1..4u32, per).prop_map(|(n, per)| Count::Total { n, per }),
     ]
+    .boxed()
 }
 
-fn reach() -> impl Strategy<Value = Reach> {
+fn reach() -> BoxedStrategy<Reach> {
     let when_past = prop_oneof![Just(WhenPast::Skip), Just(WhenPast::Now)];
     prop_oneof![
         4 => Just(Reach::Delay(0)),
@@ -249,4 +252,5 @@ fn reach() -> impl Strategy<Value = Reach> {
             when_past
         }),
     ]
+    .boxed()
 }

@@ -84,7 +84,9 @@ fn a_run_found_late_is_sent_within_the_grace_and_missed_after_it() {
         let id = world.approved(&text("receiver", grace, ""));
         // The machine was down: the clock's first reading is already late.
         world
-            .with_engine(&senders(&receiver), &NoFaults, |engine| engine.run_until(at(found), at("22:00"), None))
+            .with_engine(&senders(&receiver), &NoFaults, |engine| {
+                engine.run_until(at(found), at("22:00"), None)
+            })
             .unwrap();
         assert_eq!(world.run_state(&id), state, "{found}");
         let report = world.report(&id);
@@ -125,7 +127,9 @@ fn the_blacklist_is_asked_at_the_instant_of_the_run() {
         world.crowds.borrow_mut().insert("投诉".into(), (0..1).collect());
         world.approved(&text("receiver", more, "blacklist = \"投诉\""));
         let run = |from, to| {
-            world.with_engine(&senders(&receiver), &NoFaults, |engine| engine.run_until(at(from), at(to), None))
+            world.with_engine(&senders(&receiver), &NoFaults, |engine| {
+                engine.run_until(at(from), at(to), None)
+            })
         };
         run(found, "22:00").unwrap();
         assert_eq!(*world.calls.borrow(), calls);

@@ -73,6 +73,11 @@ impl Survey {
         Reader::open(&self.disk, self.app, &self.files.accepted(self.end), from, self.end)
     }
 
+    /// The first record that a file still has.
+    pub fn first(&self) -> u64 {
+        self.files.accepted(self.end).first().map_or(self.start, |segment| segment.first)
+    }
+
     /// The newest whole snapshot, if there is one.
     /// Errors: LOG-001.
     pub fn open_snapshot(&self) -> Outcome<Option<SnapshotReader>> {
