@@ -441,6 +441,14 @@ pub enum Task {
     /// What became of every touch; the book balances 报表
     #[command(after_help = TASK_REPORT_EXAMPLES)]
     Report { id: String },
+    /// What a triggered task decided about one user, and why 追踪
+    #[command(after_help = TASK_TRACE_EXAMPLES)]
+    Trace {
+        id: String,
+        /// The user's external id
+        #[arg(long, value_name = "ID")]
+        user: String,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -507,6 +515,11 @@ const TASK_RESUME_EXAMPLES: &str = "Examples:\n  quanke task resume t1";
 const TASK_CANCEL_EXAMPLES: &str = "Examples:\n  quanke task cancel t1 --reason 活动取消";
 const TASK_STOP_EXAMPLES: &str = "Examples:\n  quanke task stop t1";
 const TASK_COPY_EXAMPLES: &str = "Examples:\n  quanke task copy t1";
+const TASK_TRACE_EXAMPLES: &str = "\
+Examples:
+  quanke task trace t1 --user u10086
+  quanke task trace t1 --user u10086 --json";
+
 const TASK_REPORT_EXAMPLES: &str = "Examples:\n  quanke task report t1 --json";
 
 const ROOT_EXAMPLES: &str = "\

@@ -27,6 +27,7 @@ mod table;
 mod task;
 #[cfg(test)]
 mod tests;
+mod trace;
 mod unknown;
 mod why;
 mod wiring;

@@ -10,6 +10,7 @@ use super::door::{Done, Door, Failure};
 use super::live::{Came, Origin, Words};
 use super::session::Session;
 use super::table::Cell;
+use super::trace::TRIGGERS;
 use super::wiring::{Names, People, Reach, owner_of, update_of};
 use crate::audience::{Audiences, Job, crowds_in};
 use crate::base::{Day, Outcome, Problem, Problems, Timestamp};
@@ -19,9 +20,6 @@ use crate::store::{Snapshot, Writer};
 use crate::task::{Audience, Checked, Move, State, Task, Tasks, check};
 use crate::trigger::log::RealDisk;
 use crate::trigger::{Numbered, Opened, Triggers};
-
-/// The folder of the trigger log, in the home of the app.
-const TRIGGERS: &str = "triggers";
 
 /// Runs one command on tasks.
 pub fn run(command: &Command, session: &mut Session, door: &mut Door) -> Done {
@@ -49,6 +47,7 @@ pub fn run(command: &Command, session: &mut Session, door: &mut Door) -> Done {
             told(&dispatch::stop(&tasks, &ledger, id, &who, note, session.environment.now)?, door)
         }
         Command::Report { id } => report(id, session, door),
+        Command::Trace { id, user } => super::trace::run(id, user, session, door),
     }
 }
 

@@ -7,6 +7,7 @@ mod comparing;
 mod crowds;
 mod explaining;
 mod insight;
+mod live;
 mod loading;
 mod packages;
 #[cfg(feature = "sql")]

@@ -1,0 +1,137 @@
+//! Tasks that live events fire, through the door: events in, touches out, history behind.
+
+use serde_json::{Value, json};
+
+use super::Shell;
+
+/// A task of a trigger kind that is approved; gives its id.
+fn approved(shell: &Shell, name: &str, audience: &str, trigger: &str) -> String {
+    let text = format!(
+        "name = \"{name}\"\n{audience}\nstart = \"2026-03-02T00:00:00+08:00\"\nend = \"2026-03-09T00:00:00+08:00\"\n\
+         [trigger]\n{trigger}\n[dispatch]\nsender = \"file\"\ncontent = {{ template = \"{{{{city}}}} 您好\" }}\n"
+    );
+    let file = shell.file("task.toml", &text);
+    let id = shell.ask(&["task", "create", &file]).fine().json()["id"].as_str().unwrap().to_string();
+    shell.say(&["task", "submit", &id]).fine();
+    shell.say(&["task", "approve", &id]).fine();
+    id
+}
+
+fn event(id: &str, user: &str, event: &str, at: &str) -> Value {
+    json!({"event_id": id, "user_id": user, "event": event, "time": format!("2026-03-02T{at}+08:00"),
+        "properties": {"page": "/home"}})
+}
+
+fn lines(events: &[Value]) -> String {
+    events.iter().map(|event| format!("{event}\n")).collect()
+}
+
+/// The touches in the outbox of a task: user and planned reach, in the order in which they went out.
+fn reached(shell: &Shell, id: &str) -> Vec<(String, String)> {
+    let path = shell.folder.path().join(format!("home/outbox/{id}.ndjson"));
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let touch = |line: &str| {
+        let touch: Value = serde_json::from_str(line).unwrap();
+        (touch["user_id"].as_str().unwrap().to_string(), touch["due_at"].as_str().unwrap().to_string())
+    };
+    text.lines().map(touch).collect()
+}
+
+fn run(shell: &Shell, until: &str, events: &str) -> Value {
+    shell.ask(&["run", "--until", until, "--events", events]).fine().json()
+}
+
+const VIEW_NO_SHARE: &str =
+    "kind = \"absence\"\ndid = \"view where page = '/home'\"\nnot_done = \"share\"\nwithin = \"20m\"";
+
+// proves: S2.47
+// proves: S2.42
+#[test]
+fn who_viewed_and_did_not_share_is_reached_once() {
+    let shell = Shell::with_users();
+    let id = approved(&shell, "未分享提醒", "audience = \"gender = '女'\"", VIEW_NO_SHARE);
+    let events = shell.file(
+        "events.ndjson",
+        &lines(&[
+            event("e1", "u3", "view", "10:00:00"),
+            event("e2", "00001", "view", "10:05:00"),
+            event("e3", "00002", "view", "10:06:00"),
+            event("e4", "u77", "view", "10:07:00"),
+            event("e5", "u3", "share", "10:10:00"),
+            event("e6", "00001", "share", "10:25:01"),
+            event("e7", "00001", "view", "10:40:00"),
+        ]),
+    );
+    let said = run(&shell, "2026-03-02T10:50:00+08:00", &events);
+    assert_eq!((&said["events"]["accepted"], &said["events"]["new_users"]), (&7.into(), &1.into()));
+    let first = ("00001".to_string(), "2026-03-02T10:25:00.000+08:00".to_string());
+    assert_eq!(reached(&shell, &id), [first.clone()]);
+    // The window of e7 waits over the end of the run.
+    shell.ask(&["run", "--until", "2026-03-02T11:30:00+08:00"]).fine();
+    let second = ("00001".to_string(), "2026-03-02T11:00:00.000+08:00".to_string());
+    assert_eq!(reached(&shell, &id), [first, second]);
+    let report = shell.ask(&["task", "report", &id]).fine().json();
+    assert_eq!((&report["total"]["handed"], &report["total"]["balanced"]), (&2.into(), &true.into()));
+    // What came is history now, once, also when it is delivered again.
+    let did = |selection: &str| {
+        shell.ask(&["estimate", selection, "--as-of", "2026-03-03"]).fine().json()["count"].as_u64().unwrap()
+    };
+    assert_eq!((did("did view"), did("did view count >= 2")), (4, 1));
+    run(&shell, "2026-03-02T12:00:00+08:00", &events);
+    assert_eq!((did("did view"), did("did view count >= 2")), (4, 1));
+    assert_eq!(reached(&shell, &id).len(), 2);
+}
+
+// proves: S2.38
+// proves: S2.40
+#[test]
+fn the_third_time_fires_once() {
+    let shell = Shell::with_users();
+    let id = approved(&shell, "第三次", "", "kind = \"event\"\ndid = \"view\"\ncount = { total = 3 }");
+    let all: Vec<Value> =
+        (0..5).map(|n| event(&format!("e{n}"), "u3", "view", &format!("10:0{n}:00"))).collect();
+    let events = shell.file("events.ndjson", &lines(&all));
+    run(&shell, "2026-03-02T10:30:00+08:00", &events);
+    assert_eq!(reached(&shell, &id), [("u3".to_string(), "2026-03-02T10:02:00.000+08:00".to_string())]);
+}
+
+// proves: S2.45
+#[test]
+fn a_trace_tells_every_window_and_its_end() {
+    let shell = Shell::with_users();
+    let id = approved(&shell, "未分享提醒", "", VIEW_NO_SHARE);
+    let events = shell.file(
+        "events.ndjson",
+        &lines(&[
+            event("e1", "u3", "view", "10:00:00"),
+            event("e2", "u3", "share", "10:10:00"),
+            event("e3", "u3", "view", "11:00:00"),
+        ]),
+    );
+    run(&shell, "2026-03-02T12:00:00+08:00", &events);
+    let traced = shell.ask(&["task", "trace", &id, "--user", "u3"]).fine().json();
+    let words: Vec<&str> =
+        traced["decisions"].as_array().unwrap().iter().map(|one| one["what"].as_str().unwrap()).collect();
+    assert_eq!(words, ["cancelled", "fired", "released"]);
+    assert!(shell.say(&["task", "trace", &id, "--user", "u3"]).fine().out.contains("no B until"));
+}
+
+#[test]
+fn a_pause_counts_from_when_it_was_made() {
+    let shell = Shell::with_users();
+    let id = approved(&shell, "未分享提醒", "", VIEW_NO_SHARE);
+    let first = shell.file(
+        "a.ndjson",
+        &lines(&[event("e1", "u3", "view", "10:00:00"), event("e2", "u4", "view", "10:30:00")]),
+    );
+    run(&shell, "2026-03-02T10:31:00+08:00", &first);
+    shell.say(&["task", "pause", &id, "--now", "2026-03-02T10:40:00+08:00"]).fine();
+    shell.ask(&["run", "--until", "2026-03-02T11:00:00+08:00"]).fine();
+    shell.say(&["task", "resume", &id, "--now", "2026-03-02T11:00:00+08:00"]).fine();
+    let second = shell.file("b.ndjson", &lines(&[event("e3", "u5", "view", "11:05:00")]));
+    run(&shell, "2026-03-02T12:00:00+08:00", &second);
+    let users: Vec<String> = reached(&shell, &id).into_iter().map(|(user, _)| user).collect();
+    assert_eq!(users, ["u3", "u5"], "u4's window fell due in the pause");
+    let report = shell.ask(&["task", "report", &id]).fine().json();
+    assert_eq!(report["total"]["suppressed"], 1);
+}
