@@ -1,6 +1,7 @@
 //! What falls due next for a task? A pure function of the task, its run and the clock.
 
 use crate::base::Timestamp;
+use crate::task::rule::{OnEnd, Reach};
 use crate::task::{OnPause, Scheduled, State, Task};
 
 use super::ledger::Run;
@@ -27,11 +28,11 @@ pub struct Due {
     pub step: Step,
 }
 
-/// The earliest step of a task that is not done yet; what is overdue is due at `clock`.
+/// The earliest step of a task that is not done yet; what is overdue is due at `clock`. `run` is its one run,
+/// or that run of a trigger task which is under way; triggers fire by themselves, the calendar knows no run.
 pub fn due(task: &Task, run: Option<&Run>, clock: Timestamp) -> Option<Due> {
-    let own =
-        task.scheduled().map(|task| [go_on(task, run, clock), refresh(task, run, clock), the_run(task, run)]);
-    let steps = own.into_iter().flatten().chain([start(task), end(task)]);
+    let own = task.scheduled().map(|task| [refresh(task, run, clock), the_run(task, run)]);
+    let steps = own.into_iter().flatten().chain([go_on(task, run, clock), start(task), end(task)]);
     let earliest = steps.flatten().min()?;
     Some(Due { at: earliest.at.max(clock), ..earliest })
 }
@@ -41,8 +42,8 @@ pub(super) fn is_too_late(task: &Task, since: Timestamp, now: Timestamp) -> bool
     now > since.plus(task.file.grace_ms)
 }
 
-fn go_on(task: Scheduled, run: Option<&Run>, clock: Timestamp) -> Option<Due> {
-    let is_alive = task.state == State::Running && clock < task.file.end;
+fn go_on(task: &Task, run: Option<&Run>, clock: Timestamp) -> Option<Due> {
+    let is_alive = task.state == State::Running && clock < over_at(task);
     let is_open = is_alive && run.is_some_and(|run| run.state.is_under_way());
     is_open.then_some(Due { at: clock, step: Step::GoOn })
 }
@@ -76,5 +77,19 @@ fn the_run(task: Scheduled, run: Option<&Run>) -> Option<Due> {
 
 fn end(task: &Task) -> Option<Due> {
     let is_alive = matches!(task.state, State::Approved | State::Running | State::Paused | State::Failed);
-    is_alive.then_some(Due { at: task.file.end, step: Step::End })
+    is_alive.then_some(Due { at: over_at(task), step: Step::End })
+}
+
+/// The end of the task; where what waits may finish, the instant after which no touch can go out: the last
+/// window opens before `end`, reaches its deadline and its reach, and is stale after the grace.
+fn over_at(task: &Task) -> Timestamp {
+    let end = task.file.end;
+    let Some(rule) = task.rule().filter(|rule| rule.on_end == OnEnd::Finish) else { return end };
+    let base = end.plus(rule.absence.as_ref().map_or(0, |absence| absence.gap_ms));
+    let reach = match rule.reach {
+        Reach::Delay(ms) => base.plus(ms.max(0)),
+        Reach::At { second_of_day, plus_days } => task.zone.next_at(base, second_of_day, plus_days),
+        Reach::On { instant, .. } => base.max(instant),
+    };
+    reach.plus(task.file.grace_ms).plus(1)
 }

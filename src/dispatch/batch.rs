@@ -8,6 +8,8 @@ use sha2::{Digest, Sha256};
 
 use crate::base::{Outcome, Problem, UserNo};
 
+use super::ledger::Seat;
+
 /// The name of a touch: 128 bits, the same on every retry and every machine (semantics 6.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TouchId(pub [u8; 16]);
@@ -22,6 +24,9 @@ pub struct TouchNames {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Touch {
     pub touch_id: TouchId,
+    /// Its place in a trigger's run; in a run of the calendar there is none, and the user's number is its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seat: Option<Seat>,
     pub user_no: UserNo,
     pub user_id: String,
     /// The planned reach, RFC 3339 with milliseconds and offset.
@@ -38,7 +43,7 @@ pub struct Touch {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Batch {
     pub task: String,
-    /// `<task>@<planned local time>`.
+    /// `<task>@<planned local time>`, or `<task>@<local day>` of a trigger.
     pub run: String,
     /// Counts from 1 within the run.
     pub no: u64,
@@ -63,6 +68,13 @@ impl TouchNames {
         let mut hasher = self.prefix.clone();
         add_part(&mut hasher, user_id);
         TouchId(first_half(&hasher.finalize()))
+    }
+}
+
+impl Touch {
+    /// Its place in its run.
+    pub fn seat(&self) -> Seat {
+        self.seat.unwrap_or(self.user_no)
     }
 }
 

@@ -11,7 +11,7 @@ use crate::task::{Move, Scheduled, Task, Tasks};
 
 use super::agenda::{Step, due};
 use super::hand::Policy;
-use super::ledger::Ledger;
+use super::ledger::{Ledger, Run};
 use super::live::Live;
 use super::outside::{Audiences, Directory, Faults, Patience};
 use super::sender::Senders;
@@ -49,7 +49,7 @@ pub struct Summary {
 pub struct Happened {
     pub at: String,
     pub task: String,
-    /// `started`, `refreshed`, `ran`, `went on`, `ended`.
+    /// `started`, `refreshed`, `ran`, `went on`, `handed over` (a trigger's touches), `failed`, `ended`.
     pub what: String,
     /// The state of the run afterwards, or why something failed.
     pub note: String,
@@ -86,6 +86,7 @@ impl Engine<'_> {
             if let Some(live) = live.as_deref_mut() {
                 let stop = next.as_ref().map_or(until, |(at, ..)| *at);
                 live.advance(self, &runtime, &mut clock, stop, next.is_none())?;
+                happened.extend(live.happened());
             }
             let Some((at, step, task)) = next else { break };
             clock = at;
@@ -107,13 +108,21 @@ impl Engine<'_> {
     fn next(&self, clock: Timestamp, until: Timestamp) -> Outcome<Option<(Timestamp, Step, Task)>> {
         let mut best: Option<(Timestamp, Step, Task)> = None;
         for task in self.tasks.alive()? {
-            let run = task.scheduled().map(|task| self.ledger.run(task)).transpose()?.flatten();
+            let run = self.run_at_hand(&task)?;
             let Some(found) = due(&task, run.as_ref(), clock).filter(|due| due.at <= until) else { continue };
             if best.as_ref().is_none_or(|(at, step, _)| (found.at, found.step) < (*at, *step)) {
                 best = Some((found.at, found.step, task));
             }
         }
         Ok(best)
+    }
+
+    /// The run of a scheduled task; of a trigger task the earliest that is under way.
+    fn run_at_hand(&self, task: &Task) -> Outcome<Option<Run>> {
+        match task.scheduled() {
+            Some(task) => self.ledger.run(task),
+            None => self.ledger.open_run(&task.id),
+        }
     }
 
     fn perform(&self, runtime: &Runtime, step: Step, task: &Task, now: Timestamp) -> Outcome<Said> {
@@ -124,9 +133,17 @@ impl Engine<'_> {
             }
             Step::Refresh => self.refresh(scheduled(task)?, now),
             Step::Run => self.run(runtime, scheduled(task)?, now),
-            Step::GoOn => self.go_on(runtime, scheduled(task)?, now),
+            Step::GoOn => match task.scheduled() {
+                Some(task) => self.go_on(runtime, task, now),
+                None => self.go_on_firing(runtime, task, now),
+            },
             Step::End => self.end(task, now),
         }
+    }
+
+    fn go_on_firing(&self, runtime: &Runtime, task: &Task, now: Timestamp) -> Outcome<Said> {
+        let said = self.hand_runs(runtime, task, now)?;
+        Ok(said.unwrap_or(Said { what: "handed over", note: String::new() }))
     }
 
     /// What still waits is suppressed, then the task is over.
@@ -140,15 +157,14 @@ impl Engine<'_> {
     /// The task's own trouble: the run keeps it as its cause, the task becomes 异常.
     pub(super) fn fail(
         &self,
-        task: Scheduled,
+        task: &Task,
+        run: &Run,
         state: RunState,
         problem: &Problem,
         now: Timestamp,
     ) -> Outcome<Said> {
         let cause = format!("{} {}", problem.code, problem.what);
-        if let Some(run) = self.ledger.run(task)? {
-            self.ledger.set_state(&run, state, Some(&cause), now)?;
-        }
+        self.ledger.set_state(run, state, Some(&cause), now)?;
         self.tasks.make_move(&task.id, Move::Fail, "clock", Some(&cause), now)?;
         Ok(Said { what: "failed", note: cause })
     }

@@ -12,12 +12,12 @@ use std::time::Duration;
 
 use tokio::runtime::Runtime;
 
-use crate::base::{Outcome, Problem, Timestamp, UserNo};
-use crate::task::{Form, Scheduled, Task};
+use crate::base::{Outcome, Problem, Timestamp};
+use crate::task::{Form, Task};
 
-use super::batch::{Batch, Touch, TouchNames};
+use super::batch::{Batch, Touch};
 use super::engine::Engine;
-use super::ledger::Run;
+use super::ledger::{Run, Seat};
 use super::sender::{Outcome as Answer, Receipt, ReceiptState, Sender};
 use super::state::{BatchState, TouchState};
 use super::touches::{OpenBatch, Settled, WAVE_BATCHES};
@@ -63,23 +63,24 @@ impl Engine<'_> {
     pub(super) fn hand_over(
         &self,
         runtime: &Runtime,
-        task: Scheduled,
+        task: &Task,
+        run: &Run,
         now: Timestamp,
     ) -> Outcome<Outcome<()>> {
-        let sender = match self.sender(&task) {
+        let sender = match self.sender(task) {
             Ok(sender) => sender,
             Err(problem) => return Ok(Err(problem)),
         };
         let mut trouble = Trouble::default();
-        self.hand_open(runtime, task, &sender, &mut trouble, now)?;
+        self.hand_open(runtime, (task, run), &sender, &mut trouble, now)?;
         let form = task.file.dispatch.content.form(&|name| self.directory.is_attribute(name));
         self.pace.begin("hand over", None, "touches");
         while trouble.stalled.is_none() {
-            let batches = self.cut_wave(task, &form, now)?;
+            let batches = self.cut_wave(task, run, &form, now)?;
             if batches.is_empty() {
                 break;
             }
-            self.hand_wave(runtime, task, &sender, batches, &mut trouble, now)?;
+            self.hand_wave(runtime, run, &sender, batches, &mut trouble, now)?;
         }
         self.pace.end();
         Ok(trouble.stalled.map_or(Ok(()), Err))
@@ -89,11 +90,12 @@ impl Engine<'_> {
     /// the sender takes a second hand-over for the first. Errors: DSP-005 when it is silent still.
     pub fn reconcile(&self, task: &str, now: Timestamp) -> Outcome<()> {
         let task = self.tasks.task(task)?;
-        let Some(task) = task.scheduled() else { return Ok(()) };
         let sender = self.sender(&task)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let mut trouble = Trouble::default();
-        self.hand_open(&runtime, task, &sender, &mut trouble, now)?;
+        for run in self.ledger.runs_of(&task.id)? {
+            self.hand_open(&runtime, (&task, &run), &sender, &mut trouble, now)?;
+        }
         trouble.stalled.map_or(Ok(()), Err)
     }
 
@@ -113,18 +115,17 @@ impl Engine<'_> {
     fn hand_open(
         &self,
         runtime: &Runtime,
-        task: Scheduled,
+        (task, run): (&Task, &Run),
         sender: &Arc<dyn Sender>,
         trouble: &mut Trouble,
         now: Timestamp,
     ) -> Outcome<()> {
-        let run = self.ledger.plan(task, now)?;
-        let open = self.ledger.open_batches(&run)?;
+        let open = self.ledger.open_batches(run)?;
         let (again, lost): (Vec<_>, Vec<_>) = open
             .into_iter()
             .partition(|batch| sender.is_idempotent() || batch.state == BatchState::Waiting.word());
         self.faults.step("leave unknown")?;
-        self.leave_unknown(&run, &lost, now)?;
+        self.leave_unknown(run, &lost, now)?;
         let mut again = again.into_iter();
         while trouble.stalled.is_none() {
             let wave: Vec<OpenBatch> = again.by_ref().take(WAVE_BATCHES).collect();
@@ -132,10 +133,10 @@ impl Engine<'_> {
                 break;
             }
             self.faults.step("hand again")?;
-            wave.iter().try_for_each(|batch| self.ledger.hand_again(&run, batch, now))?;
+            wave.iter().try_for_each(|batch| self.ledger.hand_again(run, batch, now))?;
             let batches =
-                wave.into_iter().map(|open| batch_of(&task, &run, open.no, open.attempts + 1, open.touches));
-            self.hand_wave(runtime, task, sender, batches.collect(), trouble, now)?;
+                wave.into_iter().map(|open| batch_of(task, run, open.no, open.attempts + 1, open.touches));
+            self.hand_wave(runtime, run, sender, batches.collect(), trouble, now)?;
         }
         Ok(())
     }
@@ -156,64 +157,38 @@ impl Engine<'_> {
     }
 
     /// Cuts the next wave and marks it as being handed over.
-    fn cut_wave(&self, task: Scheduled, form: &Form, now: Timestamp) -> Outcome<Vec<Batch>> {
-        let run = self.ledger.plan(task, now)?;
+    fn cut_wave(&self, task: &Task, run: &Run, form: &Form, now: Timestamp) -> Outcome<Vec<Batch>> {
+        let run = self.ledger.fresh(run)?;
         let size = task.file.dispatch.batch;
-        let users = self.ledger.waiting_users(&run, size * WAVE_BATCHES)?;
-        if users.is_empty() {
-            return Ok(Vec::new());
-        }
-        let mut touches = self.touches(&task, &run, form, &users)?.into_iter().peekable();
+        let mut touches = self.next_touches(task, &run, form, size * WAVE_BATCHES)?.into_iter().peekable();
         let mut batches = Vec::new();
         while touches.peek().is_some() {
             batches.push(touches.by_ref().take(size).collect::<Vec<Touch>>());
         }
+        if batches.is_empty() {
+            return Ok(batches_of(task, &run, batches));
+        }
         self.faults.step("cut")?;
         self.ledger.cut(&run, &batches, now)?;
-        let numbered = batches.into_iter().zip(run.batch_count + 1..);
-        Ok(numbered.map(|(touches, no)| batch_of(&task, &run, no, 1, touches)).collect())
-    }
-
-    /// The touches of some users, filled.
-    fn touches(&self, task: &Task, run: &Run, form: &Form, users: &[UserNo]) -> Outcome<Vec<Touch>> {
-        let names =
-            TouchNames::of(self.app, &task.id, run.epoch, &run.occurrence, &task.file.dispatch.channel);
-        let values = self.directory.fields(users, form.fields())?;
-        let due_at = task.zone.text(run.planned_at);
-        let touch = |(user, values): (&UserNo, &Vec<Option<String>>)| {
-            let known = self.directory.user_id(*user);
-            let user_id = known.ok_or_else(|| Problem::bug(format!("user number {user} lost its id")))?;
-            let (content, fields) = form.fill(user_id, values);
-            let touch_id = names.touch_id(user_id);
-            Ok(Touch {
-                touch_id,
-                user_no: *user,
-                user_id: user_id.into(),
-                due_at: due_at.clone(),
-                content,
-                fields,
-            })
-        };
-        users.iter().zip(&values).map(touch).collect()
+        Ok(batches_of(task, &run, batches))
     }
 
     /// Hands over batches that are marked already, and records the answers.
     fn hand_wave(
         &self,
         runtime: &Runtime,
-        task: Scheduled,
+        run: &Run,
         sender: &Arc<dyn Sender>,
         batches: Vec<Batch>,
         trouble: &mut Trouble,
         now: Timestamp,
     ) -> Outcome<()> {
         self.faults.step("hand over")?;
-        let run = self.ledger.plan(task, now)?;
         let answers = runtime.block_on(self.hand_all(sender.as_ref(), batches, trouble));
         self.faults.step("record")?;
         let settled: Vec<Settled> =
             answers.iter().map(|(batch, answer)| settled(batch, answer.as_ref())).collect();
-        self.ledger.record(&run, &settled, now)?;
+        self.ledger.record(run, &settled, now)?;
         self.pace.more(answers.iter().map(|(batch, _)| batch.touches.len() as u64).sum());
         Ok(())
     }
@@ -283,6 +258,12 @@ impl Trouble {
     }
 }
 
+/// Batches that were just cut, numbered from `run.batch_count + 1`.
+fn batches_of(task: &Task, run: &Run, batches: Vec<Vec<Touch>>) -> Vec<Batch> {
+    let numbered = batches.into_iter().zip(run.batch_count + 1..);
+    numbered.map(|(touches, no)| batch_of(task, run, no, 1, touches)).collect()
+}
+
 fn batch_of(task: &Task, run: &Run, no: u64, attempt: u32, touches: Vec<Touch>) -> Batch {
     let channel = task.file.dispatch.channel.clone();
     Batch { task: task.id.clone(), run: run.name(), no, channel, attempt, touches }
@@ -308,14 +289,14 @@ fn settled<'b>(batch: &'b Batch, answer: Option<&'b Answer>) -> Settled<'b> {
     Settled { no: batch.no, size: batch.touches.len(), attempts: batch.attempt, state, cause, touches }
 }
 
-type Words = (UserNo, TouchState, Option<String>);
+type Words = (Seat, TouchState, Option<String>);
 
 fn answered<'b>(batch: &Batch, receipts: &[Receipt]) -> (BatchState, Option<&'b str>, Vec<Words>) {
-    let users: std::collections::HashMap<_, _> =
-        batch.touches.iter().map(|t| (t.touch_id, t.user_no)).collect();
+    let seats: std::collections::HashMap<_, _> =
+        batch.touches.iter().map(|t| (t.touch_id, t.seat())).collect();
     let word = |receipt: &Receipt| {
-        let user = users.get(&receipt.touch_id)?;
-        Some((*user, state_of(receipt.state), receipt.reason.clone()))
+        let seat = seats.get(&receipt.touch_id)?;
+        Some((*seat, state_of(receipt.state), receipt.reason.clone()))
     };
     let words: Vec<Words> = receipts.iter().filter_map(word).collect();
     let is_unknown = words.iter().any(|(_, state, _)| *state == TouchState::Unknown);
@@ -332,7 +313,7 @@ fn state_of(state: ReceiptState) -> TouchState {
 }
 
 fn all(touches: &[Touch], state: TouchState, note: Option<&str>) -> Vec<Words> {
-    touches.iter().map(|touch| (touch.user_no, state, note.map(str::to_string))).collect()
+    touches.iter().map(|touch| (touch.seat(), state, note.map(str::to_string))).collect()
 }
 
 /// Waits for all futures side by side, on this one thread; answers in the order given.

@@ -1,20 +1,26 @@
 //! What was decided, durably, before anything leaves?
 //!
-//! `ledger.db` of an app: `runs`, their `touches` (one compact row per run and user), `batches`
+//! `ledger.db` of an app: `runs`, their `touches` (one compact row per run and [`Seat`]), `batches`
 //! (with their bytes until they are settled), `counts` (touches by state and reason, kept in the
-//! same commits) and the `clock`. Every commit is on disk when it returns.
+//! same commits) and the `clock`. In a trigger's run `fires` says whose a seat is, and `place` how far
+//! the trigger's decisions are in the book. Every commit is on disk when it returns.
 
 use std::path::Path;
 
 use roaring::RoaringBitmap;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params};
 
-use crate::base::{Outcome, Problem, Timestamp, UserNo};
+use crate::base::{Outcome, Problem, Timestamp};
+use crate::store::migrate;
 use crate::task::{Scheduled, disk_trouble};
 
 use super::book::{Book, Counts};
 use super::outside::Resolved;
 use super::state::{Reason, RunState, TouchState};
+
+/// The place of a touch in its run. In a run of the calendar, where a user has one touch, it is the user's
+/// number; in a trigger's run it is the how-manieth fire of the run, from 0.
+pub type Seat = u32;
 
 /// The ledger of one app; one process at a time writes it (the home's lock sees to that).
 pub struct Ledger {
@@ -27,7 +33,7 @@ pub struct Run {
     pub(super) no: i64,
     pub task: String,
     pub epoch: u32,
-    /// The planned local time.
+    /// The planned local time; the local day of release in a trigger's run.
     pub occurrence: String,
     /// The version of the task that runs.
     pub version: u32,
@@ -44,14 +50,16 @@ pub struct Run {
     pub due: i64,
     /// Users below have their row.
     pub(super) next_user: u64,
-    /// Users below had their chance of a batch.
-    pub(super) cut_user: u64,
+    /// Seats below had their chance of a batch.
+    pub(super) cut_seat: u64,
     /// Batches cut so far.
     pub batch_count: u64,
     /// When the ledger last got something new about it.
     pub progress_at: Timestamp,
     /// It fell due while the task was paused: every touch is suppressed.
     pub is_paused: bool,
+    /// Touches of a trigger that were out when the B came that would have cancelled them.
+    pub contradicted: i64,
 }
 
 const TABLES: &str = "
@@ -74,14 +82,29 @@ const TABLES: &str = "
         run integer not null references runs(no), user integer not null, state integer not null,
         reason integer not null, batch integer, note text, primary key (run, user)) without rowid;";
 
+/// A touch goes by its seat, and triggers fire.
+const FIRES: &str = "
+    alter table touches rename column user to seat;
+    alter table runs rename column cut_user to cut_seat;
+    alter table runs add column contradicted integer not null default 0;
+    create table fires (
+        run integer not null references runs(no), seat integer not null, user integer not null,
+        occurrence text not null, base_at integer not null, due_at integer, contradicted_at integer,
+        primary key (run, seat)) without rowid;
+    create index fires_of_user on fires (user, occurrence);
+    create index open_batches on batches (run) where payload is not null;
+    create table place (
+        id integer primary key check (id = 0), position integer not null, part integer not null);";
+
 const RUN: &str =
     "select no, task, epoch, occurrence, version, planned_at, state, cause, as_of, data_version,
-    crowd_version, size, due, next_user, cut_user, batch_count, progress_at, is_paused from runs";
+    crowd_version, size, due, next_user, cut_seat, batch_count, progress_at, is_paused, contradicted from runs";
 
 impl Ledger {
-    /// Opens or makes the ledger at `path`. Errors: OUT-030.
+    /// Opens or makes the ledger at `path`; an older one is brought up to date.
+    /// Errors: OUT-011, OUT-030, STO-011 when a newer program wrote it.
     pub fn open(path: &Path) -> Outcome<Ledger> {
-        let db = Connection::open(path).map_err(disk_trouble)?;
+        let mut db = Connection::open(path).map_err(disk_trouble)?;
         let mode: String = db
             .pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))
             .map_err(disk_trouble)?;
@@ -93,7 +116,7 @@ impl Ledger {
         }
         db.execute_batch("pragma synchronous = full; pragma foreign_keys = on; pragma busy_timeout = 5000;")
             .map_err(disk_trouble)?;
-        db.execute_batch(TABLES).map_err(disk_trouble)?;
+        migrate(&mut db, "ledger", &[TABLES, FIRES]).map_err(|problem| problem.at("ledger.db"))?;
         Ok(Ledger { db })
     }
 
@@ -128,6 +151,19 @@ impl Ledger {
         let key = params![task.id, task.epoch, task.once.occurrence(&task.zone)];
         let found = self.db.query_row(&sql, key, read_run).optional().map_err(disk_trouble)?;
         Ok(found)
+    }
+
+    /// A run as it stands now.
+    pub(super) fn fresh(&self, run: &Run) -> Outcome<Run> {
+        self.db.query_row(&format!("{RUN} where no = ?1"), [run.no], read_run).map_err(disk_trouble)
+    }
+
+    /// The earliest run of a task that has begun and not come to its end.
+    pub(super) fn open_run(&self, task: &str) -> Outcome<Option<Run>> {
+        let sql = format!(
+            "{RUN} where task = ?1 and state in ('writing', 'sending', 'stalled') order by planned_at, no limit 1"
+        );
+        self.db.query_row(&sql, [task], read_run).optional().map_err(disk_trouble)
     }
 
     /// All runs of a task, the earliest first.
@@ -218,10 +254,15 @@ impl Run {
 
 /// Commits, unless the book of the run would not balance.
 pub(super) fn commit(tx: Transaction, run: i64) -> Outcome<()> {
+    check_book(&tx, run)?;
+    tx.commit().map_err(disk_trouble)
+}
+
+/// Does the book of the run balance? Errors: DSP-004.
+pub(super) fn check_book(tx: &Transaction, run: i64) -> Outcome<()> {
     let due: i64 =
         tx.query_row("select due from runs where no = ?1", [run], |row| row.get(0)).map_err(disk_trouble)?;
-    Book::of(due, &counts_of(&tx, run)?).check()?;
-    tx.commit().map_err(disk_trouble)
+    Book::of(due, &counts_of(tx, run)?).check()
 }
 
 /// Adds to the count of touches in a state.
@@ -275,10 +316,11 @@ fn read_run(row: &Row) -> rusqlite::Result<Run> {
         size: count_at(row, 11)?,
         due: row.get(12)?,
         next_user: count_at(row, 13)?,
-        cut_user: count_at(row, 14)?,
+        cut_seat: count_at(row, 14)?,
         batch_count: count_at(row, 15)?,
         progress_at: Timestamp(row.get(16)?),
         is_paused: row.get(17)?,
+        contradicted: row.get(18)?,
     })
 }
 
@@ -302,9 +344,4 @@ pub(super) fn whole(count: impl TryInto<i64>) -> i64 {
 /// A count out of a row.
 pub(super) fn count_at(row: &Row, column: usize) -> rusqlite::Result<u64> {
     row.get::<_, i64>(column).map(i64::unsigned_abs)
-}
-
-/// A user number from the ledger.
-pub(super) fn user_of(number: i64) -> Outcome<UserNo> {
-    UserNo::try_from(number).map_err(|_| Problem::bug(format!("the ledger has a user {number}")))
 }

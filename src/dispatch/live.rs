@@ -4,15 +4,17 @@
 //! trigger room, time passes there, what is decided goes into the ledger and out. Moves of tasks are
 //! followed in the audit trail, each at its instant, so that a pause counts from when it was made.
 
-use std::collections::VecDeque;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, VecDeque};
 
 use tokio::runtime::Runtime;
 
-use crate::base::{Outcome, Problem, Timestamp};
+use crate::base::{Day, Outcome, Problem, Timestamp};
 use crate::task::{Audience, MoveRow, OnPause, Task, Update};
-use crate::trigger::{Columns, Command, Entry, Numbered, SourceNo, Triggers, Version};
+use crate::trigger::{Columns, Command, Entry as Record, Numbered, SourceNo, TaskNo, Triggers, Version};
 
-use super::engine::Engine;
+use super::engine::{Engine, Happened};
+use super::release::Decided;
 
 /// How far live events may be behind their arrival without being late (semantics 5.4).
 pub const LATENESS_MS: i64 = 60_000;
@@ -56,7 +58,9 @@ pub struct Live<'a> {
     source: SourceNo,
     /// Moves of tasks that are not followed yet.
     moves: VecDeque<(i64, MoveRow)>,
+    /// Taken since the last commit.
     facts: usize,
+    happened: BTreeMap<(String, Day, String), Happened>,
 }
 
 /// The name of the source when a run has no live events.
@@ -72,7 +76,7 @@ pub fn source_of(triggers: &mut Triggers, name: &str, now: Timestamp) -> Outcome
         return Ok((*no, *read_to));
     }
     for (no, ..) in open {
-        triggers.take(Entry::Gone { source: no }, now)?;
+        triggers.take(Record::Gone { source: no }, now)?;
     }
     Ok((triggers.source(name, now)?, 0))
 }
@@ -86,7 +90,7 @@ impl<'a> Live<'a> {
         feed: Option<&'a mut dyn Feed>,
         meanings: &'a dyn Meanings,
     ) -> Live<'a> {
-        Live { triggers, feed, meanings, source, moves: VecDeque::new(), facts: 0 }
+        Live { triggers, feed, meanings, source, moves: VecDeque::new(), facts: 0, happened: BTreeMap::new() }
     }
 
     /// Takes what comes before `until` (at it too if `is_last`), moves of tasks among it.
@@ -129,7 +133,7 @@ impl<'a> Live<'a> {
     /// The source has no more to say. Errors: LOG-….
     pub fn end(&mut self, engine: &Engine, now: Timestamp) -> Outcome<()> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        self.triggers.take(Entry::Gone { source: self.source }, now)?;
+        self.triggers.take(Record::Gone { source: self.source }, now)?;
         self.settle(engine, &runtime, now)
     }
 
@@ -150,7 +154,7 @@ impl<'a> Live<'a> {
         self.release(engine, &runtime, decided, now)
     }
 
-    /// Decisions go into the ledger, task by task, and what is due goes out.
+    /// Decisions go into the ledger in one commit, and what is due goes out.
     fn release(
         &mut self,
         engine: &Engine,
@@ -158,13 +162,33 @@ impl<'a> Live<'a> {
         decided: &[Numbered],
         now: Timestamp,
     ) -> Outcome<()> {
-        for group in decided.chunk_by(|a, b| a.decision.task == b.decision.task) {
-            let Some(first) = group.first() else { continue };
-            let id = self.triggers.names().task_id(first.decision.task).unwrap_or_default().to_string();
-            let task = engine.tasks.task(&id)?;
-            engine.release(runtime, &task, group, now)?;
+        let Some(last) = decided.last() else { return Ok(()) };
+        let mut tasks: BTreeMap<TaskNo, Task> = BTreeMap::new();
+        for one in decided {
+            let no = one.decision.task;
+            if let Entry::Vacant(slot) = tasks.entry(no) {
+                let id = self.triggers.names().task_id(no);
+                let id = id.ok_or_else(|| Problem::bug(format!("a decision about task number {no}")))?;
+                slot.insert(engine.tasks.task(id)?);
+            }
+        }
+        let mut all = Vec::with_capacity(decided.len());
+        for Numbered { place, decision } in decided {
+            all.extend(tasks.get(&decision.task).map(|task| Decided { task, place: *place, decision }));
+        }
+        engine.release(&all, last.place, now)?;
+        for task in tasks.values() {
+            if let Some(happened) = engine.hand_fires(runtime, task, now)? {
+                self.happened
+                    .insert((task.id.clone(), engine.zone.day_of(now), happened.what.clone()), happened);
+            }
         }
         Ok(())
+    }
+
+    /// What went out or failed since this was last asked: the last word of each task and day.
+    pub(super) fn happened(&mut self) -> Vec<Happened> {
+        std::mem::take(&mut self.happened).into_values().collect()
     }
 
     fn next_arrival(&mut self) -> Outcome<Option<Timestamp>> {
@@ -180,9 +204,9 @@ impl<'a> Live<'a> {
         let portion = feed.take(until, self.triggers)?;
         self.facts += portion.facts.len().max(1);
         if !portion.facts.is_empty() {
-            let entry =
-                Entry::Facts { source: self.source, read_to: portion.read_to, columns: portion.facts };
-            self.triggers.take(entry, arrival)?;
+            let record =
+                Record::Facts { source: self.source, read_to: portion.read_to, columns: portion.facts };
+            self.triggers.take(record, arrival)?;
         }
         Ok(())
     }
@@ -198,7 +222,7 @@ impl<'a> Live<'a> {
     fn follow(&mut self, engine: &Engine, now: Timestamp) -> Outcome<()> {
         while let Some((no, row)) = self.moves.front().cloned().filter(|(_, row)| row.at <= now) {
             self.apply(engine, &row, now)?;
-            self.triggers.take(Entry::Followed { no }, now)?;
+            self.triggers.take(Record::Followed { no }, now)?;
             self.moves.pop_front();
         }
         Ok(())
@@ -219,16 +243,16 @@ impl<'a> Live<'a> {
             _ => return Ok(()),
         };
         let Some(no) = self.triggers.names().task(&task.id) else { return Ok(()) };
-        self.triggers.take(Entry::Command { task: no, command }, now)
+        self.triggers.take(Record::Command { task: no, command }, now)
     }
 
     /// A task begins: its rule is in force, and its audience is the one of now.
     fn install(&mut self, engine: &Engine, task: &Task, now: Timestamp) -> Outcome<()> {
         let version = self.version(task, now)?;
         let no = self.triggers.task(&task.id, now)?;
-        self.triggers.take(Entry::Install { task: no, version: Box::new(version) }, now)?;
+        self.triggers.take(Record::Install { task: no, version: Box::new(version) }, now)?;
         if now < task.file.start {
-            self.triggers.take(Entry::Command { task: no, command: Command::Start }, now)?;
+            self.triggers.take(Record::Command { task: no, command: Command::Start }, now)?;
         }
         self.audience(engine, task, now)
     }
@@ -240,7 +264,7 @@ impl<'a> Live<'a> {
             Audience::Everyone => None,
             _ => Some(engine.audiences.resolve(task, now)?.users.into()),
         };
-        self.triggers.take(Entry::Audience { task: no, users }, now)
+        self.triggers.take(Record::Audience { task: no, users }, now)
     }
 
     /// New versions of daily audiences have been made: rules ask those from now on.

@@ -8,7 +8,7 @@ use roaring::RoaringBitmap;
 use tokio::runtime::Runtime;
 
 use crate::base::{Outcome, Problem, Timestamp};
-use crate::task::{OnRefreshFailure, Scheduled, State};
+use crate::task::{OnRefreshFailure, Scheduled, State, Task};
 
 use super::agenda::is_too_late;
 use super::book::Book;
@@ -56,7 +56,7 @@ impl Engine<'_> {
             match self.audience(task, &run, now) {
                 Ok((found, blocked)) => self.freeze(task, &run, found, &blocked, now)?,
                 Err(problem) if task.state == State::Running => {
-                    return self.fail(task, run.state, &problem, now);
+                    return self.fail(&task, &run, run.state, &problem, now);
                 }
                 Err(problem) => return self.dropped_unseen(&run, &problem, now),
             }
@@ -85,8 +85,8 @@ impl Engine<'_> {
     ) -> Outcome<Said> {
         let run = self.ledger.plan(task, now)?;
         self.write_touches(task, &run, now)?;
-        if let Err(problem) = self.hand_over(runtime, task, now)? {
-            return self.fail(task, RunState::Stalled, &problem, now);
+        if let Err(problem) = self.hand_over(runtime, &task, &run, now)? {
+            return self.fail(&task, &run, RunState::Stalled, &problem, now);
         }
         self.faults.step("done")?;
         let cause = run.cause.as_deref().filter(|_| run.is_paused);
@@ -95,7 +95,7 @@ impl Engine<'_> {
     }
 
     /// What became of the run's touches, in one line.
-    fn outcome(&self, run: &Run) -> Outcome<String> {
+    pub(super) fn outcome(&self, run: &Run) -> Outcome<String> {
         let counts = self.ledger.counts(run)?;
         let book = Book::of(counts.values().sum(), &counts);
         let Book { handed, withheld, suppressed, .. } = book;
@@ -126,12 +126,18 @@ impl Engine<'_> {
     ) -> Outcome<(Option<Resolved>, RoaringBitmap)> {
         let is_fresh = run.state == RunState::Refreshed;
         let found = if is_fresh { None } else { Some(self.audiences.resolve(&task, task.once.as_of())?) };
+        let blocked = self.blocked(&task, now)?;
+        self.sender(&task)?.check()?;
+        Ok((found, blocked))
+    }
+
+    /// Who is unsubscribed or on a blacklist of the task at this instant.
+    pub(super) fn blocked(&self, task: &Task, now: Timestamp) -> Outcome<RoaringBitmap> {
         let mut blocked = RoaringBitmap::new();
         for crowd in self.blacklist.into_iter().chain(task.file.limits.blacklist.as_deref()) {
             blocked |= self.audiences.crowd(crowd, now)?;
         }
-        self.sender(&task)?.check()?;
-        Ok((found, blocked))
+        Ok(blocked)
     }
 
     fn freeze(

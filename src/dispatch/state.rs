@@ -39,7 +39,8 @@ pub enum TouchState {
     Unknown,
 }
 
-/// Why a touch was not handed over, in the order in which the gates are asked (semantics 6.2).
+/// Why a touch was not handed over, in the order in which the gates are asked (semantics 6.2); then what only
+/// a trigger knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Reason {
     /// The task was paused when the touch fell due.
@@ -57,6 +58,14 @@ pub enum Reason {
     QuietHours,
     Quota,
     Cap,
+    /// The user has had as many fires as the rule allows.
+    FiresMax,
+    /// Too soon after the user's last fire.
+    GapMin,
+    /// The instant of the reach was past.
+    Past,
+    /// A B came while the touch still waited.
+    LateB,
 }
 
 /// What became of a batch.
@@ -134,9 +143,9 @@ impl TouchState {
 }
 
 impl Reason {
-    /// All reasons in the order of the gates; their number in `ledger.db` is the place here plus
-    /// one, and 0 is no reason.
-    pub const ALL: [Reason; 10] = [
+    /// All reasons; their number in `ledger.db` is the place here plus one, and 0 is no reason. New ones
+    /// come at the end.
+    pub const ALL: [Reason; 14] = [
         Reason::Paused,
         Reason::Ended,
         Reason::Expired,
@@ -147,6 +156,10 @@ impl Reason {
         Reason::QuietHours,
         Reason::Quota,
         Reason::Cap,
+        Reason::FiresMax,
+        Reason::GapMin,
+        Reason::Past,
+        Reason::LateB,
     ];
 
     /// The word in reports.
@@ -162,6 +175,10 @@ impl Reason {
             Reason::QuietHours => "quiet_hours",
             Reason::Quota => "quota",
             Reason::Cap => "cap",
+            Reason::FiresMax => "fires_max",
+            Reason::GapMin => "gap_min",
+            Reason::Past => "past",
+            Reason::LateB => "late_b",
         }
     }
 

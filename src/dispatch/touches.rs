@@ -8,7 +8,7 @@ use crate::base::{Outcome, Problem, Timestamp, UserNo};
 use crate::task::disk_trouble;
 
 use super::batch::{Touch, packed, unpacked};
-use super::ledger::{Ledger, Run, commit, count_at, shift, user_of, whole};
+use super::ledger::{Ledger, Run, Seat, commit, count_at, shift, whole};
 use super::state::{BatchState, Reason, RunState, TouchState};
 
 /// Batches that may be out without an answer at the same time, and so the most that a kill leaves
@@ -35,7 +35,7 @@ pub struct Settled<'a> {
     pub state: BatchState,
     pub cause: Option<&'a str>,
     /// The new state of each of its touches, with the channel's words.
-    pub touches: Vec<(UserNo, TouchState, Option<String>)>,
+    pub touches: Vec<(Seat, TouchState, Option<String>)>,
 }
 
 impl Ledger {
@@ -48,7 +48,7 @@ impl Ledger {
         now: Timestamp,
     ) -> Outcome<()> {
         let tx = self.begin()?;
-        let sql = "insert into touches (run, user, state, reason) values (?1, ?2, ?3, ?4)";
+        let sql = "insert into touches (run, seat, state, reason) values (?1, ?2, ?3, ?4)";
         let mut tally = BTreeMap::new();
         {
             let mut insert = tx.prepare_cached(sql).map_err(disk_trouble)?;
@@ -79,14 +79,14 @@ impl Ledger {
             .map_err(disk_trouble)
     }
 
-    /// The next users that wait for a batch, ascending, at most `limit`.
-    pub fn waiting_users(&self, run: &Run, limit: usize) -> Outcome<Vec<UserNo>> {
-        let sql = "select user from touches where run = ?1 and user >= ?2 and state = ?3 and batch is null
-                   order by user limit ?4";
+    /// The next seats that wait for a batch, ascending, at most `limit`.
+    pub fn waiting_seats(&self, run: &Run, limit: usize) -> Outcome<Vec<Seat>> {
+        let sql = "select seat from touches where run = ?1 and seat >= ?2 and state = ?3 and batch is null
+                   order by seat limit ?4";
         let mut query = self.db.prepare_cached(sql).map_err(disk_trouble)?;
-        let values = params![run.no, whole(run.cut_user), TouchState::Due.number(), whole(limit)];
-        let rows = query.query_map(values, |row| row.get::<_, i64>(0)).map_err(disk_trouble)?;
-        rows.map(|user| user_of(user.map_err(disk_trouble)?)).collect()
+        let values = params![run.no, whole(run.cut_seat), TouchState::Due.number(), whole(limit)];
+        let rows = query.query_map(values, |row| row.get(0)).map_err(disk_trouble)?;
+        rows.collect::<rusqlite::Result<_>>().map_err(disk_trouble)
     }
 
     /// Cuts batches numbered from `run.batch_count + 1` and marks them as being handed over:
@@ -110,12 +110,12 @@ impl Ledger {
         }
         shift(&tx, run.no, TouchState::Due, None, -total)?;
         shift(&tx, run.no, TouchState::Handed, None, total)?;
-        let last = batches.iter().flatten().map(|touch| u64::from(touch.user_no) + 1).max();
+        let last = batches.iter().flatten().map(|touch| u64::from(touch.seat()) + 1).max();
         tx.execute(
-            "update runs set cut_user = ?2, batch_count = ?3, progress_at = ?4 where no = ?1",
+            "update runs set cut_seat = ?2, batch_count = ?3, progress_at = ?4 where no = ?1",
             params![
                 run.no,
-                whole(last.unwrap_or(run.cut_user)),
+                whole(last.unwrap_or(run.cut_seat)),
                 whole(run.batch_count) + whole(batches.len()),
                 now.0
             ],
@@ -149,7 +149,7 @@ impl Ledger {
         for from in [TouchState::Due, TouchState::Unknown] {
             let mut moved = 0;
             for touch in &batch.touches {
-                moved += move_touch(&tx, run.no, touch.user_no, from, TouchState::Handed, None)?;
+                moved += move_touch(&tx, run.no, touch.seat(), from, TouchState::Handed, None)?;
             }
             shift(&tx, run.no, from, None, -moved)?;
             shift(&tx, run.no, TouchState::Handed, None, moved)?;
@@ -208,13 +208,13 @@ impl Ledger {
     }
 }
 
-/// Gives the waiting users from the first to the last of a batch their batch. Those are its users:
+/// Gives the waiting seats from the first to the last of a batch their batch. Those are its own:
 /// they were read in order, and nobody else writes.
 fn assign(tx: &Transaction, run: i64, no: u64, touches: &[Touch]) -> Outcome<i64> {
     let sql = "update touches set state = ?4, batch = ?5
-               where run = ?1 and user between ?2 and ?3 and state = ?6 and batch is null";
+               where run = ?1 and seat between ?2 and ?3 and state = ?6 and batch is null";
     let mut update = tx.prepare_cached(sql).map_err(disk_trouble)?;
-    let (first, last) = ends(touches.iter().map(|touch| touch.user_no));
+    let (first, last) = ends(touches.iter().map(Touch::seat));
     let values = params![run, first, last, TouchState::Handed.number(), whole(no), TouchState::Due.number()];
     match update.execute(values).map_err(disk_trouble)? {
         count if count == touches.len() => Ok(whole(count)),
@@ -231,19 +231,19 @@ fn move_whole(
     note: Option<&str>,
 ) -> Outcome<i64> {
     let sql = "update touches set state = ?5, note = ?6
-               where run = ?1 and user between ?2 and ?3 and state = ?7 and batch = ?4";
+               where run = ?1 and seat between ?2 and ?3 and state = ?7 and batch = ?4";
     let mut update = tx.prepare_cached(sql).map_err(disk_trouble)?;
-    let (first, last) = ends(batch.touches.iter().map(|(user, ..)| *user));
+    let (first, last) = ends(batch.touches.iter().map(|(seat, ..)| *seat));
     let values = params![run, first, last, whole(batch.no), to.number(), note, TouchState::Handed.number()];
     update.execute(values).map(whole).map_err(disk_trouble)
 }
 
 /// The least and the greatest; `(1, 0)`, which holds nobody, when there are none.
-fn ends(users: impl Iterator<Item = UserNo>) -> (UserNo, UserNo) {
-    users
-        .fold(None, |ends, user| match ends {
-            None => Some((user, user)),
-            Some((least, most)) => Some((user.min(least), user.max(most))),
+fn ends(seats: impl Iterator<Item = Seat>) -> (Seat, Seat) {
+    seats
+        .fold(None, |ends, seat| match ends {
+            None => Some((seat, seat)),
+            Some((least, most)) => Some((seat.min(least), seat.max(most))),
         })
         .unwrap_or((1, 0))
 }
@@ -272,23 +272,23 @@ fn move_batch(tx: &Transaction, run: i64, batch: &Settled) -> Outcome<BTreeMap<T
         tally.insert(*state, move_whole(tx, run, batch, *state, note.as_deref())?);
         return Ok(tally);
     }
-    for (user, state, note) in &batch.touches {
+    for (seat, state, note) in &batch.touches {
         *tally.entry(*state).or_insert(0) +=
-            move_touch(tx, run, *user, TouchState::Handed, *state, note.as_deref())?;
+            move_touch(tx, run, *seat, TouchState::Handed, *state, note.as_deref())?;
     }
     Ok(tally)
 }
 
-fn move_touch(
+pub(super) fn move_touch(
     tx: &Transaction,
     run: i64,
-    user: UserNo,
+    seat: Seat,
     from: TouchState,
     to: TouchState,
     note: Option<&str>,
 ) -> Outcome<i64> {
-    let sql = "update touches set state = ?3, note = ?4 where run = ?1 and user = ?2 and state = ?5";
+    let sql = "update touches set state = ?3, note = ?4 where run = ?1 and seat = ?2 and state = ?5";
     let mut update = tx.prepare_cached(sql).map_err(disk_trouble)?;
-    let values = params![run, user, to.number(), note, from.number()];
+    let values = params![run, seat, to.number(), note, from.number()];
     Ok(update.execute(values).map_err(disk_trouble)? as i64)
 }

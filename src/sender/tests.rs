@@ -16,6 +16,7 @@ pub fn batch(no: u64, users: std::ops::Range<u32>, content: Value) -> Batch {
     let names = TouchNames::of("default", "t1", 0, "2026-03-01T20:00:00", "sms");
     let touch = |n: u32| Touch {
         touch_id: names.touch_id(&format!("用户{n}")),
+        seat: None,
         user_no: n,
         user_id: format!("用户{n}"),
         due_at: "2026-03-01T20:00:00.000+08:00".into(),

@@ -1,6 +1,6 @@
 //! What was decided, about which occurrence?
 
-use crate::base::{Timestamp, UserNo};
+use crate::base::{Timestamp, UserNo, Zone};
 
 use super::EventId;
 
@@ -70,6 +70,18 @@ pub enum Reason {
     Past,
 }
 
+impl Occurrence {
+    /// The text that names it for ever, as part of a touch's name: `nth:<period>:<nth>`, or A's time and event
+    /// id as `<RFC 3339, UTC, ms>|<id>`; without an id `<time>#<place in the log>`, which no id looks like.
+    pub fn text(&self) -> String {
+        match self {
+            Occurrence::Nth { period, nth } => format!("nth:{period}:{nth}"),
+            Occurrence::A { at, id: id @ EventId::Unnamed(_) } => format!("{}{id}", utc(*at)),
+            Occurrence::A { at, id } => format!("{}|{id}", utc(*at)),
+        }
+    }
+}
+
 impl End {
     /// The word in JSON and reports.
     pub fn word(self) -> &'static str {
@@ -98,4 +110,8 @@ impl Reason {
             Reason::Past => "past",
         }
     }
+}
+
+fn utc(at: Timestamp) -> String {
+    Zone(chrono_tz::UTC).text(at)
 }

@@ -1,0 +1,71 @@
+//! Which touches wait, whose are they, and what do they say?
+
+use crate::base::{Outcome, Problem, Timestamp, UserNo};
+use crate::task::{Form, Task};
+
+use super::batch::{Touch, TouchNames};
+use super::engine::Engine;
+use super::fires::Waiting;
+use super::ledger::Run;
+
+/// Who a touch is for, by which name it goes, and when it was planned to be there.
+struct Label<'a> {
+    user: UserNo,
+    waiting: Option<&'a Waiting>,
+    due_at: String,
+    names: TouchNames,
+}
+
+impl Engine<'_> {
+    /// The next touches of a run that wait for a batch, filled; at most `limit`.
+    pub(super) fn next_touches(
+        &self,
+        task: &Task,
+        run: &Run,
+        form: &Form,
+        limit: usize,
+    ) -> Outcome<Vec<Touch>> {
+        if task.rule().is_some() {
+            let waiting = self.ledger.waiting_fires(run, limit)?;
+            let labels = waiting.iter().map(|fire| self.label_of_fire(task, run, fire));
+            return self.filled(&labels.collect::<Vec<_>>(), form);
+        }
+        let names = self.names(task, run, &run.occurrence);
+        let due_at = task.zone.text(run.planned_at);
+        let label =
+            |user: UserNo| Label { user, waiting: None, due_at: due_at.clone(), names: names.clone() };
+        let labels = self.ledger.waiting_seats(run, limit)?.into_iter().map(label);
+        self.filled(&labels.collect::<Vec<_>>(), form)
+    }
+
+    fn label_of_fire<'w>(&self, task: &Task, run: &Run, fire: &'w Waiting) -> Label<'w> {
+        let due_at: Timestamp = fire.due_at;
+        let names = self.names(task, run, &fire.occurrence);
+        Label { user: fire.user, waiting: Some(fire), due_at: task.zone.text(due_at), names }
+    }
+
+    fn names(&self, task: &Task, run: &Run, occurrence: &str) -> TouchNames {
+        TouchNames::of(self.app, &task.id, run.epoch, occurrence, &task.file.dispatch.channel)
+    }
+
+    fn filled(&self, labels: &[Label], form: &Form) -> Outcome<Vec<Touch>> {
+        let users: Vec<UserNo> = labels.iter().map(|label| label.user).collect();
+        let values = self.directory.fields(&users, form.fields())?;
+        labels.iter().zip(&values).map(|(label, values)| self.touch(label, values, form)).collect()
+    }
+
+    fn touch(&self, label: &Label, values: &[Option<String>], form: &Form) -> Outcome<Touch> {
+        let known = self.directory.user_id(label.user);
+        let user_id = known.ok_or_else(|| Problem::bug(format!("user number {} lost its id", label.user)))?;
+        let (content, fields) = form.fill(user_id, values);
+        Ok(Touch {
+            touch_id: label.names.touch_id(user_id),
+            seat: label.waiting.map(|fire| fire.seat),
+            user_no: label.user,
+            user_id: user_id.into(),
+            due_at: label.due_at.clone(),
+            content,
+            fields,
+        })
+    }
+}
