@@ -9,7 +9,7 @@ use crate::model::{Event, Input, Model};
 use crate::random::{MINUTE, logs};
 use crate::run::{play, play_on, step};
 
-const CASES: u32 = 6_000;
+const CASES: u32 = 12_000;
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: CASES, failure_persistence: None, ..ProptestConfig::default() })]
