@@ -5,7 +5,9 @@
 //! `i` takes r = mix(i): A = r mod 20, B = (A + 1 + (r >> 8) mod 19) mod 20, a gap of 1 + (r >> 16) mod 120 minutes
 //! and A's with an amount of at least (r >> 32) mod 50,000. Beside it: the textbook program, a hash map of
 //! waiting windows a user and a heap of timers. Making facts out of events is not measured; times are the
-//! least of three runs. `QUANKE_BENCH_EVENTS` sets the number of events (default 2,000,000).
+//! least of three runs, in seconds of
+//! the processor where the system tells them (on a shared machine the wall clock measures others). `QUANKE_BENCH_EVENTS` sets the number of events (default 2,000,000),
+//! `QUANKE_BENCH_TASKS` the most tasks.
 //!
 //! Then windows of 30 days: how many bytes each takes while it waits, and how long ten million that fall due
 //! in one minute take (`QUANKE_BENCH_WINDOWS`, default 2,000,000).
@@ -33,7 +35,8 @@ fn main() {
     let ids: Vec<IdCode> = stream.ids.iter().map(|id| IdCode::number(*id)).collect();
     let (mut fires, textbook) = best(|| by_the_book(&stream));
     println!("textbook, 1 task      {:>7.1} M events/s, {fires} fires", events as f64 / textbook / 1e6);
-    for tasks in [1, 10, 100] {
+    let most = number("QUANKE_BENCH_TASKS", 100);
+    for tasks in [1, 10, 100].into_iter().filter(|tasks| *tasks <= most) {
         let rules: Vec<(Version, u32)> = (0..tasks).map(rule).collect();
         let (rules, masks) = with_bits(rules, &stream);
         let seconds;
@@ -52,8 +55,9 @@ fn number(name: &str, default: u64) -> u64 {
 
 fn best<T>(mut run: impl FnMut() -> T) -> (T, f64) {
     let mut timed = || {
-        let from = Instant::now();
-        (run(), from.elapsed().as_secs_f64())
+        let (from, begin) = (Instant::now(), busy_seconds());
+        let found = run();
+        (found, seconds_since(from, begin))
     };
     let all = [timed(), timed(), timed()];
     all.into_iter().min_by(|a, b| a.1.total_cmp(&b.1)).unwrap()
@@ -108,16 +112,20 @@ fn engine(stream: &Stream, ids: &[IdCode], masks: &[u64], rules: &[Version]) -> 
         };
         state.step(Record::Facts { source: 0, facts }, &mut out);
         newest = stream.times[rows].iter().max().copied().unwrap_or(0).max(newest);
+        state.step(Record::Tick { now: Timestamp(newest) }, &mut out);
         state.step(Record::Watermark { source: 0, to: Timestamp(newest - LATE_MS) }, &mut out);
         fires += count(&mut out);
     }
+    // Every window falls due; those beyond the grace count as expired, so the grace is longer than a day.
+    state.step(Record::Tick { now: Timestamp(newest + 200 * MINUTE) }, &mut out);
     state.step(Record::Watermark { source: 0, to: Timestamp(newest + 200 * MINUTE) }, &mut out);
     fires + count(&mut out)
 }
 
 fn start(state: &mut State, rules: &[Version], out: &mut Vec<Decision>) {
     for (task, version) in rules.iter().enumerate() {
-        state.step(Record::Install { task: task as u32, version: Box::new(version.clone()) }, out);
+        let version = Version { grace_ms: 2 * 86_400_000, ..version.clone() };
+        state.step(Record::Install { task: task as u32, version: Box::new(version) }, out);
         state.step(Record::Audience { task: task as u32, users: None }, out);
     }
 }
@@ -200,15 +208,27 @@ fn windows(count_of: u64) {
     state.step(Record::Watermark { source: 0, to: Timestamp(begin + 2 * MINUTE) }, &mut out);
     let each = (resident_bytes() - before) as f64 / count_of as f64;
     println!("{count_of} windows wait: {} kept, {each:.1} bytes each (resident)", state.pending());
-    let from = Instant::now();
+    let (from, busy) = (Instant::now(), busy_seconds());
     let to = begin + 30 * 86_400_000 + 2 * MINUTE;
+    state.step(Record::Tick { now: Timestamp(to) }, &mut out);
     state.step(Record::Watermark { source: 0, to: Timestamp(to) }, &mut out);
-    let seconds = from.elapsed().as_secs_f64();
+    let seconds = seconds_since(from, busy);
     println!(
         "due in one minute: {:.1} M windows/s, {} fires",
         count_of as f64 / seconds / 1e6,
         count(&mut out)
     );
+}
+
+/// Seconds that this thread was on a processor, where the system tells it.
+fn busy_seconds() -> Option<f64> {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    text.split_whitespace().next()?.parse::<f64>().ok().map(|ns| ns / 1e9)
+}
+
+fn seconds_since(from: Instant, busy: Option<f64>) -> f64 {
+    let busy = busy.and_then(|before| Some(busy_seconds()? - before));
+    busy.unwrap_or_else(|| from.elapsed().as_secs_f64())
 }
 
 /// Memory of this process, where the system tells it.

@@ -57,6 +57,8 @@ pub(super) struct Shard {
     pub is_tracing: bool,
     /// Only this user's facts are looked at; of the others' only the times.
     pub only: Option<UserNo>,
+    /// What the last move of the watermark decided, by the place of the task; empty between records.
+    pub outs: Vec<Vec<Decision>>,
     /// What the rules want of each event kind; follows from the versions.
     pub interests: Vec<Interest>,
 }
@@ -85,9 +87,11 @@ impl Shard {
         }
     }
 
-    /// The watermark moves: rules decide every A whose deadline it passes, a list of decisions a task.
-    pub fn advance(&mut self, watermark: i64) -> Vec<Vec<Decision>> {
-        let mut outs = vec![Vec::new(); self.tasks.len()];
+    /// The watermark moves: rules decide every A whose deadline it passes, a list of decisions a task in
+    /// `self.outs`, which the caller empties.
+    pub fn advance(&mut self, watermark: i64) {
+        let mut outs = std::mem::take(&mut self.outs);
+        outs.resize_with(self.tasks.len(), Vec::new);
         let from = self.watermark.replace(watermark);
         for log in &mut self.logs {
             self.oddities.duplicates += log.seal(watermark);
@@ -105,7 +109,7 @@ impl Shard {
         if from.is_none_or(|from| from.div_euclid(PART_MS) != watermark.div_euclid(PART_MS)) {
             self.forget(watermark);
         }
-        outs
+        self.outs = outs;
     }
 
     /// A version comes into force for A's from `from` on.

@@ -83,6 +83,7 @@ impl Keep for Shard {
         let tasks: Vec<Task> = Keep::take(from)?;
         let shard = Shard {
             interests: Interest::all(&tasks),
+            outs: Vec::new(),
             tasks,
             logs: Keep::take(from)?,
             tracks: Keep::take(from)?,

@@ -163,13 +163,15 @@ impl State {
         }
         self.watermark = Some(least);
         if let [shard] = self.shards.as_mut_slice() {
-            shard.advance(least).iter_mut().for_each(|decided| out.append(decided));
+            shard.advance(least);
+            shard.outs.iter_mut().for_each(|decided| out.append(decided));
             return;
         }
-        let mut parts: Vec<_> = self.shards.par_iter_mut().map(|shard| shard.advance(least)).collect();
-        for task in 0..parts.iter().map(Vec::len).max().unwrap_or(0) {
+        self.shards.par_iter_mut().for_each(|shard| shard.advance(least));
+        for task in 0..self.shards[0].tasks.len() {
             let from = out.len();
-            parts.iter_mut().filter_map(|part| part.get_mut(task)).for_each(|decided| out.append(decided));
+            let decided = self.shards.iter_mut().filter_map(|shard| shard.outs.get_mut(task));
+            decided.for_each(|decided| out.append(decided));
             out[from..].sort_by(by_deadline);
         }
     }
