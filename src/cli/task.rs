@@ -11,7 +11,7 @@ use super::table::Cell;
 use super::wiring::{Names, People, Reach, owner_of, update_of};
 use crate::audience::{Audiences, Job, crowds_in};
 use crate::base::{Day, Problem, Problems, Timestamp};
-use crate::dispatch::{self, Engine, Happened, Ledger, Policy, RealPatience, Report, Summary};
+use crate::dispatch::{self, Engine, Happened, Ledger, Policy, RealPatience, Report, Summary, Triggered};
 use crate::select::Selection;
 use crate::store::Snapshot;
 use crate::task::{Audience, Checked, Move, State, Task, Tasks, check};
@@ -217,7 +217,7 @@ fn show(id: &str, session: &Session, door: &mut Door) -> Done {
 
 fn report(id: &str, session: &Session, door: &mut Door) -> Done {
     let task = session.tasks()?.task(id)?;
-    let report = Report::of(&task, &session.ledger()?)?;
+    let report = Report::of(&task, &session.ledger()?, &Triggered::default())?;
     let document = serde_json::to_value(&report).map_err(|e| Problem::bug(e.to_string()))?;
     door.answer(document, || report.table())
 }
