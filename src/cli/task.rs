@@ -14,12 +14,12 @@ use super::trace::TRIGGERS;
 use super::wiring::{Names, People, Reach, owner_of, update_of};
 use crate::audience::{Audiences, Job, crowds_in};
 use crate::base::{Day, Outcome, Problem, Problems, Timestamp};
-use crate::dispatch::{self, Engine, Happened, Ledger, Policy, RealPatience, Report, Summary};
+use crate::dispatch::{self, Engine, Happened, Ledger, Policy, RealPatience, Report, Summary, Triggered};
 use crate::select::Selection;
 use crate::store::{Snapshot, Writer};
 use crate::task::{Audience, Checked, Move, State, Task, Tasks, check};
 use crate::trigger::log::RealDisk;
-use crate::trigger::{Numbered, Opened, Triggers};
+use crate::trigger::{Numbered, Opened, Triggers, look};
 
 /// Runs one command on tasks.
 pub fn run(command: &Command, session: &mut Session, door: &mut Door) -> Done {
@@ -223,9 +223,20 @@ fn show(id: &str, session: &Session, door: &mut Door) -> Done {
 
 fn report(id: &str, session: &Session, door: &mut Door) -> Done {
     let task = session.tasks()?.task(id)?;
-    let report = Report::of(&task, &session.ledger()?)?;
+    let report = Report::of(&task, &session.ledger()?, &triggered(&task, session)?)?;
     let document = serde_json::to_value(&report).map_err(|e| Problem::bug(e.to_string()))?;
     door.answer(document, || report.table())
+}
+
+/// What the trigger of a task has counted so far.
+fn triggered(task: &Task, session: &Session) -> Result<Triggered, Failure> {
+    let folder = session.home.dir().join(TRIGGERS);
+    if task.rule().is_none() || !folder.exists() {
+        return Ok(Triggered::default());
+    }
+    let found = look(Arc::new(RealDisk::open(&folder).map_err(Problem::from)?), &session.app)?;
+    let Some(no) = found.names.task(&task.id) else { return Ok(Triggered::default()) };
+    Ok(Triggered { days: found.state.counts(no), waiting: found.state.waiting_of(no) as u64 })
 }
 
 /// The tasks that are not over and use a crowd, as `id name`.

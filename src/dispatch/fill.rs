@@ -6,7 +6,8 @@ use crate::task::{Form, Task};
 use super::batch::{Touch, TouchNames};
 use super::engine::Engine;
 use super::fires::Waiting;
-use super::ledger::Run;
+use super::ledger::{Run, Seat};
+use super::state::Reason;
 
 /// Who a touch is for, by which name it goes, and when it was planned to be there.
 struct Label<'a> {
@@ -24,9 +25,10 @@ impl Engine<'_> {
         run: &Run,
         form: &Form,
         limit: usize,
+        now: Timestamp,
     ) -> Outcome<Vec<Touch>> {
         if task.rule().is_some() {
-            let waiting = self.ledger.waiting_fires(run, limit)?;
+            let waiting = self.known_fires(run, limit, now)?;
             let labels = waiting.iter().map(|fire| self.label_of_fire(task, run, fire));
             return self.filled(&labels.collect::<Vec<_>>(), form);
         }
@@ -38,20 +40,38 @@ impl Engine<'_> {
         self.filled(&labels.collect::<Vec<_>>(), form)
     }
 
+    /// The next fires that wait. Those whose user was deleted since are suppressed on the way.
+    fn known_fires(&self, run: &Run, limit: usize, now: Timestamp) -> Outcome<Vec<Waiting>> {
+        loop {
+            let waiting = self.ledger.waiting_fires(run, limit)?;
+            let is_gone = |fire: &&Waiting| self.directory.user_id(fire.user).is_none();
+            let gone: Vec<Seat> = waiting.iter().filter(is_gone).map(|fire| fire.seat).collect();
+            if gone.is_empty() {
+                return Ok(waiting);
+            }
+            self.faults.step("suppress who is gone")?;
+            self.ledger.suppress(run, &gone, Reason::Audience, now)?;
+        }
+    }
+
     fn label_of_fire<'w>(&self, task: &Task, run: &Run, fire: &'w Waiting) -> Label<'w> {
-        let due_at: Timestamp = fire.due_at;
         let names = self.names(task, run, &fire.occurrence);
-        Label { user: fire.user, waiting: Some(fire), due_at: task.zone.text(due_at), names }
+        Label { user: fire.user, waiting: Some(fire), due_at: task.zone.text(fire.due_at), names }
     }
 
     fn names(&self, task: &Task, run: &Run, occurrence: &str) -> TouchNames {
         TouchNames::of(self.app, &task.id, run.epoch, occurrence, &task.file.dispatch.channel)
     }
 
+    /// Values are read once for each user, in the order in which they are stored.
     fn filled(&self, labels: &[Label], form: &Form) -> Outcome<Vec<Touch>> {
-        let users: Vec<UserNo> = labels.iter().map(|label| label.user).collect();
+        let mut users: Vec<UserNo> = labels.iter().map(|label| label.user).collect();
+        users.sort_unstable();
+        users.dedup();
         let values = self.directory.fields(&users, form.fields())?;
-        labels.iter().zip(&values).map(|(label, values)| self.touch(label, values, form)).collect()
+        let of = |user| users.binary_search(&user).ok().and_then(|place| values.get(place));
+        let touch = |label: &Label| self.touch(label, of(label.user).map_or(&[][..], Vec::as_slice), form);
+        labels.iter().map(touch).collect()
     }
 
     fn touch(&self, label: &Label, values: &[Option<String>], form: &Form) -> Outcome<Touch> {

@@ -160,7 +160,8 @@ impl Engine<'_> {
     fn cut_wave(&self, task: &Task, run: &Run, form: &Form, now: Timestamp) -> Outcome<Vec<Batch>> {
         let run = self.ledger.fresh(run)?;
         let size = task.file.dispatch.batch;
-        let mut touches = self.next_touches(task, &run, form, size * WAVE_BATCHES)?.into_iter().peekable();
+        let mut touches =
+            self.next_touches(task, &run, form, size * WAVE_BATCHES, now)?.into_iter().peekable();
         let mut batches = Vec::new();
         while touches.peek().is_some() {
             batches.push(touches.by_ref().take(size).collect::<Vec<Touch>>());

@@ -62,7 +62,8 @@ pub struct Run {
     pub contradicted: i64,
 }
 
-const TABLES: &str = "
+/// As the first version had them.
+pub(super) const TABLES: &str = "
     create table if not exists clock (id integer primary key check (id = 0), at integer not null);
     create table if not exists runs (
         no integer primary key, task text not null, epoch integer not null, occurrence text not null,

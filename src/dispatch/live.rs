@@ -20,6 +20,8 @@ use super::release::Decided;
 pub const LATENESS_MS: i64 = 60_000;
 /// While events come, time passes in steps of this length: decisions do not depend on how many come at once.
 const STEP_MS: i64 = 1_000;
+/// What is decided within this time goes out together.
+const TOGETHER_MS: i64 = 10_000;
 /// Facts that are made safe together.
 const COMMIT_FACTS: usize = 65_536;
 
@@ -60,6 +62,8 @@ pub struct Live<'a> {
     moves: VecDeque<(i64, MoveRow)>,
     /// Taken since the last commit.
     facts: usize,
+    /// Where the clock stood at the first decision that waits.
+    since: Option<Timestamp>,
     happened: BTreeMap<(String, Day, String), Happened>,
 }
 
@@ -90,7 +94,16 @@ impl<'a> Live<'a> {
         feed: Option<&'a mut dyn Feed>,
         meanings: &'a dyn Meanings,
     ) -> Live<'a> {
-        Live { triggers, feed, meanings, source, moves: VecDeque::new(), facts: 0, happened: BTreeMap::new() }
+        Live {
+            triggers,
+            feed,
+            meanings,
+            source,
+            moves: VecDeque::new(),
+            facts: 0,
+            since: None,
+            happened: BTreeMap::new(),
+        }
     }
 
     /// Takes what comes before `until` (at it too if `is_last`), moves of tasks among it.
@@ -110,16 +123,18 @@ impl<'a> Live<'a> {
                 Some(arrival) if arrival < stop || (is_last && stop == until && arrival == stop) => {
                     let end = Timestamp(arrival.0.div_euclid(STEP_MS) * STEP_MS + STEP_MS);
                     let stop = if is_last && stop == until { stop.plus(1) } else { stop };
+                    let begin = Timestamp(end.0 - STEP_MS);
+                    if begin > *clock && self.triggers.next_stop(begin, LATENESS_MS) < begin {
+                        self.pass(engine, runtime, begin, LATENESS_MS)?;
+                    }
                     self.take(arrival, end.min(stop))?;
                     *clock = arrival.max(*clock);
-                    if self.facts >= COMMIT_FACTS {
-                        self.settle(engine, runtime, *clock)?;
-                    }
+                    self.settle_before(engine, runtime, *clock, *clock)?;
                 }
                 next => {
                     // The end of a file proves silence; while events may still be on their way, time stays behind.
                     let lateness = if next.is_none() { 0 } else { LATENESS_MS };
-                    self.triggers.pass(self.source, stop, lateness)?;
+                    self.pass(engine, runtime, stop, lateness)?;
                     self.settle(engine, runtime, stop)?;
                     *clock = stop;
                     if stop == until {
@@ -141,7 +156,7 @@ impl<'a> Live<'a> {
     fn settle(&mut self, engine: &Engine, runtime: &Runtime, now: Timestamp) -> Outcome<()> {
         engine.faults.step("commit the trigger log")?;
         let decided = self.triggers.commit()?;
-        self.facts = 0;
+        (self.facts, self.since) = (0, None);
         engine.ledger.set_clock(now)?;
         self.release(engine, runtime, &decided, now)?;
         self.triggers.snapshot_if_due(engine.ledger.place()?)
@@ -195,11 +210,35 @@ impl<'a> Live<'a> {
         self.feed.as_mut().map_or(Ok(None), |feed| feed.next_arrival())
     }
 
-    fn take(&mut self, arrival: Timestamp, until: Timestamp) -> Outcome<()> {
-        let begin = Timestamp(arrival.0.div_euclid(STEP_MS) * STEP_MS);
-        if self.triggers.state().next_due().is_some_and(|due| due.plus(LATENESS_MS) < begin || due < begin) {
-            self.triggers.pass(self.source, begin, LATENESS_MS)?;
+    /// Time passes without events; what it decides goes out when it is due.
+    fn pass(&mut self, engine: &Engine, runtime: &Runtime, to: Timestamp, lateness_ms: i64) -> Outcome<()> {
+        loop {
+            let next = self.triggers.next_stop(to, lateness_ms);
+            let clock = self.triggers.state().now().unwrap_or(next);
+            self.settle_before(engine, runtime, next, clock)?;
+            self.triggers.pass(self.source, next, lateness_ms)?;
+            if next == to {
+                return Ok(());
+            }
         }
+    }
+
+    /// Lets out what was decided, unless the clock is still near it when it moves to `next`.
+    fn settle_before(
+        &mut self,
+        engine: &Engine,
+        runtime: &Runtime,
+        next: Timestamp,
+        clock: Timestamp,
+    ) -> Outcome<()> {
+        if self.triggers.has_decided() && self.since.is_none() {
+            self.since = Some(clock);
+        }
+        let is_old = self.since.is_some_and(|since| next.0 - since.0 > TOGETHER_MS);
+        if is_old || self.facts >= COMMIT_FACTS { self.settle(engine, runtime, clock) } else { Ok(()) }
+    }
+
+    fn take(&mut self, arrival: Timestamp, until: Timestamp) -> Outcome<()> {
         let Some(feed) = self.feed.as_mut() else { return Ok(()) };
         let portion = feed.take(until, self.triggers)?;
         self.facts += portion.facts.len().max(1);

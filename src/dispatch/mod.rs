@@ -25,6 +25,7 @@ mod sender;
 mod state;
 mod steer;
 mod touches;
+mod triggered;
 
 pub use agenda::{Due, Step, due};
 pub use batch::{Batch, Touch, TouchId, TouchNames};
@@ -41,6 +42,7 @@ pub use sender::{Outcome, Receipt, ReceiptState, Sender, Senders};
 pub use state::{Reason, RunState, TouchState};
 pub use steer::{cancel, stop};
 pub use touches::WAVE_BATCHES;
+pub use triggered::{FiredReport, Triggered};
 
 /// Channels read lengths of time as task files do; a channel sees only this room.
 pub use crate::task::duration_ms;

@@ -10,6 +10,7 @@ use crate::task::Task;
 use super::book::Book;
 use super::ledger::{Ledger, Run};
 use super::state::RunState;
+use super::triggered::{FiredReport, Triggered};
 
 /// Everything that `task report --json` prints.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -22,6 +23,9 @@ pub struct Report {
     pub cause: Option<String>,
     pub runs: Vec<RunReport>,
     pub total: Book,
+    /// Of a trigger task: what its trigger says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trigger: Option<FiredReport>,
 }
 
 /// One run of a report.
@@ -38,23 +42,28 @@ pub struct RunReport {
     pub data_version: Option<u64>,
     pub crowd_version: Option<String>,
     pub task_version: u32,
-    /// Users in the audience.
+    /// Users in the audience; fires of a trigger's run.
     pub audience: u64,
     pub batches: u64,
+    /// Of a trigger task: touches that were out when the B came that would have cancelled them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub contradicted: Option<i64>,
     #[serde(flatten)]
     pub book: Book,
 }
 
 impl Report {
-    /// The report of a task. The rows are counted anew and must agree with the counts that the
-    /// commits kept. Errors: DSP-004 when they do not, OUT-030.
-    pub fn of(task: &Task, ledger: &Ledger) -> Outcome<Report> {
+    /// The report of a task; `triggered` is empty for a task that the calendar starts. The rows are counted
+    /// anew and must agree with the counts that the commits kept. Errors: DSP-004 when they do not, OUT-030.
+    pub fn of(task: &Task, ledger: &Ledger, triggered: &Triggered) -> Outcome<Report> {
         let runs: Vec<RunReport> = ledger
             .runs_of(&task.id)?
             .iter()
             .map(|run| run_report(task, ledger, run))
             .collect::<Outcome<_>>()?;
         let total = Book::total(runs.iter().map(|run| &run.book));
+        let contradicted = runs.iter().filter_map(|run| run.contradicted).sum();
+        let trigger = task.rule().map(|_| FiredReport::of(triggered, contradicted));
         Ok(Report {
             task: task.id.clone(),
             name: task.file.name.clone(),
@@ -63,6 +72,7 @@ impl Report {
             cause: task.cause.clone(),
             runs,
             total,
+            trigger,
         })
     }
 
@@ -82,10 +92,16 @@ impl Report {
                 let _ = writeln!(text, "  cause  {cause}");
             }
             text.push_str(&book_lines(&run.book));
+            if let Some(count) = run.contradicted.filter(|count| *count > 0) {
+                let _ = writeln!(text, "  contradicted by a late B  {count}");
+            }
         }
         if self.runs.len() != 1 {
             text.push_str("\ntotal\n");
             text.push_str(&book_lines(&self.total));
+        }
+        if let Some(trigger) = &self.trigger {
+            text.push_str(&trigger.table());
         }
         text
     }
@@ -93,8 +109,10 @@ impl Report {
 
 fn run_report(task: &Task, ledger: &Ledger, run: &Run) -> Outcome<RunReport> {
     let (counts, recount) = (ledger.counts(run)?, ledger.recount(run)?);
+    let is_fired = task.rule().is_some();
     let mut book = Book::of(run.due, &recount);
     book.balanced &= counts == recount;
+    book.balanced &= !is_fired || ledger.recount_contradicted(run)? == run.contradicted;
     book.check()?;
     let text = |at: Timestamp| task.zone.text(at);
     Ok(RunReport {
@@ -109,6 +127,7 @@ fn run_report(task: &Task, ledger: &Ledger, run: &Run) -> Outcome<RunReport> {
         task_version: run.version,
         audience: run.size,
         batches: run.batch_count,
+        contradicted: is_fired.then_some(run.contradicted),
         book,
     })
 }

@@ -1,11 +1,13 @@
 //! How many of what, by local day?
 
+use serde::Serialize;
+
 use crate::base::{Day, Timestamp, Zone};
 
 use super::decision::{End, Reason};
 
 /// How often each end was reached.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct Counts {
     pub fired: u64,
     pub released: u64,

@@ -115,3 +115,27 @@ impl Reason {
 fn utc(at: Timestamp) -> String {
     Zone(chrono_tz::UTC).text(at)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_occurrence_has_a_text_of_its_own() {
+        let a = |id| Occurrence::A { at: Timestamp(1_740_000_000_001), id };
+        let all = [
+            Occurrence::Nth { period: 0, nth: 11 },
+            Occurrence::Nth { period: 1, nth: 1 },
+            a(EventId::of("7")),
+            a(EventId::of("#7")),
+            a(EventId::of("")),
+            a(EventId::Unnamed(7)),
+            Occurrence::A { at: Timestamp(1_740_000_000_002), id: EventId::of("7") },
+        ];
+        let texts: std::collections::BTreeSet<String> = all.iter().map(Occurrence::text).collect();
+        assert_eq!(texts.len(), all.len());
+        assert_eq!(all[0].text(), "nth:0:11");
+        assert_eq!(all[2].text(), "2025-02-19T21:20:00.001+00:00|7");
+        assert_eq!(all[5].text(), "2025-02-19T21:20:00.001+00:00#7");
+    }
+}

@@ -165,22 +165,20 @@ impl Triggers {
         Ok(no)
     }
 
-    /// Lets time pass over proved silence, step by step, so that each thing happens when it is due: the
-    /// clock moves to `to`, the source's watermark stays `lateness_ms` behind it.
-    /// Errors: as [`take`](Triggers::take).
-    pub fn pass(&mut self, source: SourceNo, to: Timestamp, lateness_ms: i64) -> Outcome<()> {
-        let mut clock = self.state.now().unwrap_or(Timestamp(i64::MIN));
-        while let Some(due) = self.state.next_due().filter(|due| *due < to) {
-            // A deadline is decided when the watermark is past it, a waiting touch at its instant.
-            let steps = [due.0, due.0.saturating_add(lateness_ms).saturating_add(1)];
-            let Some(next) = steps.into_iter().find(|at| *at > clock.0 && *at < to.0) else { break };
-            clock = Timestamp(next);
-            self.moved(source, clock, lateness_ms)?;
-        }
-        self.moved(source, to, lateness_ms)
+    /// When time passes up to `to` and the watermark stays `lateness_ms` behind the clock: the next instant at
+    /// which something falls due, at most `to`.
+    pub fn next_stop(&self, to: Timestamp, lateness_ms: i64) -> Timestamp {
+        let clock = self.state.now().unwrap_or(Timestamp(i64::MIN));
+        let due = self.state.next_due().filter(|due| *due < to);
+        // A deadline is decided when the watermark is past it, a waiting touch at its instant.
+        let steps = due.map(|due| [due, due.plus(lateness_ms.saturating_add(1))]);
+        steps.into_iter().flatten().find(|at| *at > clock && *at < to).unwrap_or(to)
     }
 
-    fn moved(&mut self, source: SourceNo, to: Timestamp, lateness_ms: i64) -> Outcome<()> {
+    /// Lets time pass over proved silence: the clock moves to `to`, the source's watermark to `lateness_ms`
+    /// before. Do so stop by stop ([`next_stop`](Triggers::next_stop)): what falls due is judged by the clock.
+    /// Errors: as [`take`](Triggers::take).
+    pub fn pass(&mut self, source: SourceNo, to: Timestamp, lateness_ms: i64) -> Outcome<()> {
         if self.state.now().is_none_or(|now| now < to) {
             self.take(Entry::Tick { now: to }, to)?;
         }
@@ -189,6 +187,11 @@ impl Triggers {
             self.take(Entry::Watermark { source, to: watermark }, to)?;
         }
         Ok(())
+    }
+
+    /// Do decisions wait for [`commit`](Triggers::commit)?
+    pub fn has_decided(&self) -> bool {
+        !self.waiting.is_empty()
     }
 
     fn act(&mut self, position: u64, entry: &Entry) {

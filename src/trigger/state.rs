@@ -111,6 +111,15 @@ impl State {
         self.shards.iter().map(|shard| shard.waiting.touches.len() + shard.waiting.held.len()).sum()
     }
 
+    /// Touches of a task that have fired and wait.
+    pub fn waiting_of(&self, task: TaskNo) -> usize {
+        let of_task = |shard: &Shard| {
+            let all = shard.waiting.touches.keys().chain(shard.waiting.held.keys());
+            all.filter(|due| due.task == task).count()
+        };
+        self.shards.iter().map(of_task).sum()
+    }
+
     /// A's that are kept: those that wait for their deadline, and some that are past it.
     pub fn pending(&self) -> usize {
         let logs = self.shards.iter().flat_map(|shard| &shard.logs);

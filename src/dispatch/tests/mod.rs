@@ -2,5 +2,9 @@
 
 mod channel;
 mod clock;
+mod facts;
+mod fires;
 mod kills;
+mod ledger;
+mod replays;
 pub(crate) mod world;

@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use crate::base::{Outcome as Found, Problem, Quiet, Timestamp, UserNo, Zone};
 use crate::dispatch::{
     Audiences, Batch, Directory, Engine, Faults, Ledger, NoFaults, Outcome, Patience, Policy, Receipt,
-    ReceiptState, Report, Resolved, Sender, Senders, Summary, TouchId,
+    ReceiptState, Report, Resolved, Sender, Senders, Summary, TouchId, Triggered,
 };
 use crate::task::{Move, Task, Tasks, read};
 
@@ -44,6 +44,8 @@ pub struct World {
     pub is_refresh_broken: Cell<bool>,
     pub calls: RefCell<Vec<String>>,
     ids: Vec<String>,
+    /// Users who were deleted.
+    pub gone: RefCell<RoaringBitmap>,
     pub blacklist: Option<&'static str>,
 }
 
@@ -55,6 +57,7 @@ impl World {
             crowds: RefCell::default(),
             is_refresh_broken: Cell::new(false),
             calls: RefCell::default(),
+            gone: RefCell::default(),
             ids: (0..users).map(|n| format!("u{n}")).collect(),
             blacklist: None,
         }
@@ -115,7 +118,7 @@ impl World {
     }
 
     pub fn report(&self, id: &str) -> Report {
-        Report::of(&self.tasks().task(id).unwrap(), &self.ledger()).unwrap()
+        Report::of(&self.tasks().task(id).unwrap(), &self.ledger(), &Triggered::default()).unwrap()
     }
 
     pub fn state(&self, id: &str) -> &'static str {
@@ -161,7 +164,7 @@ impl World {
 
 impl Directory for World {
     fn user_id(&self, user: UserNo) -> Option<&str> {
-        self.ids.get(user as usize).map(String::as_str)
+        self.ids.get(user as usize).map(String::as_str).filter(|_| !self.gone.borrow().contains(user))
     }
 
     fn is_attribute(&self, name: &str) -> bool {
