@@ -2,7 +2,8 @@
 
 use super::world::World;
 use crate::base::{Outcome, Timestamp};
-use crate::dispatch::{Decided, Engine, Faults, Happened, Place, Senders};
+use crate::dispatch::{Decided, Engine, Faults, Happened, Senders};
+use crate::trigger::Place;
 use crate::trigger::{Decision, End, Occurrence};
 
 /// A task with a trigger; batches of three.

@@ -40,7 +40,7 @@ fn an_older_ledger_goes_on() {
     let receiver = Receiver::new(true, &[]);
     world
         .with_engine(&senders(&receiver), &crate::dispatch::NoFaults, |engine| {
-            engine.run_until(at("20:01"), at("20:05"))
+            engine.run_until(at("20:01"), at("20:05"), None)
         })
         .unwrap();
     let report = world.report(&id);
