@@ -30,9 +30,10 @@ fn a_user_may_have_several_touches_in_a_day_each_with_its_name() {
         (0..9).map(|n| released(n % 3, n / 3 + 1, at("10:00").plus(i64::from(n)))).collect();
     let happened = world.fire(&senders(&receiver), &NoFaults, &id, (0, &fires), at("10:01")).unwrap();
     assert_eq!(happened.unwrap().note, "done: 9 handed over, 0 withheld, 0 suppressed");
-    assert_eq!((receiver.user_count(), receiver.seen.lock().unwrap().len(), receiver.doubles()), (3, 9, 0));
+    assert_eq!((receiver.user_count(), receiver.doubles()), (3, 0));
     let seen = receiver.seen.lock().unwrap();
     let all: BTreeSet<&str> = seen.values().map(|(bytes, _)| bytes.as_str()).collect();
+    assert_eq!(all.len(), 9);
     assert!(
         all.iter().any(|bytes| bytes.contains("\"due_at\":\"2026-03-01T10:00:00.008+08:00\"")),
         "{all:?}"
@@ -160,6 +161,7 @@ fn a_stalled_channel_fails_the_task_and_a_start_goes_on_within_the_grace() {
         assert_eq!((world.state(&id), world.run_state(&id).as_str()), ("failed", "stalled"));
         // A failed task hands nothing over, but what fires is booked.
         assert_eq!(world.fire(&senders(&busy), &NoFaults, &id, (10, &later), at("10:05")).unwrap(), None);
+        world.run(&senders(&busy), again);
         world.make_move(&id, Move::Start, at(again));
         let receiver = Receiver::new(true, &[]);
         world.run(&senders(&receiver), again);
