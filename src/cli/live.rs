@@ -80,7 +80,7 @@ impl Origin {
     /// Puts every event into the store; events without an id get one that tells `source` and position.
     /// Gives what was read, and the types of its properties.
     /// Errors: ING-… for the source, STO-004, OUT-001.
-    pub fn to_history(
+    pub fn keep_all(
         &mut self,
         source: SourceNo,
         writer: &mut Writer,

@@ -324,7 +324,7 @@ fn live(
     };
     let name = origin.as_ref().map_or(dispatch::SILENCE, Origin::name).to_string();
     let (source, after) = dispatch::source_of(&mut triggers, &name, clock)?;
-    let came = origin.as_mut().map(|origin| origin.to_history(source, writer, session)).transpose()?;
+    let came = origin.as_mut().map(|origin| origin.keep_all(source, writer, session)).transpose()?;
     let snapshot = writer.publish()?;
     let mut feed = origin.as_ref().map(|origin| origin.feed(source, after, &snapshot)).transpose()?;
     let words = Words(&snapshot);

@@ -22,7 +22,7 @@ pub fn run(id: &str, user: &str, session: &Session, door: &mut Door) -> Done {
     let task = session.tasks()?.task(id)?;
     if task.rule().is_none() {
         let what = format!("task {id} goes by the calendar: all its users are reached in its runs");
-        return Err(usage("task trace", &what, &format!("quanke task report {id}")));
+        return Err(usage("task trace", &what, format!("quanke task report {id}")));
     }
     let snapshot = session.snapshot()?;
     let no = user_of(user, &snapshot)?;

@@ -243,8 +243,11 @@ impl<'a> Live<'a> {
         let portion = feed.take(until, self.triggers)?;
         self.facts += portion.facts.len().max(1);
         if !portion.facts.is_empty() {
-            let record =
-                Record::Facts { source: self.source, read_to: portion.read_to, columns: portion.facts };
+            let record = Record::Facts {
+                source: self.source,
+                read_to: portion.read_to,
+                columns: Box::new(portion.facts),
+            };
             self.triggers.take(record, arrival)?;
         }
         Ok(())

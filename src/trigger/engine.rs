@@ -241,3 +241,184 @@ pub(super) fn unreadable(position: u64) -> Problem {
     Problem::outside("LOG-012", what)
         .cure("a newer program wrote it: use that one; older programs cannot go on from here")
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::base::{UserNo, Zone};
+    use crate::task::rule::{Absence, Again, AudienceAt, Count, LateB, OnEnd, Reach, Rule};
+
+    use super::super::log::{Fault, SimulatedDisk};
+    use super::super::{Columns, End, IdCode, Version};
+    use super::*;
+
+    const HOUR: i64 = 3_600_000;
+
+    fn open(disk: &SimulatedDisk, known: Option<Place>) -> Outcome<Opened> {
+        Triggers::open(Arc::new(disk.clone()), "default", known, 2)
+    }
+
+    fn rule() -> Rule {
+        let absence = Absence {
+            not_done: "share".into(),
+            gap_ms: 20 * 60_000,
+            again: Again::First,
+            same: None,
+            late_b: LateB::Cancel,
+        };
+        Rule {
+            did: "view".into(),
+            absence: Some(absence),
+            from: None,
+            to: None,
+            count: Count::Every(1),
+            count_history: false,
+            reach: Reach::Delay(0),
+            fires_max: None,
+            gap_min_ms: 0,
+            audience_at: AudienceAt::Fire,
+            recheck: None,
+            on_end: OnEnd::Drop,
+        }
+    }
+
+    /// Records that name things; a log that was cut among them gets the rest.
+    const NAMED: u64 = 6;
+
+    /// Users view, every third of them shares: the names are written, the records of what happened given.
+    fn story(triggers: &mut Triggers) -> Outcome<Vec<Entry>> {
+        let (now, zone) = (Timestamp(0), Zone::default());
+        let task = triggers.task("t1", now)?;
+        let did = triggers.predicate(Some("view"), "view", now)?;
+        let not_done = triggers.predicate(Some("share"), "share", now)?;
+        let source = if triggers.names().sources().is_empty() { triggers.source("-", now)? } else { 0 };
+        let version = Version {
+            version: 1,
+            rule: rule(),
+            did,
+            not_done: Some(not_done),
+            same: None,
+            start: now,
+            end: Timestamp(48 * HOUR),
+            grace_ms: HOUR,
+            is_held_in_pause: false,
+            zone,
+        };
+        let mut all = vec![
+            Entry::Tick { now },
+            Entry::Install { task, version: Box::new(version) },
+            Entry::Audience { task, users: None },
+        ];
+        for hour in 0..3 {
+            let mut columns = Columns::default();
+            for user in 0..9u32 {
+                fact(&mut columns, user, hour * HOUR + i64::from(user), did);
+                if user % 3 == 0 {
+                    fact(&mut columns, user, hour * HOUR + 60_000, not_done);
+                }
+            }
+            all.push(Entry::Facts { source, read_to: hour as u64, columns: Box::new(columns) });
+            let to = Timestamp((hour + 1) * HOUR - 1);
+            all.extend([Entry::Tick { now: to }, Entry::Watermark { source, to }]);
+        }
+        Ok(all)
+    }
+
+    fn fact(columns: &mut Columns, user: UserNo, at: i64, of: Predicate) {
+        columns.users.push(user);
+        columns.times.push(at);
+        columns.arrivals.push(at);
+        columns.events.push(of.event);
+        columns.masks.push(1 << of.bit);
+        columns.ids.push(IdCode::of(&format!("e{user}-{at}"), &mut columns.texts));
+    }
+
+    /// Goes on where the log ends; what leaves is kept also when the disk goes.
+    fn run(disk: &SimulatedDisk, left: &mut Vec<Numbered>) -> Outcome<u128> {
+        let Opened { mut triggers, again, .. } = open(disk, left.last().map(|one| one.place))?;
+        left.extend(again);
+        let all = story(&mut triggers)?;
+        left.extend(triggers.commit()?);
+        let done = triggers.log.end().saturating_sub(NAMED) as usize;
+        for entry in all.into_iter().skip(done) {
+            triggers.take(entry, Timestamp(0))?;
+            left.extend(triggers.commit()?);
+        }
+        Ok(triggers.state.digest())
+    }
+
+    // proves: S2.47
+    #[test]
+    fn a_crash_at_any_operation_loses_and_doubles_no_decision() {
+        let (whole, mut expected) = (SimulatedDisk::new(7), Vec::new());
+        let digest = run(&whole, &mut expected).unwrap();
+        let released = expected.iter().filter(|one| matches!(one.decision.end, End::Released { .. }));
+        assert_eq!(released.count(), 18, "six of nine users, three times");
+        for operation in 0..whole.operations() {
+            let (disk, mut left) = (SimulatedDisk::new(operation), Vec::new());
+            disk.fault_at(operation, Fault::Crash);
+            let before = run(&disk, &mut left);
+            disk.restart();
+            let after = before.or_else(|_| run(&disk, &mut left)).unwrap();
+            assert_eq!((&left, after), (&expected, digest), "crash at operation {operation}");
+        }
+    }
+
+    #[test]
+    fn a_snapshot_and_what_follows_give_the_same_state() {
+        let (disk, mut left) = (SimulatedDisk::new(1), Vec::new());
+        let digest = run(&disk, &mut left).unwrap();
+        let known = left.last().map(|one| one.place);
+        let mut triggers = open(&disk, known).unwrap().triggers;
+        triggers.bytes = SNAPSHOT_BYTES;
+        triggers.snapshot_if_due(known).unwrap();
+        assert_eq!(triggers.bytes, 0);
+        let names = triggers.names().clone();
+        drop(triggers);
+        let again = open(&disk, known).unwrap();
+        assert_eq!((again.triggers.state.digest(), again.again), (digest, vec![]));
+        assert_eq!(again.triggers.names(), &names);
+    }
+
+    #[test]
+    fn the_log_can_be_looked_at_and_a_user_traced() {
+        let (disk, mut left) = (SimulatedDisk::new(3), Vec::new());
+        run(&disk, &mut left).unwrap();
+        let looked = super::super::look(Arc::new(disk.clone()), "default").unwrap();
+        let counts = looked.state.counts(looked.names.task("t1").unwrap());
+        let sum: u64 = counts.values().map(|day| day.cancelled).sum();
+        assert_eq!(sum, 9, "three users, three times");
+        let traced = super::super::trace(Arc::new(disk), "default", 3).unwrap();
+        assert!(traced.decisions.iter().all(|(_, one)| one.end == End::Cancelled && one.user == 3));
+        assert_eq!((traced.decisions.len(), traced.begins_at), (3, 0));
+    }
+
+    #[test]
+    fn there_is_room_for_64_filters_of_an_event() {
+        let mut triggers = open(&SimulatedDisk::new(1), None).unwrap().triggers;
+        let mut bits = Vec::new();
+        for n in 0..64 {
+            bits.push(
+                triggers.predicate(Some("view"), &format!("view where n = {n}"), Timestamp(0)).unwrap().bit,
+            );
+        }
+        bits.sort_unstable();
+        assert_eq!(bits, (0..64).collect::<Vec<u8>>());
+        let again = triggers.predicate(Some("view"), "view where n = 3", Timestamp(0)).unwrap();
+        assert_eq!(again.bit, 3);
+        let names = triggers.names().clone();
+        let used: Vec<Predicate> = names.predicates().iter().map(|(predicate, _)| *predicate).collect();
+        assert_eq!(names.bit(again.event, "view where n = 64", &used).unwrap_err().code, "TRG-001");
+        // A filter of no task in force makes room.
+        assert!(names.bit(again.event, "view where n = 64", &used[1..]).is_ok());
+    }
+
+    #[test]
+    fn a_record_of_a_newer_program_is_told() {
+        let disk = SimulatedDisk::new(1);
+        let mut triggers = open(&disk, None).unwrap().triggers;
+        triggers.log.append(999, b"?", Timestamp(0)).unwrap();
+        triggers.log.commit().unwrap();
+        drop(triggers);
+        assert_eq!(open(&disk, None).err().map(|problem| problem.code), Some("LOG-012"));
+    }
+}

@@ -35,7 +35,7 @@ pub enum Entry {
     Facts {
         source: SourceNo,
         read_to: u64,
-        columns: Columns,
+        columns: Box<Columns>,
     },
     Watermark {
         source: SourceNo,
@@ -145,7 +145,7 @@ impl Entry {
             Entry::Source { name } => put(5, name, &mut out),
             Entry::Facts { source, read_to, columns } => {
                 (*source, *read_to).put(&mut out);
-                put(6, columns, &mut out)
+                put(6, &**columns, &mut out)
             }
             Entry::Watermark { source, to } => put(7, &(*source, *to), &mut out),
             Entry::Gone { source } => put(8, source, &mut out),
@@ -177,7 +177,7 @@ impl Entry {
             6 => Entry::Facts {
                 source: Keep::take(from)?,
                 read_to: Keep::take(from)?,
-                columns: Keep::take(from)?,
+                columns: Box::new(Keep::take(from)?),
             },
             7 => Entry::Watermark { source: Keep::take(from)?, to: Keep::take(from)? },
             8 => Entry::Gone { source: Keep::take(from)? },

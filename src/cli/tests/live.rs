@@ -65,7 +65,7 @@ fn who_viewed_and_did_not_share_is_reached_once() {
     let said = run(&shell, "2026-03-02T10:50:00+08:00", &events);
     assert_eq!((&said["events"]["accepted"], &said["events"]["new_users"]), (&7.into(), &1.into()));
     let first = ("00001".to_string(), "2026-03-02T10:25:00.000+08:00".to_string());
-    assert_eq!(reached(&shell, &id), [first.clone()]);
+    assert_eq!(reached(&shell, &id), std::slice::from_ref(&first));
     // The window of e7 waits over the end of the run.
     shell.ask(&["run", "--until", "2026-03-02T11:30:00+08:00"]).fine();
     let second = ("00001".to_string(), "2026-03-02T11:00:00.000+08:00".to_string());

@@ -194,7 +194,10 @@ fn a_trigger_task_is_checked_against_the_data_and_lives_as_others_do() {
     assert!(shell.say(&["task", "list"]).fine().out.contains("未分享提醒"));
     shell.say(&["task", "pause", &id]).fine();
     shell.say(&["task", "resume", &id]).fine();
-    run(&shell, "2026-04-01T00:00:00+08:00");
+    // With on_end = "finish" it is over when no touch can go out any more: after gap and grace.
+    run(&shell, "2026-04-01T00:45:00+08:00");
+    assert_eq!(shell.ask(&["task", "show", &id]).fine().json()["state"], "running");
+    run(&shell, "2026-04-01T00:51:00+08:00");
     assert_eq!(shell.ask(&["task", "show", &id]).fine().json()["state"], "ended");
     shell.ask(&["task", "report", &id]).fine();
 }
