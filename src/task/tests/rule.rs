@@ -68,7 +68,7 @@ fn every_key_is_read() {
     let rule = rule(
         "kind = 'absence'\ndid = 'view where page = \"/home\"'\nnot_done = '分享'\nwithin = '3d'\n\
          count = { total = 3, per = 'week' }\nagain = 'restart'\nsame = 'order_id'\nlate_b = 'send'\n\
-         from = '2026-03-02'\nto = 2026-03-05T10:00:00\ncount_history = true\nfires_max = 2\ngap_min = '1d'\n\
+         from = '2026-03-02'\nto = 2026-03-05T10:00:00\nfires_max = 2\ngap_min = '1d'\n\
          audience_at = 'a'\nrecheck = false\non_end = 'finish'\ngrace = '1h'\non_pause = 'hold'\n\
          reach = { at = '20:00:30', plus_days = 1 }",
     );
@@ -85,7 +85,7 @@ fn every_key_is_read() {
         from: Some(at("2026-03-02")),
         to: Some(at("2026-03-05T10:00")),
         count: Count::Total { n: 3, per: Per::Week },
-        count_history: true,
+        count_history: false,
         reach: Reach::At { second_of_day: 72_030, plus_days: 1 },
         fires_max: Some(2),
         gap_min_ms: 86_400_000,
