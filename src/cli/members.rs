@@ -16,7 +16,7 @@ use super::unknown::{Kept, Unknown};
 use super::words::grouped;
 use crate::audience::package::{Given, Package, number};
 use crate::audience::{Named, Numbering};
-use crate::base::Outcome;
+use crate::base::{Outcome, Problem};
 use crate::ingest::{self, Counts, Shape, Source};
 use crate::store::{Loaded, Snapshot};
 
@@ -196,6 +196,9 @@ impl Uploaded {
         let known = self.users.len();
         let job = session.job(snapshot);
         let made = session.audiences()?.import(&import.name, self.users, import.append, job)?;
+        if known == 0 {
+            door.warn(&[nobody(import)]);
+        }
         if !door.is_json {
             let (head, kept) = (self.summary.text(&import.path), self.unknown.text(self.shared));
             door.say(&format!("{head} · known {}{kept}", grouped(known)));
@@ -215,4 +218,17 @@ impl Uploaded {
         }
         door.json(&Value::Object(document))
     }
+}
+
+/// An upload of which nobody is known: more often a mistake than an empty crowd.
+fn nobody(import: &Import) -> Problem {
+    let what = match import.append {
+        true => format!("nobody in the file is known, so crowd '{}' stays as it was", import.name),
+        false => {
+            format!("nobody in the file is known, so the newest version of crowd '{}' is empty", import.name)
+        }
+    };
+    let cure =
+        "if that was not meant, look at the file and at the column of ids or numbers, and import it again";
+    Problem::data("CRD-015", what).at(import.path.clone()).cure(cure)
 }

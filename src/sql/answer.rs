@@ -6,13 +6,19 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::context::{SQLOptions, SessionContext};
+use datafusion::sql::sqlparser::dialect::GenericDialect;
+use datafusion::sql::sqlparser::keywords::Keyword;
+use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 use futures::StreamExt;
 
-use super::mistakes::{changing, planning, problems, too_long};
+use super::mistakes::{changing, planning, problems, too_deep, too_long};
 use crate::base::Problems;
 
 /// A longer question is no question of a person; what is deeper than this allows could exhaust the stack.
 pub const TEXT_BYTES_MAX: usize = 256 * 1024;
+
+/// Each operator may lie inside the one before it, and plans are walked by functions that call themselves.
+pub const OPERATORS_MAX: usize = 3_000;
 
 /// The rows of an answer, batch by batch.
 pub struct Answer {
@@ -28,6 +34,10 @@ pub async fn ask(context: &SessionContext, text: &str) -> Result<Answer, Problem
     if text.len() > TEXT_BYTES_MAX {
         return Err(too_long(text.len()).into());
     }
+    let operators = operators_in(text);
+    if operators > OPERATORS_MAX {
+        return Err(too_deep(operators).into());
+    }
     let refuse = |error| planning(error, text, context);
     let plan = context.state().create_logical_plan(text).await.map_err(refuse)?;
     let reading = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
@@ -35,6 +45,27 @@ pub async fn ask(context: &SessionContext, text: &str) -> Result<Answer, Problem
     let frame = context.execute_logical_plan(plan).await.map_err(refuse)?;
     let rows = frame.execute_stream().await.map_err(refuse)?;
     Ok(Answer { text: text.to_string(), schema: rows.schema(), rows })
+}
+
+/// Operators and words that join, each of which may make the plan one step deeper; none where the text cannot
+/// be taken apart, which the parser tells better.
+fn operators_in(text: &str) -> usize {
+    let joins = [
+        Keyword::AND,
+        Keyword::OR,
+        Keyword::NOT,
+        Keyword::UNION,
+        Keyword::EXCEPT,
+        Keyword::INTERSECT,
+        Keyword::JOIN,
+    ];
+    let is_operator = |token: &Token| match token {
+        Token::Word(word) => joins.contains(&word.keyword),
+        Token::Plus | Token::Minus | Token::Mul | Token::Div | Token::Mod | Token::StringConcat => true,
+        _ => false,
+    };
+    let tokens = Tokenizer::new(&GenericDialect {}, text).tokenize();
+    tokens.map_or(0, |tokens| tokens.iter().filter(|token| is_operator(token)).count())
 }
 
 impl Answer {

@@ -7,7 +7,7 @@ use datafusion::catalog::CatalogProvider;
 use datafusion::common::{DataFusionError, SchemaError, Span};
 use datafusion::execution::context::SessionContext;
 
-use super::answer::TEXT_BYTES_MAX;
+use super::answer::{OPERATORS_MAX, TEXT_BYTES_MAX};
 use crate::base::{Kind, Problem, Problems};
 
 /// Near names that are told.
@@ -59,6 +59,14 @@ pub fn too_long(bytes: usize) -> Problem {
     Problem::author("SQL-001", what)
         .at(SQL)
         .cure("load long lists with `quanke crowd import`, and join `crowds`")
+}
+
+/// More operators than [`OPERATORS_MAX`].
+pub fn too_deep(operators: usize) -> Problem {
+    let what = format!("the text joins {operators} parts; more than {OPERATORS_MAX} are not read");
+    Problem::author("SQL-001", what)
+        .at(SQL)
+        .cure("write a list with `in (…)`, or load it with `quanke crowd import` and join `crowds`")
 }
 
 fn ours(error: &DataFusionError) -> Option<&Problems> {

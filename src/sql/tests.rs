@@ -195,6 +195,8 @@ fn deep_and_long_questions_end_well() {
     let bench = bench();
     let many = vec!["user_no = 1"; 1_000].join(" or ");
     assert_eq!(bench.one(&format!("select count(*) as n from users where {many}")), r#"{"n":0}"#);
+    let sum = vec!["1"; 20_000].join("+");
+    assert_eq!(bench.problem(&format!("select {sum}")).code, "SQL-001");
     let deep = format!("select {}1{}", "(".repeat(5_000), ")".repeat(5_000));
     assert_eq!(bench.problem(&deep).code, "SQL-001");
     let list: Vec<String> = (0..2_000).map(|n| n.to_string()).collect();

@@ -203,3 +203,16 @@ fn a_damaged_version_is_a_problem_from_outside() {
     let said = shell.ask(&["estimate", "crowd '上海'"]);
     assert_eq!((said.code, said.codes()), (3, vec!["CRD-011".to_string()]));
 }
+
+#[test]
+fn an_upload_of_which_nobody_is_known_is_warned_of() {
+    let shell = Shell::with_users();
+    let nobody = shell.file("nobody.csv", "user_id\nx1\nx2\n");
+    let said = shell.say(&["crowd", "import", "黑名单", &nobody]).fine();
+    assert!(said.talk.contains("CRD-015"), "{said:?}");
+    let some = shell.file("some.csv", "user_id\nu3\n");
+    let said = shell.say(&["crowd", "import", "黑名单", &some]).fine();
+    assert!(!said.talk.contains("CRD-015"), "{said:?}");
+    let said = shell.say(&["crowd", "import", "黑名单", &nobody, "--append"]).fine();
+    assert!(said.talk.contains("stays as it was"), "{said:?}");
+}
