@@ -5,6 +5,7 @@
 mod asking;
 mod compact;
 mod insight;
+mod running;
 
 use std::path::PathBuf;
 
@@ -15,6 +16,7 @@ use super::words::{bytes_of, instant_text, which_text};
 pub use asking::*;
 pub use compact::*;
 pub use insight::*;
+pub use running::{Live, Run};
 
 /// The whole command line.
 #[derive(Debug, Parser)]
@@ -449,37 +451,6 @@ pub enum Task {
         #[arg(long, value_name = "ID")]
         user: String,
     },
-}
-
-#[derive(Debug, Args)]
-pub struct Run {
-    /// Where the clock goes; it starts at the later of --now and the last run's end
-    #[arg(long, value_name = "T", value_parser = instant_text)]
-    pub until: String,
-    /// Live events that come on the way: NDJSON, Arrow or Parquet, in the order in which they came (- for stdin)
-    #[arg(long, value_name = "PATH", num_args = 1..)]
-    pub events: Vec<String>,
-    #[command(flatten)]
-    pub live: Live,
-}
-
-/// How live events are read.
-#[derive(Debug, Clone, Args)]
-pub struct Live {
-    /// The format of --events, when the extension does not tell
-    #[arg(long, value_enum, requires = "events")]
-    pub format: Option<Format>,
-    /// Zone of instants of --events written without one [default: the project's]
-    #[arg(long, value_name = "ZONE", requires = "events")]
-    pub zone: Option<String>,
-    /// Their column (or path with dots) for ours, such as --map uid=user_id
-    #[arg(long, value_name = "THEIRS=OURS", value_parser = mapping, requires = "events")]
-    pub map: Vec<(String, String)>,
-}
-
-fn mapping(text: &str) -> Result<(String, String), String> {
-    let (theirs, ours) = text.split_once('=').ok_or("write THEIRS=OURS, such as uid=user_id")?;
-    Ok((theirs.to_string(), ours.to_string()))
 }
 
 #[derive(Debug, Args)]
