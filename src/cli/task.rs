@@ -21,6 +21,9 @@ use crate::task::{Audience, Checked, Move, State, Task, Tasks, check};
 use crate::trigger::log::RealDisk;
 use crate::trigger::{Numbered, Opened, Triggers, look};
 
+/// One thread decides: while time passes step by step, waking others costs more than they do.
+const SHARDS: usize = 1;
+
 /// Runs one command on tasks.
 pub fn run(command: &Command, session: &mut Session, door: &mut Door) -> Done {
     match command {
@@ -315,8 +318,7 @@ fn live(
     let clock = session.ledger()?.clock()?.map_or(now, |last| last.max(now));
     let disk = Arc::new(RealDisk::open(&session.home.dir().join(TRIGGERS)).map_err(Problem::from)?);
     let known = session.ledger()?.place()?;
-    let Opened { mut triggers, again, notes } =
-        Triggers::open(disk, &session.app, known, rayon::current_num_threads())?;
+    let Opened { mut triggers, again, notes } = Triggers::open(disk, &session.app, known, SHARDS)?;
     door.warn(&notes);
     let mut origin = match args.events.as_slice() {
         [] => None,

@@ -17,6 +17,8 @@ use super::{Decision, State, TaskNo};
 
 /// Bytes of records after which a snapshot shortens the next start.
 const SNAPSHOT_BYTES: u64 = 256 << 20;
+/// The least step in which time passes, where nothing else happens.
+const STEP_MS: i64 = 1_000;
 const STATE: &str = "state";
 const NAMES: &str = "names";
 
@@ -170,9 +172,16 @@ impl Triggers {
     pub fn next_stop(&self, to: Timestamp, lateness_ms: i64) -> Timestamp {
         let clock = self.state.now().unwrap_or(Timestamp(i64::MIN));
         let due = self.state.next_due().filter(|due| *due < to);
+        // The clock may be past the deadline already, and the watermark behind.
+        let is_behind = self.state.watermark().is_none_or(|known| known < clock.plus(-lateness_ms));
+        if due.is_some_and(|due| due < clock) && is_behind {
+            return clock;
+        }
         // A deadline is decided when the watermark is past it, a waiting touch at its instant.
         let steps = due.map(|due| [due, due.plus(lateness_ms.saturating_add(1))]);
-        steps.into_iter().flatten().find(|at| *at > clock && *at < to).unwrap_or(to)
+        let next = steps.into_iter().flatten().find(|at| *at > clock).unwrap_or(to);
+        // What is due is known as a lower bound only: time passes by a second at least.
+        next.max(clock.plus(STEP_MS)).min(to)
     }
 
     /// Lets time pass over proved silence: the clock moves to `to`, the source's watermark to `lateness_ms`

@@ -6,3 +6,4 @@ mod kills;
 mod receiver;
 mod support;
 mod tiny;
+mod triggers;
