@@ -34,12 +34,16 @@ pub(super) struct Waiting {
     pub touches: BTreeMap<Due, Touch>,
     /// Those held by a pause.
     pub held: BTreeMap<Due, Touch>,
+    /// In order, so that it does not matter how they came here.
     by_user: HashMap<UserNo, Vec<Due>>,
 }
 
 impl Waiting {
     pub fn add(&mut self, due: Due, touch: Touch) {
-        self.by_user.entry(due.user).or_default().push(due.clone());
+        let own = self.by_user.entry(due.user).or_default();
+        if let Err(place) = own.binary_search(&due) {
+            own.insert(place, due.clone());
+        }
         let all = if touch.is_held { &mut self.held } else { &mut self.touches };
         all.insert(due, touch);
     }
@@ -47,7 +51,9 @@ impl Waiting {
     pub fn take(&mut self, due: &Due) -> Option<Touch> {
         let touch = self.touches.remove(due).or_else(|| self.held.remove(due))?;
         if let Some(all) = self.by_user.get_mut(&due.user) {
-            all.retain(|other| other != due);
+            if let Ok(place) = all.binary_search(due) {
+                all.remove(place);
+            }
             if all.is_empty() {
                 self.by_user.remove(&due.user);
             }
@@ -80,7 +86,7 @@ impl Waiting {
         all.any(|(due, touch)| due.task == task && touch.slot as usize == slot)
     }
 
-    /// The touches of a user.
+    /// The touches of a user, in the order in which they fall due.
     pub fn of_user(&self, user: UserNo) -> &[Due] {
         self.by_user.get(&user).map_or(&[], Vec::as_slice)
     }

@@ -11,8 +11,14 @@ use crate::run::{play, play_on, step};
 
 const CASES: u32 = 12_000;
 
+/// So many random logs; `make soak` asks for more by PROPTEST_CASES.
+fn cases(share: u32) -> ProptestConfig {
+    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(CASES);
+    ProptestConfig { cases: (cases / share).max(1), failure_persistence: None, ..ProptestConfig::default() }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: CASES, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases(1))]
 
     // proves: S2.31 S2.38 S2.39 S2.40 S2.41 S2.42 S2.43 S2.44 S2.45 S2.46 S2.47 S2.48 S2.49 S2.50
     #[test]
@@ -29,7 +35,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: CASES / 4, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases(4))]
 
     #[test]
     fn shards_and_batches_change_nothing(log in logs(60), shards in 1..5usize, rows in 1..50usize) {
@@ -38,7 +44,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: CASES / 4, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases(4))]
 
     #[test]
     fn a_snapshot_anywhere_changes_nothing(log in logs(60), place in 0..80usize, shards in 1..3usize) {
