@@ -5,13 +5,14 @@
 //! of arrival. A source that a crash interrupted goes on behind the last event taken; the store knows
 //! events by their ids, so nothing is there twice.
 
-use std::io::Write;
-use std::path::PathBuf;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::array::{Array, Int64Array, StringArray};
 use arrow::buffer::BooleanBuffer;
 use serde_json::{Value, json};
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::args::Live as Asked;
 use super::door::Failure;
@@ -28,6 +29,8 @@ use crate::trigger::{Columns, EventNo, IdCode, Names, Predicate, SourceNo, Trigg
 
 /// Where a pipe is kept while it is gone through; it lies in the home until the run is over.
 const SPOOL: &str = "live-events";
+/// Bytes that tell one source from another.
+const HEAD_BYTES: u64 = 64 << 10;
 
 /// A source that can be gone through more than once.
 pub struct Origin {
@@ -56,7 +59,8 @@ impl Origin {
             Some(path) => vec![path.display().to_string()],
             None => paths.to_vec(),
         };
-        let name = if is_pipe { "-".to_string() } else { paths.join(" ") };
+        let place = if is_pipe { "-".to_string() } else { paths.join(" ") };
+        let name = format!("{place} {:016x}", mark_of(&paths)?);
         let ask = Ask {
             paths,
             format: asked.format.map(format_of),
@@ -133,6 +137,20 @@ impl Origin {
             None => Ok(()),
         }
     }
+}
+
+/// Tells one stream from another at the same place: by its first line, which stays when lines are added, or
+/// by the head of a file that has no lines. Folders and patterns have their names only.
+fn mark_of(paths: &[String]) -> Outcome<u64> {
+    let [path] = paths else { return Ok(0) };
+    if !Path::new(path).is_file() {
+        return Ok(0);
+    }
+    let mut head = Vec::new();
+    std::fs::File::open(path)?.take(HEAD_BYTES).read_to_end(&mut head)?;
+    let is_lines = head.first() == Some(&b'{');
+    let line = head.split(|byte| *byte == b'\n').next().filter(|_| is_lines);
+    Ok(xxh3_64(line.unwrap_or(&head)))
 }
 
 /// What came.

@@ -6,11 +6,13 @@
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
+use roaring::RoaringBitmap;
 use tokio::runtime::Runtime;
 
-use crate::base::{Day, Outcome, Problem, Timestamp};
-use crate::task::{Audience, MoveRow, OnPause, Task, Update};
+use crate::base::{Day, Kind, Outcome, Problem, Timestamp};
+use crate::task::{Audience, Move, MoveRow, OnPause, Task, Update};
 use crate::trigger::{Columns, Command, Entry as Record, Numbered, SourceNo, TaskNo, Triggers, Version};
 
 use super::engine::{Engine, Happened};
@@ -62,6 +64,8 @@ pub struct Live<'a> {
     moves: VecDeque<(i64, MoveRow)>,
     /// Taken since the last commit.
     facts: usize,
+    /// The place of the last event taken, if it made no fact: it is not in the log yet.
+    passed_over: Option<u64>,
     /// Where the clock stood at the first decision that waits.
     since: Option<Timestamp>,
     happened: BTreeMap<(String, Day, String), Happened>,
@@ -101,6 +105,7 @@ impl<'a> Live<'a> {
             source,
             moves: VecDeque::new(),
             facts: 0,
+            passed_over: None,
             since: None,
             happened: BTreeMap::new(),
         }
@@ -154,6 +159,10 @@ impl<'a> Live<'a> {
 
     /// Makes what was taken durable, and lets out what it decided.
     fn settle(&mut self, engine: &Engine, runtime: &Runtime, now: Timestamp) -> Outcome<()> {
+        // Events without a fact stay passed over, also when a rule that comes later would name them.
+        if let Some(read_to) = self.passed_over.take() {
+            self.facts_read(read_to, Columns::default(), now)?;
+        }
         engine.faults.step("commit the trigger log")?;
         let decided = self.triggers.commit()?;
         (self.facts, self.since) = (0, None);
@@ -242,15 +251,14 @@ impl<'a> Live<'a> {
         let Some(feed) = self.feed.as_mut() else { return Ok(()) };
         let portion = feed.take(until, self.triggers)?;
         self.facts += portion.facts.len().max(1);
-        if !portion.facts.is_empty() {
-            let record = Record::Facts {
-                source: self.source,
-                read_to: portion.read_to,
-                columns: Box::new(portion.facts),
-            };
-            self.triggers.take(record, arrival)?;
-        }
-        Ok(())
+        let is_empty = portion.facts.is_empty();
+        self.passed_over = is_empty.then_some(portion.read_to);
+        if is_empty { Ok(()) } else { self.facts_read(portion.read_to, portion.facts, arrival) }
+    }
+
+    fn facts_read(&mut self, read_to: u64, facts: Columns, now: Timestamp) -> Outcome<()> {
+        let columns = Box::new(facts);
+        self.triggers.take(Record::Facts { source: self.source, read_to, columns }, now)
     }
 
     /// Looks for moves of tasks that are new.
@@ -277,7 +285,7 @@ impl<'a> Live<'a> {
         }
         let is_known = self.triggers.names().task(&task.id).is_some();
         let command = match row.step.as_str() {
-            "start" if !is_known => return self.install(engine, &task, now),
+            "start" if !is_known => return self.begin(engine, &task, now),
             "pause" => Command::Pause,
             "resume" => Command::Resume,
             "end" => Command::End,
@@ -288,38 +296,56 @@ impl<'a> Live<'a> {
         self.triggers.take(Record::Command { task: no, command }, now)
     }
 
-    /// A task begins: its rule is in force, and its audience is the one of now.
+    /// A task begins, or fails by a trouble of its own: a filter that means nothing any more, a crowd that is gone.
+    fn begin(&mut self, engine: &Engine, task: &Task, now: Timestamp) -> Outcome<()> {
+        match self.install(engine, task, now) {
+            Err(problem) if problem.kind != Kind::Outside => {
+                let cause = format!("{} {}", problem.code, problem.what);
+                engine.tasks.make_move(&task.id, Move::Fail, "clock", Some(&cause), now)?;
+                self.tell(engine, task, "failed", cause, now);
+                self.look(engine)
+            }
+            other => other,
+        }
+    }
+
+    /// Its rule is in force, and its audience is the one of now. The task gets its number when nothing of its
+    /// own can fail any more, so that another start tries again.
     fn install(&mut self, engine: &Engine, task: &Task, now: Timestamp) -> Outcome<()> {
         let version = self.version(task, now)?;
+        let users = reachable(engine, task, now)?;
         let no = self.triggers.task(&task.id, now)?;
         self.triggers.take(Record::Install { task: no, version: Box::new(version) }, now)?;
         if now < task.file.start {
             self.triggers.take(Record::Command { task: no, command: Command::Start }, now)?;
         }
-        self.audience(engine, task, now)
-    }
-
-    /// The audience of a task is made known to its rule.
-    fn audience(&mut self, engine: &Engine, task: &Task, now: Timestamp) -> Outcome<()> {
-        let Some(no) = self.triggers.names().task(&task.id) else { return Ok(()) };
-        let users = match task.file.audience {
-            Audience::Everyone => None,
-            _ => Some(engine.audiences.resolve(task, now)?.users.into()),
-        };
         self.triggers.take(Record::Audience { task: no, users }, now)
     }
 
-    /// New versions of daily audiences have been made: rules ask those from now on.
-    /// Errors: CRD-…, LOG-….
+    /// New versions of daily audiences have been made: rules ask those from now on. Where one cannot be had,
+    /// the one before stays, and that is told.
+    /// Errors: LOG-….
     pub fn renew(&mut self, engine: &Engine, now: Timestamp) -> Outcome<()> {
         for task in engine.tasks.alive()? {
             let is_daily =
                 task.file.update == Update::Daily || matches!(task.file.audience, Audience::Crowd(_));
-            if task.rule().is_some() && is_daily {
-                self.audience(engine, &task, now)?;
+            let no = self.triggers.names().task(&task.id).filter(|_| is_daily && task.rule().is_some());
+            let Some(no) = no else { continue };
+            match reachable(engine, &task, now) {
+                Ok(users) => self.triggers.take(Record::Audience { task: no, users }, now)?,
+                Err(problem) => {
+                    let cause = format!("{} {}", problem.code, problem.what);
+                    self.tell(engine, &task, "refresh failed", cause, now);
+                }
             }
         }
         Ok(())
+    }
+
+    fn tell(&mut self, engine: &Engine, task: &Task, what: &str, note: String, now: Timestamp) {
+        let at = engine.zone.text(now);
+        let happened = Happened { at, task: task.id.clone(), what: what.into(), note };
+        self.happened.insert((task.id.clone(), engine.zone.day_of(now), what.into()), happened);
     }
 
     fn version(&mut self, task: &Task, now: Timestamp) -> Outcome<Version> {
@@ -354,5 +380,13 @@ impl<'a> Live<'a> {
             zone: task.zone,
             rule,
         })
+    }
+}
+
+/// Whom a task may reach; `None` is everyone. Errors: CRD-…, STO-….
+fn reachable(engine: &Engine, task: &Task, now: Timestamp) -> Outcome<Option<Arc<RoaringBitmap>>> {
+    match task.file.audience {
+        Audience::Everyone => Ok(None),
+        _ => Ok(Some(Arc::new(engine.audiences.resolve(task, now)?.users))),
     }
 }

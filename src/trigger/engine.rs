@@ -180,8 +180,9 @@ impl Triggers {
         // A deadline is decided when the watermark is past it, a waiting touch at its instant.
         let steps = due.map(|due| [due, due.plus(lateness_ms.saturating_add(1))]);
         let next = steps.into_iter().flatten().find(|at| *at > clock).unwrap_or(to);
-        // What is due is known as a lower bound only: time passes by a second at least.
-        next.max(clock.plus(STEP_MS)).min(to)
+        // Of deadlines a lower bound is known only: time passes by a second at least. A reach is exact.
+        let reach = self.state.next_reach().filter(|at| *at > clock).unwrap_or(to);
+        next.max(clock.plus(STEP_MS)).min(reach).min(to)
     }
 
     /// Lets time pass over proved silence: the clock moves to `to`, the source's watermark to `lateness_ms`

@@ -143,6 +143,12 @@ impl State {
         self.shards.iter().filter_map(Shard::next_due).min().map(Timestamp)
     }
 
+    /// The instant at which the next touch that waits is due.
+    pub fn next_reach(&self) -> Option<Timestamp> {
+        let first = |shard: &Shard| shard.waiting.touches.first_key_value().map(|(due, _)| due.reach);
+        self.shards.iter().filter_map(first).min().map(Timestamp)
+    }
+
     fn facts(&mut self, source: SourceNo, facts: &Facts, out: &mut Vec<Decision>) {
         self.sources.entry(source).or_insert(None);
         let rows = facts.rows();

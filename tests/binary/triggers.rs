@@ -87,3 +87,13 @@ fn dying_once_and_starting_again_gives_everybody_one_line() {
         assert_each_once(&place, &task);
     }
 }
+
+#[test]
+fn another_stream_at_the_same_place_is_read_from_its_beginning() {
+    let (place, task, events) = ready();
+    assert!(!run(&place, &events, 21), "killed in the middle");
+    place.file("events.ndjson", &(event(900, 4, "view", 125) + "\n"));
+    assert!(run(&place, &events, 1_000_000));
+    let due: Vec<Value> = place.outbox(&task).into_iter().map(|line| line["due_at"].clone()).collect();
+    assert!(due.contains(&json!("2026-03-02T11:25:00.000+08:00")), "{due:?}");
+}

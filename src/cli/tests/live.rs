@@ -135,3 +135,19 @@ fn a_pause_counts_from_when_it_was_made() {
     let report = shell.ask(&["task", "report", &id]).fine().json();
     assert_eq!(report["total"]["suppressed"], 1);
 }
+
+#[test]
+fn a_task_whose_filter_means_nothing_any_more_fails_alone_and_starts_again() {
+    let shell = Shell::with_users();
+    let odd = approved(&shell, "金额", "", "kind = \"event\"\ndid = \"view where score > 5\"");
+    let sound = approved(&shell, "浏览", "", "kind = \"event\"\ndid = \"view\"");
+    // `score` is a text from now on, so the filter cannot be read.
+    shell.file("catalog.toml", "[properties]\nscore = { type = \"text\" }\n");
+    std::fs::copy(shell.path("catalog.toml"), shell.path("home/catalog.toml")).unwrap();
+    let events = shell.file("events.ndjson", &lines(&[event("e1", "u3", "view", "10:00:00")]));
+    let said = shell.ask(&["run", "--until", "2026-03-02T11:00:00+08:00", "--events", &events]);
+    assert_eq!(said.code, 3, "{said:?}");
+    assert!(said.talk.contains("DSP-008") && said.talk.contains(&odd), "{said:?}");
+    assert_eq!(shell.ask(&["task", "show", &odd]).fine().json()["state"], "failed");
+    assert_eq!(reached(&shell, &sound).len(), 1, "{said:?}");
+}
