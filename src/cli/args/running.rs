@@ -34,3 +34,8 @@ fn mapping(text: &str) -> Result<(String, String), String> {
     let (theirs, ours) = text.split_once('=').ok_or("write THEIRS=OURS, such as uid=user_id")?;
     Ok((theirs.to_string(), ours.to_string()))
 }
+
+pub(super) const RUN_EXAMPLES: &str = "\
+Examples:
+  quanke run --until 2026-03-02T21:00:00+08:00
+  quanke run --now 2026-03-02T19:00:00+08:00 --until 2026-03-02T21:00:00+08:00 --json";
