@@ -390,7 +390,7 @@ impl<'a> Clock<'a> {
         let from = self.ledger.clock()?.map_or(now, |last| last.max(now));
         let mut happened = Vec::new();
         if let Some((live, again)) = &mut live {
-            self.engine(|engine| live.again(engine, again, from))?;
+            self.engine(|engine| live.again(engine, again, from).and_then(|()| live.renew(engine, from)))?;
         }
         let mut live = live.map(|(live, _)| live);
         if self.audiences.borrow().has_daily()? {

@@ -322,8 +322,8 @@ impl<'a> Live<'a> {
         self.triggers.take(Record::Audience { task: no, users }, now)
     }
 
-    /// New versions of daily audiences have been made: rules ask those from now on. Where one cannot be had,
-    /// the one before stays, and that is told.
+    /// Daily audiences may have new versions, made by the clock or by hand: rules ask those from now on. Where
+    /// one cannot be had, the one before stays, and that is told.
     /// Errors: LOG-….
     pub fn renew(&mut self, engine: &Engine, now: Timestamp) -> Outcome<()> {
         for task in engine.tasks.alive()? {
@@ -332,6 +332,7 @@ impl<'a> Live<'a> {
             let no = self.triggers.names().task(&task.id).filter(|_| is_daily && task.rule().is_some());
             let Some(no) = no else { continue };
             match reachable(engine, &task, now) {
+                Ok(users) if self.triggers.state().audience(no) == Some(users.as_deref()) => {}
                 Ok(users) => self.triggers.take(Record::Audience { task: no, users }, now)?,
                 Err(problem) => {
                     let cause = format!("{} {}", problem.code, problem.what);

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use rayon::prelude::*;
+use roaring::RoaringBitmap;
 
 use crate::base::{Day, Timestamp, UserNo};
 
@@ -104,6 +105,12 @@ impl State {
             sum.entry(*day).or_default().add(*counts);
         }
         sum
+    }
+
+    /// Who a task may reach by the newest audience that it was told; `None` inside is everyone, outside: none yet.
+    pub fn audience(&self, task: TaskNo) -> Option<Option<&RoaringBitmap>> {
+        let known = self.shards.first()?.tasks.iter().find(|known| known.no == task)?;
+        known.audiences.last().map(|(_, users)| users.as_deref())
     }
 
     /// Touches that have fired and wait.

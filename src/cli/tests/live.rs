@@ -151,3 +151,51 @@ fn a_task_whose_filter_means_nothing_any_more_fails_alone_and_starts_again() {
     assert_eq!(shell.ask(&["task", "show", &odd]).fine().json()["state"], "failed");
     assert_eq!(reached(&shell, &sound).len(), 1, "{said:?}");
 }
+
+#[test]
+fn a_crowd_refreshed_by_hand_between_two_runs_is_asked_by_the_second() {
+    let shell = Shell::with_users();
+    let women = ["crowd", "create", "女性", "gender = '女'", "--update", "daily"];
+    shell.say(&women).fine();
+    let id = approved(&shell, "浏览", "crowd = \"女性\"", "kind = \"event\"\ndid = \"view\"");
+    let first = shell.file("a.ndjson", &lines(&[event("e1", "u4", "view", "10:00:00")]));
+    run(&shell, "2026-03-02T10:30:00+08:00", &first);
+    assert!(reached(&shell, &id).is_empty(), "u4 is a man");
+    let more = shell.file("more.csv", "user_id,gender\nu4,女\n");
+    shell.say(&["ingest", "users", &more, "--mode", "patch"]).fine();
+    shell.say(&["crowd", "refresh", "女性", "--now", "2026-03-02T10:40:00+08:00"]).fine();
+    let second = shell.file("b.ndjson", &lines(&[event("e2", "u4", "view", "10:50:00")]));
+    let now = "2026-03-02T10:45:00+08:00";
+    let until = "2026-03-02T11:00:00+08:00";
+    shell.ask(&["run", "--now", now, "--until", until, "--events", &second]).fine();
+    assert_eq!(reached(&shell, &id), [("u4".to_string(), "2026-03-02T10:50:00.000+08:00".to_string())]);
+}
+
+#[test]
+fn any_event_can_be_what_was_done_and_what_was_not() {
+    let shell = Shell::with_users();
+    let trigger =
+        "kind = \"absence\"\ndid = \"view\"\nnot_done = \"any where page = '/home'\"\nwithin = \"20m\"";
+    let silent = approved(&shell, "沉默", "", trigger);
+    let trigger = "kind = \"event\"\ndid = \"任意\"\ncount = { every = 2 }";
+    let active = approved(&shell, "活跃", "", trigger);
+    let mut other = event("e3", "u4", "share", "10:10:00");
+    other["properties"]["page"] = "/cart".into();
+    let events = shell.file(
+        "events.ndjson",
+        &lines(&[
+            event("e1", "u3", "view", "10:00:00"),
+            event("e2", "u4", "view", "10:05:00"),
+            event("e4", "u3", "share", "10:06:00"),
+            other,
+        ]),
+    );
+    run(&shell, "2026-03-02T12:00:00+08:00", &events);
+    // u3 did something at home in time; u4 did not, and the view itself does not count.
+    assert_eq!(reached(&shell, &silent), [("u4".to_string(), "2026-03-02T10:25:00.000+08:00".to_string())]);
+    let at = |time: &str| format!("2026-03-02T{time}.000+08:00");
+    assert_eq!(
+        reached(&shell, &active),
+        [("u3".to_string(), at("10:06:00")), ("u4".to_string(), at("10:10:00"))]
+    );
+}
