@@ -176,7 +176,8 @@ impl Outbox {
         let decided = triggers.commit().expect("the disk works");
         let mut bytes = Vec::with_capacity(decided.len() * 36);
         for numbered in &decided {
-            let Decision { task, user, occurrence, end: End::Released { reach }, .. } = &numbered.decision else {
+            let Decision { task, user, occurrence, end: End::Released { reach }, .. } = &numbered.decision
+            else {
                 continue;
             };
             let Occurrence::A { at, id } = occurrence else { continue };
