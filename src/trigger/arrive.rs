@@ -42,20 +42,15 @@ impl Arriving<'_> {
 }
 
 impl Shard {
-    /// The rows of a batch that belong to this shard, in their order.
-    pub fn facts(&mut self, facts: &Facts, rows: impl Iterator<Item = usize>, out: &mut Keyed) {
-        let interests = std::mem::take(&mut self.interests);
-        for row in rows {
-            let event = facts.events[row] as usize;
-            let Some(interest) = interests.get(event) else { continue };
-            if facts.masks[row] & interest.any != 0 {
-                self.fact(interest, event, facts, row, out);
-            }
-        }
-        self.interests = interests;
-    }
-
-    fn fact(&mut self, interest: &Interest, event: usize, facts: &Facts, row: usize, out: &mut Keyed) {
+    /// One row of a batch, whatever it is.
+    pub(super) fn fact(
+        &mut self,
+        interest: &Interest,
+        event: usize,
+        facts: &Facts,
+        row: usize,
+        out: &mut Keyed,
+    ) {
         let Some(fact) = self.arriving(facts, row) else { return };
         if self.watermark.is_some_and(|watermark| fact.at < watermark) {
             self.oddities.late += 1;

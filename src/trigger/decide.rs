@@ -156,7 +156,7 @@ impl Deciding<'_> {
         let (user, gap) = (a.fact.user, spec.gap());
         let by_policy = match spec.again() {
             Again::Each => return false,
-            Again::First => live.last.get(&user).is_some_and(|last| *last <= a.at && a.at <= last + gap),
+            Again::First => live.is_within(user, a.at, gap),
             Again::Restart => self.is_restarted(slot, spec, a),
         };
         by_policy || (is_late && live.has_reached(user, a.at - gap, a.at + gap))
@@ -196,7 +196,7 @@ impl Deciding<'_> {
     }
 
     /// Did a B come in `[A, deadline]`? Of one event kind, B must come after A.
-    fn is_cancelled(&self, slot: usize, spec: &Version, a: A) -> bool {
+    pub fn is_cancelled(&self, slot: usize, spec: &Version, a: A) -> bool {
         let Some(track) = self.task.versions[slot].track else { return false };
         let who = Who { user: a.fact.user, same: a.same(spec.same.map(|(a, _)| a)) };
         match self.tracks.last_until(track, who, a.at + spec.gap()) {

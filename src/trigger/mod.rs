@@ -10,6 +10,7 @@
 //! questions), then `track.rs` and `past.rs` (what is remembered).
 
 mod arrive;
+mod batch;
 mod book;
 mod decide;
 mod decision;
@@ -29,8 +30,10 @@ mod read;
 mod seen;
 mod shard;
 mod snapshot;
+mod sorting;
 mod state;
 mod task;
+mod together;
 mod track;
 mod tracks;
 mod waiting;

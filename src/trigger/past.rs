@@ -6,11 +6,14 @@
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use hashbrown::HashMap;
 
 use crate::base::UserNo;
 
+use super::fact::Facts;
+use super::sorting::sort_facts;
 use super::{EventId, IdCode, Texts};
 
 /// No gap is shorter (`task::rule::GAP_MS`), so what a rule reads lies in parts that the watermark has passed.
@@ -40,6 +43,10 @@ pub(super) struct Part {
 #[derive(Debug, Clone)]
 pub(super) struct Log {
     pub parts: BTreeMap<i64, Part>,
+    /// How many facts lie in all parts.
+    pub count: usize,
+    /// Room that sealed parts gave back, for the next ones.
+    spare: Vec<Vec<Fact>>,
     /// Parts before this minute are sealed.
     pub sealed_to: i64,
     /// No rule has decided an A at or after this.
@@ -58,16 +65,32 @@ impl Part {
         (a.offset, a.user).cmp(&(b.offset, b.user)).then_with(|| a.id.order(b.id, &self.texts))
     }
 
-    /// Sorts, drops duplicates, gives memory back; the number of duplicates.
-    fn seal(&mut self) -> u64 {
+    /// Sorts, drops duplicates; the number of duplicates. `spare` lends room and gets what is left over.
+    fn seal(&mut self, spare: &mut Vec<Vec<Fact>>) -> usize {
         let mut facts = std::mem::take(&mut self.facts);
-        facts.sort_by(|a, b| self.order(a, b));
+        let mut room = spare.pop().unwrap_or_default();
+        sort_facts(&mut facts, &mut room, &self.texts);
         let before = facts.len();
         facts.dedup_by(|b, a| (a.offset, a.user, a.id) == (b.offset, b.user, b.id));
-        facts.shrink_to_fit();
-        self.facts = facts;
+        let dropped = before - facts.len();
         self.is_sealed = true;
-        (before - self.facts.len()) as u64
+        keep_room(spare, room);
+        if facts.capacity() > ROOM_MAX {
+            facts.shrink_to_fit();
+            self.facts = facts;
+        } else {
+            self.facts = facts.as_slice().to_vec();
+            keep_room(spare, facts);
+        }
+        dropped
+    }
+
+    /// The offset of its first fact; of an open part, of the least.
+    pub fn first(&self) -> Option<u32> {
+        match self.is_sealed {
+            true => self.facts.first().map(|fact| fact.offset),
+            false => self.facts.iter().map(|fact| fact.offset).min(),
+        }
     }
 
     /// Puts a late fact at its place; false if it is there already.
@@ -93,28 +116,64 @@ impl Part {
 
 impl Default for Log {
     fn default() -> Log {
-        Log { parts: BTreeMap::new(), sealed_to: i64::MIN / PART_MS, decided_to: i64::MIN }
+        Log::of(BTreeMap::new(), i64::MIN / PART_MS, i64::MIN)
     }
 }
 
 impl Log {
+    pub fn of(parts: BTreeMap<i64, Part>, sealed_to: i64, decided_to: i64) -> Log {
+        let count = parts.values().map(|part| part.facts.len()).sum();
+        Log { parts, count, spare: Vec::new(), sealed_to, decided_to }
+    }
+
+    /// Keeps rows of a batch that lie at or after the watermark: those with a bit of `mask`, in their order.
+    pub fn add_all(&mut self, facts: &Facts, rows: &[u32], mask: u64) {
+        let minute = |row: u32| facts.times[row as usize].div_euclid(PART_MS);
+        let mut rest = rows;
+        while let Some(first) = rest.first() {
+            let number = minute(*first);
+            let count = rest.iter().take_while(|row| minute(**row) == number).count();
+            let (run, others) = rest.split_at(count);
+            self.add_run(number, facts, run, mask);
+            rest = others;
+        }
+    }
+
+    /// Rows of one minute.
+    fn add_run(&mut self, number: i64, facts: &Facts, rows: &[u32], mask: u64) {
+        let part = open(&mut self.parts, &mut self.spare, number, self.sealed_to);
+        let before = part.facts.len();
+        let start = number * PART_MS;
+        for row in rows.iter().map(|row| *row as usize) {
+            if facts.masks[row] & mask == 0 {
+                continue;
+            }
+            let mut id = facts.ids[row];
+            if id.is_text() {
+                id = id.moved(facts.texts, &mut part.texts);
+            }
+            let offset = (facts.times[row] - start) as u32;
+            part.facts.push(Fact { offset, user: facts.users[row], id, mask: facts.masks[row] });
+        }
+        self.count += part.facts.len() - before;
+    }
+
     /// Keeps a fact; its id is a code in `texts`. Gives its place in the part's texts, and false if
     /// a sealed part had it already.
     pub fn add(&mut self, at: i64, mut fact: Fact, texts: &Texts) -> (Fact, bool) {
         let number = at.div_euclid(PART_MS);
-        let part = self
-            .parts
-            .entry(number)
-            .or_insert_with(|| Part { is_sealed: number < self.sealed_to, ..Part::default() });
+        let part = open(&mut self.parts, &mut self.spare, number, self.sealed_to);
         fact.offset = at.rem_euclid(PART_MS) as u32;
         if fact.id.is_text() {
             fact.id = fact.id.moved(texts, &mut part.texts);
         }
         if part.is_sealed {
             let is_new = part.insert(fact);
+            self.count += usize::from(is_new);
             return (fact, is_new);
         }
         part.facts.push(fact);
+        self.count += 1;
         (fact, true)
     }
 
@@ -132,9 +191,10 @@ impl Log {
             return 0;
         }
         let due = self.parts.range_mut(self.sealed_to.min(to)..to).filter(|(_, part)| !part.is_sealed);
-        let dropped = due.map(|(_, part)| part.seal()).sum();
+        let dropped: usize = due.map(|(_, part)| part.seal(&mut self.spare)).sum();
         self.sealed_to = to;
-        dropped
+        self.count -= dropped;
+        dropped as u64
     }
 
     /// Forgets all parts that end at or before `horizon`.
@@ -143,7 +203,7 @@ impl Log {
             if (entry.key() + 1) * PART_MS > horizon {
                 break;
             }
-            entry.remove();
+            self.count -= entry.remove().facts.len();
         }
     }
 
@@ -155,5 +215,34 @@ impl Log {
     /// The code of an id in the part that holds `at`.
     pub fn code(&self, at: i64, id: &EventId) -> Option<IdCode> {
         IdCode::find(id, &self.part(at)?.texts)
+    }
+}
+
+/// The part of a minute, made where there is none.
+fn open<'a>(
+    parts: &'a mut BTreeMap<i64, Part>,
+    spare: &mut Vec<Vec<Fact>>,
+    number: i64,
+    sealed_to: i64,
+) -> &'a mut Part {
+    match parts.entry(number) {
+        Entry::Occupied(part) => part.into_mut(),
+        Entry::Vacant(place) => {
+            let is_sealed = number < sealed_to;
+            let facts = if is_sealed { Vec::new() } else { spare.pop().unwrap_or_default() };
+            place.insert(Part { facts, is_sealed, ..Part::default() })
+        }
+    }
+}
+
+/// Facts for which a part's room is kept for the next part; a larger one goes back to the system.
+const ROOM_MAX: usize = 65_536;
+/// Parts whose room is kept.
+const ROOMS_MAX: usize = 3;
+
+fn keep_room(spare: &mut Vec<Vec<Fact>>, mut room: Vec<Fact>) {
+    if spare.len() < ROOMS_MAX && room.capacity() > 0 && room.capacity() <= ROOM_MAX {
+        room.clear();
+        spare.push(room);
     }
 }

@@ -9,6 +9,7 @@ use hashbrown::HashSet;
 
 use crate::base::UserNo;
 
+use super::batch::Room;
 use super::decide::Deciding;
 use super::decision::{Decision, End, Occurrence, TaskNo};
 use super::fact::{Command, EventNo, Version};
@@ -17,6 +18,7 @@ use super::past::{Log, PART_MS};
 use super::read::read_on;
 use super::seen::Seen;
 use super::task::{Live, Task, Users};
+use super::together::Asking;
 use super::track::TICK_MS;
 use super::tracks::Tracks;
 use super::waiting::{Due, Waiting};
@@ -61,6 +63,9 @@ pub(super) struct Shard {
     pub outs: Vec<Vec<Decision>>,
     /// What the rules want of each event kind; follows from the versions.
     pub interests: Vec<Interest>,
+    /// Room for the rows of a batch and for what is asked of many A's together; says nothing between records.
+    pub room: Room,
+    pub asking: Asking,
 }
 
 impl Keyed {
@@ -102,7 +107,7 @@ impl Shard {
             if let Some(tick) = tick.filter(|tick| tick.saturating_sub(to) > QUIET_MS) {
                 self.decide_to(tick, &mut outs);
             }
-            to = tick.map_or(watermark, |tick| watermark.min(tick + TICK_MS));
+            to = tick.map_or(watermark, |tick| watermark.min(tick + STRIDE_MS));
             self.tracks.fold(to);
             self.decide_to(to, &mut outs);
         }
@@ -195,10 +200,10 @@ impl Shard {
     }
 
     fn decide_to(&mut self, to: i64, outs: &mut [Vec<Decision>]) {
-        let Shard { tasks, tracks, waiting, logs, now, is_tracing, .. } = self;
+        let Shard { tasks, tracks, waiting, logs, now, is_tracing, asking, .. } = self;
         for (task, out) in tasks.iter_mut().zip(outs) {
             let (now, is_tracing) = (*now, *is_tracing);
-            read_on(&mut Deciding { task, tracks, waiting, out, now, is_tracing }, logs, to);
+            read_on(&mut Deciding { task, tracks, waiting, out, now, is_tracing }, logs, to, asking);
         }
     }
 
@@ -248,6 +253,10 @@ impl Shard {
         self.clamped.retain(|(_, at, _)| *at >= watermark - CLAMPED_KEPT_MS);
     }
 }
+
+/// Rules read on in strides: a longer one has more A's to ask about together, and more B's behind a deadline
+/// to step back over.
+const STRIDE_MS: i64 = 16 * TICK_MS;
 
 /// After a longer time without B's, what fell due in it is decided before the next B is folded: folding
 /// may move the epoch of the tracks.

@@ -12,6 +12,7 @@ use xxhash_rust::xxh3::xxh3_128;
 use crate::base::{Day, Timestamp, Zone};
 use crate::task::rule::{Absence, Again, AudienceAt, Count, LateB, OnEnd, Per, Reach, Rule, WhenPast};
 
+use super::batch::Room;
 use super::book::{Book, Counts};
 use super::decision::Occurrence;
 use super::fact::{Predicate, Version};
@@ -22,6 +23,7 @@ use super::past::{Fact, Log, Part};
 use super::seen::{Minute, Seen};
 use super::shard::{Oddities, Shard};
 use super::task::{Live, Out, Queued, Task};
+use super::together::Asking;
 use super::track::{Folded, Key, Track};
 use super::tracks::{TrackNo, Tracks};
 use super::waiting::{Due, Touch, Waiting};
@@ -84,6 +86,8 @@ impl Keep for Shard {
         let shard = Shard {
             interests: Interest::all(&tasks),
             outs: Vec::new(),
+            room: Room::default(),
+            asking: Asking::default(),
             tasks,
             logs: Keep::take(from)?,
             tracks: Keep::take(from)?,
@@ -117,7 +121,7 @@ impl Shard {
 }
 
 keep_fields!(Oddities { clamped, duplicates, late });
-keep_fields!(Log { parts, sealed_to, decided_to });
+
 keep_fields!(Part { facts, texts, is_sealed, same });
 keep_fields!(Fact { offset, user, id, mask });
 keep_fields!(Tracks { plain, keyed });
@@ -224,6 +228,18 @@ impl Keep for Pages {
     }
 }
 
+impl Keep for Log {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.parts.put(out);
+        self.sealed_to.put(out);
+        self.decided_to.put(out);
+    }
+
+    fn take(from: &mut Bytes) -> Option<Log> {
+        Some(Log::of(Keep::take(from)?, Keep::take(from)?, Keep::take(from)?))
+    }
+}
+
 impl<K: Key + Keep> Keep for Track<K>
 where
     K::Last: Keep,
@@ -244,7 +260,7 @@ where
             folded: Keep::take(from)?,
             open: Keep::take(from)?,
             to: Keep::take(from)?,
-            ahead: None,
+            ..Track::default()
         };
         if bool::take(from)? {
             track.look_ahead();

@@ -122,8 +122,7 @@ impl State {
 
     /// A's that are kept: those that wait for their deadline, and some that are past it.
     pub fn pending(&self) -> usize {
-        let logs = self.shards.iter().flat_map(|shard| &shard.logs);
-        logs.flat_map(|log| log.parts.values()).map(|part| part.facts.len()).sum()
+        self.shards.iter().flat_map(|shard| &shard.logs).map(|log| log.count).sum()
     }
 
     /// The predicates whose bits must keep their meaning.
@@ -151,20 +150,18 @@ impl State {
 
     fn facts(&mut self, source: SourceNo, facts: &Facts, out: &mut Vec<Decision>) {
         self.sources.entry(source).or_insert(None);
-        let rows = facts.rows();
-        let count = self.shards.len();
-        if count == 1 {
+        if let [shard] = self.shards.as_mut_slice() {
             let mut decided = Keyed::default();
-            self.shards[0].facts(facts, 0..rows, &mut decided);
+            shard.facts(facts, 0, 1, &mut decided);
             out.append(&mut decided.decisions);
             return;
         }
-        let own = |n: usize| (0..rows).filter(move |row| facts.users[*row] as usize % count == n);
-        let decided = if rows < ROWS_PARALLEL_MIN {
-            each(self.shards.iter_mut().enumerate(), |(n, shard), out| shard.facts(facts, own(n), out))
+        let count = self.shards.len();
+        let decided = if facts.rows() < ROWS_PARALLEL_MIN {
+            each(self.shards.iter_mut().enumerate(), |(n, shard), out| shard.facts(facts, n, count, out))
         } else {
             let shards = self.shards.par_iter_mut().enumerate();
-            shards.map(|(n, shard)| keyed(|out| shard.facts(facts, own(n), out))).collect()
+            shards.map(|(n, shard)| keyed(|out| shard.facts(facts, n, count, out))).collect()
         };
         merge(decided, out, |_, _| std::cmp::Ordering::Equal);
     }

@@ -132,11 +132,26 @@ impl Task {
         self.paused_since.is_some() || self.pauses.iter().any(|(from, to)| *from <= at && at < *to)
     }
 
+    /// Is it paused now, or was it between two instants, both ends in?
+    pub fn is_paused_within(&self, first: i64, last: i64) -> bool {
+        self.paused_since.is_some() || self.pauses.iter().any(|(from, to)| *from <= last && first < *to)
+    }
+
+    /// The one crowd version in force from `first` to `last`; none if there are several.
+    pub fn crowd_within(&self, first: i64, last: i64) -> Option<&Users> {
+        let place = self.audience_place(first);
+        let (_, users) = self.audiences.get(place).filter(|_| place == self.audience_place(last))?;
+        Some(users)
+    }
+
     /// May the user be reached by the crowd version in force at an instant? Before the first version, that
     /// one decides.
     pub fn admits(&self, user: UserNo, at: i64) -> bool {
-        let place = self.audiences.partition_point(|(from, _)| *from <= at).saturating_sub(1);
-        self.audiences.get(place).is_some_and(|(_, users)| is_in(users, user))
+        self.audiences.get(self.audience_place(at)).is_some_and(|(_, users)| is_in(users, user))
+    }
+
+    fn audience_place(&self, at: i64) -> usize {
+        self.audiences.partition_point(|(from, _)| *from <= at).saturating_sub(1)
     }
 
     /// By the newest crowd version.
@@ -247,6 +262,11 @@ impl Live {
             let part = self.reached.entry(at.div_euclid(PART_MS)).or_default();
             part.push((user, at.rem_euclid(PART_MS) as u32));
         }
+    }
+
+    /// `first`: does an A belong to a window of the user that reached its deadline?
+    pub fn is_within(&self, user: UserNo, at: i64, gap: i64) -> bool {
+        self.last.get(&user).is_some_and(|last| *last <= at && at <= last + gap)
     }
 
     /// Did a window of the user that reached its deadline begin within `[from, to]`?

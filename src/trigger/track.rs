@@ -9,7 +9,9 @@ use std::collections::BTreeMap;
 
 use hashbrown::HashMap;
 
+use super::fact::Facts;
 use super::pages::Pages;
+use super::sorting::sort_bs;
 
 /// B's are folded in steps of at most this many milliseconds.
 pub(super) const TICK_MS: i64 = 4_096;
@@ -94,6 +96,8 @@ pub(super) struct Track<K: Key> {
     pub to: i64,
     /// Times of open B's by key, where somebody asks about the time ahead of the watermark.
     pub ahead: Option<HashMap<K, Vec<i64>>>,
+    /// Room for sorting.
+    pub room: Vec<(u32, K)>,
 }
 
 impl<K: Key> Default for Track<K> {
@@ -105,7 +109,38 @@ impl<K: Key> Default for Track<K> {
             open: BTreeMap::new(),
             to: i64::MIN,
             ahead: None,
+            room: Vec::new(),
         }
+    }
+}
+
+impl Track<u32> {
+    /// B's came that lie at or after the watermark: those rows of a batch that have a bit of `mask`.
+    pub fn add_all(&mut self, facts: &Facts, rows: &[u32], mask: u64) {
+        let tick = |row: u32| split(facts.times[row as usize]).0;
+        let mut rest = rows;
+        while let Some(first) = rest.first() {
+            let number = tick(*first);
+            let count = rest.iter().take_while(|row| tick(**row) == number).count();
+            let (run, others) = rest.split_at(count);
+            let open = self.open.entry(number).or_default();
+            let ours = run.iter().map(|row| *row as usize).filter(|row| facts.masks[*row] & mask != 0);
+            open.extend(ours.clone().map(|row| (split(facts.times[row]).1, facts.users[row])));
+            if open.is_empty() {
+                self.open.remove(&number);
+            }
+            if let Some(ahead) = &mut self.ahead {
+                ours.for_each(|row| ahead.entry(facts.users[row]).or_default().push(facts.times[row]));
+            }
+            rest = others;
+        }
+    }
+
+    /// The last B that is folded of each of `users`, of all times; never: long ago.
+    pub fn newest_of(&self, users: impl Iterator<Item = u32>, found: &mut Vec<i64>) {
+        let epoch = self.epoch.unwrap_or(0);
+        let instant = |value: u32| if value == 0 { i64::MIN } else { epoch + value as i64 };
+        found.extend(users.map(|user| instant(self.last.get(user))));
     }
 }
 
@@ -191,7 +226,7 @@ impl<K: Key> Track<K> {
 
     fn fold_tick(&mut self, tick: i64, mut due: Vec<(u32, K)>) {
         self.move_epoch(tick * TICK_MS);
-        due.sort_unstable();
+        sort_bs(&mut due, &mut self.room);
         due.dedup();
         let start = self.since_epoch(tick * TICK_MS);
         let folded = self.folded.entry(tick).or_default();

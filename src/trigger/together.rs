@@ -1,0 +1,181 @@
+//! How are many A's of one rule decided together?
+//!
+//! The last B's of all users of a run are looked up first, one after the other without waiting for any: memory
+//! answers many such questions at once. For most rules all other questions (is the task over, paused, late,
+//! which crowd decides) have one answer for the whole run. Where they have not, each A is asked alone
+//! (`decide.rs`), with its last B already near.
+
+use std::sync::Arc;
+
+use roaring::RoaringBitmap;
+
+use crate::base::{Timestamp, UserNo};
+use crate::task::rule::{Again, Reach};
+
+use super::decide::{A, Deciding};
+use super::decision::{Decision, End, Occurrence, Reason};
+use super::fact::Version;
+use super::past::{Fact, Part};
+use super::read::Span;
+use super::task::Out;
+use super::tracks::TrackNo;
+
+/// So many A's are looked up at once that their answers stay near.
+const RUN: usize = 1_024;
+
+/// Room for the A's of a run and the last B's of their users.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Asking {
+    picked: Vec<Fact>,
+    newest: Vec<i64>,
+}
+
+/// What has one answer for all A's of a run: it fires and is released at once, for these users.
+struct Alike {
+    users: Option<Arc<RoaringBitmap>>,
+    is_first: bool,
+    is_self: bool,
+}
+
+/// How often each end was reached in a run.
+#[derive(Default)]
+struct Ends {
+    fired: u64,
+    cancelled: u64,
+    joined: u64,
+    audience: u64,
+}
+
+impl Deciding<'_> {
+    /// Decides the A's of a rule among some facts of a part, in their order.
+    pub fn windows(&mut self, span: &Span, number: i64, part: &Part, facts: &[Fact], asking: &mut Asking) {
+        let mask = span.spec.did.mask();
+        for facts in facts.chunks(RUN) {
+            pick(facts, mask, &mut asking.picked);
+            self.ask(span.slot, asking);
+            let (Some(first), Some(last)) = (asking.picked.first(), asking.picked.last()) else { continue };
+            match self.alike(span, first.at(number), last.at(number)) {
+                Some(alike) => self.together(span, number, part, asking, &alike),
+                None => self.alone(span, number, part, &asking.picked),
+            }
+        }
+    }
+
+    fn alone(&mut self, span: &Span, number: i64, part: &Part, picked: &[Fact]) {
+        for fact in picked {
+            self.window(span.slot, &span.spec, A { at: fact.at(number), fact: *fact, part }, false);
+        }
+    }
+
+    /// The last B's of the users of a run.
+    fn ask(&self, slot: usize, asking: &mut Asking) {
+        asking.newest.clear();
+        if let Some(TrackNo::Plain(track)) = self.task.versions[slot].track {
+            let users = asking.picked.iter().map(|fact| fact.user);
+            self.tracks.plain[track].1.newest_of(users, &mut asking.newest);
+        }
+    }
+
+    /// What all A's between `first` and `last` have in common; none if each is to be asked alone.
+    fn alike(&mut self, span: &Span, first: i64, last: i64) -> Option<Alike> {
+        let (spec, task) = (&span.spec, &mut *self.task);
+        let (due, last_due) = (first + spec.gap(), last + spec.gap());
+        let is_open = !task.is_over(spec, last_due) && !task.is_paused_within(due, last_due);
+        let is_now = last_due <= self.now && self.now.saturating_sub(due) <= spec.grace();
+        let is_plain = spec.is_plain() && !self.is_tracing && is_open && is_now;
+        if !is_plain || !task.book.is_one_day(Timestamp(due), Timestamp(last_due), &spec.zone) {
+            return None;
+        }
+        let (from, to) = if spec.is_audience_at_a() { (first, last) } else { (due, last_due) };
+        Some(Alike {
+            users: task.crowd_within(from, to)?.clone(),
+            is_first: spec.again() == Again::First,
+            is_self: spec.is_self(),
+        })
+    }
+
+    fn together(&mut self, span: &Span, number: i64, part: &Part, asking: &Asking, alike: &Alike) {
+        let Span { slot, spec, .. } = span;
+        let mut out = self.task.versions[*slot].out.remove(&number).unwrap_or_default();
+        let (mut ends, gap) = (Ends::default(), spec.gap());
+        for (fact, newest) in asking.picked.iter().zip(&asking.newest) {
+            let at = fact.at(number);
+            if alike.is_first && self.task.versions[*slot].is_within(fact.user, at, gap) {
+                ends.joined += 1;
+                continue;
+            }
+            let is_sure = *newest < at || (*newest <= at + gap && !(alike.is_self && *newest == at));
+            let a = A { at, fact: *fact, part };
+            if if is_sure { *newest >= at } else { self.is_cancelled(*slot, spec, a) } {
+                ends.cancelled += 1;
+                continue;
+            }
+            if alike.is_first {
+                self.task.versions[*slot].note_reached(fact.user, at);
+            }
+            if alike.admits(fact.user) {
+                ends.fired += 1;
+                self.fire(spec, a);
+                out.push(Out { user: fact.user, offset: fact.offset, id: fact.id, is_contradicted: false });
+            } else {
+                ends.audience += 1;
+                self.push(spec, a, End::Suppressed(Reason::Audience));
+            }
+        }
+        if !out.is_empty() {
+            self.task.versions[*slot].out.insert(number, out);
+        }
+        self.book(span, number, asking, &ends);
+    }
+
+    /// Fired, and released at once.
+    #[inline]
+    fn fire(&mut self, spec: &Version, a: A) {
+        let reach = Timestamp(a.at + spec.gap());
+        self.push(spec, a, End::Fired { reach });
+        self.push(spec, a, End::Released { reach });
+    }
+
+    #[inline]
+    fn push(&mut self, spec: &Version, a: A, end: End) {
+        let (task, user, version) = (self.task.no, a.fact.user, spec.version);
+        let occurrence = Occurrence::A { at: Timestamp(a.at), id: a.fact.id.whole(&a.part.texts) };
+        self.out.push(Decision { task, user, occurrence, version, base: Timestamp(a.at + spec.gap()), end });
+    }
+
+    /// Books the ends of a run, which lie on one day.
+    fn book(&mut self, span: &Span, number: i64, asking: &Asking, ends: &Ends) {
+        let Some(first) = asking.picked.first() else { return };
+        let base = Timestamp(first.at(number) + span.spec.gap());
+        let counts = self.task.book.on(base, &span.spec.zone);
+        counts.fired += ends.fired;
+        counts.released += ends.fired;
+        counts.cancelled += ends.cancelled;
+        counts.joined += ends.joined;
+        counts.audience += ends.audience;
+    }
+}
+
+impl Alike {
+    fn admits(&self, user: UserNo) -> bool {
+        self.users.as_ref().is_none_or(|users| users.contains(user))
+    }
+}
+
+impl Version {
+    /// A rule that fires at every A left over, and whose touches go at once.
+    fn is_plain(&self) -> bool {
+        self.is_each()
+            && self.again() != Again::Restart
+            && self.same.is_none()
+            && !self.has_limits()
+            && self.rule.reach == Reach::Delay(0)
+            && !self.rule.is_rechecked()
+    }
+}
+
+/// The facts with a bit of `mask`.
+fn pick(facts: &[Fact], mask: u64, picked: &mut Vec<Fact>) {
+    picked.clear();
+    picked.extend(facts.iter().filter(|fact| fact.mask & mask != 0));
+}
