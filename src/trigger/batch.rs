@@ -16,6 +16,8 @@ const DEALT_MIN: usize = 64;
 /// Room for the numbers of rows.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Room {
+    /// The bits that rules want of each event kind, and whether its facts may do more than lie somewhere.
+    kinds: Vec<(u64, bool)>,
     /// Rows that some rule wants.
     wanted: Vec<u32>,
     /// Rows that have to lie somewhere only, as they came and by kind.
@@ -24,23 +26,34 @@ pub(super) struct Room {
     places: Vec<usize>,
 }
 
+/// The event times for which a fact of a batch may be plain.
+#[derive(Clone, Copy)]
+struct Bounds {
+    watermark: i64,
+    now: i64,
+    /// Nothing is plain: one user is looked at, or facts that were clamped may come again.
+    is_none: bool,
+}
+
 impl Shard {
     /// The rows of a batch whose users belong to shard `own` of `count`, in their order.
     pub fn facts(&mut self, facts: &Facts, own: usize, count: usize, out: &mut Keyed) {
         let mut room = std::mem::take(&mut self.room);
         let interests = std::mem::take(&mut self.interests);
-        want(&interests, facts, &mut room.wanted);
+        room.want(&interests, facts);
         if count > 1 {
             room.wanted.retain(|row| facts.users[*row as usize] as usize % count == own);
         }
         let wanted = std::mem::take(&mut room.wanted);
+        let mut bounds = self.bounds();
         for row in wanted.iter().map(|row| *row as usize) {
             let event = facts.events[row] as usize;
-            if self.is_plain(&interests[event], facts, row) {
+            if !room.kinds[event].1 && bounds.hold(facts, row) {
                 room.plain.push(row as u32);
             } else {
                 self.take_plain(&interests, facts, &mut room);
                 self.fact(&interests[event], event, facts, row, out);
+                bounds = self.bounds();
             }
         }
         self.take_plain(&interests, facts, &mut room);
@@ -49,14 +62,12 @@ impl Shard {
         self.room = room;
     }
 
-    /// Has the fact to lie somewhere only until the watermark passes it?
-    #[inline]
-    fn is_plain(&self, interest: &Interest, facts: &Facts, row: usize) -> bool {
-        let at = facts.times[row];
-        let now = facts.arrivals[row].max(self.now);
-        let is_late = self.watermark.is_some_and(|watermark| at < watermark);
-        let is_clamped = at > now.saturating_add(AHEAD_MAX_MS) || !self.clamped.is_empty();
-        !(interest.is_busy || is_late || is_clamped || self.only.is_some())
+    fn bounds(&self) -> Bounds {
+        Bounds {
+            watermark: self.watermark.unwrap_or(i64::MIN),
+            now: self.now,
+            is_none: self.only.is_some() || !self.clamped.is_empty(),
+        }
     }
 
     /// Takes the rows that were gathered; facts of two kinds never go to one place.
@@ -68,12 +79,15 @@ impl Shard {
             }
             return;
         }
-        deal(&room.plain, facts.events, interests.len(), &mut room.places, &mut room.by_kind);
-        room.plain.clear();
-        for rows in room.by_kind.chunk_by(|a, b| facts.events[*a as usize] == facts.events[*b as usize]) {
-            let Some(first) = rows.first() else { continue };
-            self.take_kind(interests, facts.events[*first as usize], facts, rows);
+        room.deal(facts.events);
+        let mut from = 0;
+        for (event, to) in room.places.iter().enumerate() {
+            if from < *to {
+                self.take_kind(interests, event as EventNo, facts, &room.by_kind[from..*to]);
+            }
+            from = *to;
         }
+        room.plain.clear();
     }
 
     /// Rows of one event kind go to its tracks and its log.
@@ -91,35 +105,49 @@ impl Shard {
     }
 }
 
-/// The rows that some rule wants, in their order.
-fn want(interests: &[Interest], facts: &Facts, wanted: &mut Vec<u32>) {
-    let rows = facts.rows();
-    wanted.resize(rows.max(wanted.len()), 0);
-    let mut count = 0;
-    for (row, (event, mask)) in facts.events.iter().zip(facts.masks).enumerate().take(rows) {
-        let any = interests.get(*event as usize).map_or(0, |interest| interest.any);
-        // Written always, kept if wanted: there is nothing to guess for the processor.
-        wanted[count] = row as u32;
-        count += usize::from(mask & any != 0);
+impl Bounds {
+    /// Is a fact neither behind the watermark nor too far ahead of its arrival?
+    #[inline]
+    fn hold(self, facts: &Facts, row: usize) -> bool {
+        let (at, now) = (facts.times[row], facts.arrivals[row].max(self.now));
+        !self.is_none & (at >= self.watermark) & (at <= now.saturating_add(AHEAD_MAX_MS))
     }
-    wanted.truncate(count);
 }
 
-/// Rows by event kind, each kind's in their order.
-fn deal(rows: &[u32], events: &[EventNo], kinds: usize, places: &mut Vec<usize>, dealt: &mut Vec<u32>) {
-    let kind = |row: &u32| events[*row as usize] as usize;
-    places.clear();
-    places.resize(kinds, 0);
-    rows.iter().for_each(|row| places[kind(row)] += 1);
-    let mut sum = 0;
-    for place in places.iter_mut() {
-        sum += std::mem::replace(place, sum);
+impl Room {
+    /// Finds the rows that some rule wants, in their order.
+    fn want(&mut self, interests: &[Interest], facts: &Facts) {
+        let (kinds, wanted) = (&mut self.kinds, &mut self.wanted);
+        kinds.clear();
+        kinds.extend(interests.iter().map(|interest| (interest.any, interest.is_busy)));
+        let rows = facts.rows();
+        wanted.resize(rows, 0);
+        let mut count = 0;
+        for (row, (event, mask)) in facts.events[..rows].iter().zip(&facts.masks[..rows]).enumerate() {
+            let any = kinds.get(*event as usize).map_or(0, |kind| kind.0);
+            // Written always, kept if wanted: there is nothing to guess for the processor.
+            wanted[count] = row as u32;
+            count += usize::from(mask & any != 0);
+        }
+        wanted.truncate(count);
     }
-    dealt.clear();
-    dealt.resize(rows.len(), 0);
-    for row in rows {
-        let place = &mut places[kind(row)];
-        dealt[*place] = *row;
-        *place += 1;
+
+    /// Deals the plain rows out by event kind, each kind's in their order; `places` are the ends then.
+    fn deal(&mut self, events: &[EventNo]) {
+        let Room { kinds, plain, by_kind, places, .. } = self;
+        let kind = |row: &u32| events[*row as usize] as usize;
+        places.clear();
+        places.resize(kinds.len(), 0);
+        plain.iter().for_each(|row| places[kind(row)] += 1);
+        let mut sum = 0;
+        for place in places.iter_mut() {
+            sum += std::mem::replace(place, sum);
+        }
+        by_kind.resize(plain.len(), 0);
+        for row in plain.iter() {
+            let place = &mut places[kind(row)];
+            by_kind[*place] = *row;
+            *place += 1;
+        }
     }
 }

@@ -53,6 +53,15 @@ pub(super) struct Log {
     pub decided_to: i64,
 }
 
+/// A fact that was kept.
+#[derive(Clone, Copy)]
+pub(super) struct Added {
+    /// Its id is a code of the part's texts.
+    pub fact: Fact,
+    /// Its place in a sealed part.
+    pub place: Option<usize>,
+}
+
 impl Fact {
     /// The event time, in a part.
     pub fn at(&self, part: i64) -> i64 {
@@ -93,16 +102,11 @@ impl Part {
         }
     }
 
-    /// Puts a late fact at its place; false if it is there already.
-    fn insert(&mut self, fact: Fact) -> bool {
-        let found = self.facts.binary_search_by(|f| self.order(f, &fact));
-        match found {
-            Ok(_) => false,
-            Err(place) => {
-                self.facts.insert(place, fact);
-                true
-            }
-        }
+    /// Puts a late fact at its place, which it gives; none if it is there already.
+    fn insert(&mut self, fact: Fact) -> Option<usize> {
+        let place = self.facts.binary_search_by(|f| self.order(f, &fact)).err()?;
+        self.facts.insert(place, fact);
+        Some(place)
     }
 
     /// The facts of one user at one offset, in a sealed part.
@@ -158,9 +162,8 @@ impl Log {
         self.count += part.facts.len() - before;
     }
 
-    /// Keeps a fact; its id is a code in `texts`. Gives its place in the part's texts, and false if
-    /// a sealed part had it already.
-    pub fn add(&mut self, at: i64, mut fact: Fact, texts: &Texts) -> (Fact, bool) {
+    /// Keeps a fact; its id is a code in `texts`. None if a sealed part had it already.
+    pub fn add(&mut self, at: i64, mut fact: Fact, texts: &Texts) -> Option<Added> {
         let number = at.div_euclid(PART_MS);
         let part = open(&mut self.parts, &mut self.spare, number, self.sealed_to);
         fact.offset = at.rem_euclid(PART_MS) as u32;
@@ -168,13 +171,13 @@ impl Log {
             fact.id = fact.id.moved(texts, &mut part.texts);
         }
         if part.is_sealed {
-            let is_new = part.insert(fact);
-            self.count += usize::from(is_new);
-            return (fact, is_new);
+            let place = part.insert(fact)?;
+            self.count += 1;
+            return Some(Added { fact, place: Some(place) });
         }
         part.facts.push(fact);
         self.count += 1;
-        (fact, true)
+        Some(Added { fact, place: None })
     }
 
     /// Keeps a correlation value of a fact that was added.
@@ -212,9 +215,12 @@ impl Log {
         self.parts.get(&at.div_euclid(PART_MS))
     }
 
-    /// The code of an id in the part that holds `at`.
-    pub fn code(&self, at: i64, id: &EventId) -> Option<IdCode> {
-        IdCode::find(id, &self.part(at)?.texts)
+    /// The place of a fact in the part that holds `at`, which is sealed.
+    pub fn place(&self, at: i64, user: UserNo, id: &EventId) -> Option<usize> {
+        let part = self.part(at)?;
+        let id = IdCode::find(id, &part.texts)?;
+        let fact = Fact { offset: at.rem_euclid(PART_MS) as u32, user, id, mask: 0 };
+        part.facts.binary_search_by(|other| part.order(other, &fact)).ok()
     }
 }
 

@@ -3,12 +3,13 @@
 //! A rule is a cursor: at watermark `w` it has decided every A before `w − gap`. Nothing else is kept for a
 //! window: no timer, no entry.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::decide::{A, Deciding};
 use super::fact::Version;
-use super::past::{Fact, Log, PART_MS, Part};
-use super::together::Asking;
+use super::past::{Log, PART_MS, Part};
+use super::together::{Asking, Run};
 
 /// The A's of one version that fall due now: event times `[from, to)`.
 pub(super) struct Span {
@@ -25,8 +26,8 @@ pub(super) fn read_on(deciding: &mut Deciding, logs: &mut [Log], watermark: i64,
         [] => {}
         [span] => {
             let Some(log) = logs.get(span.spec.did.event as usize) else { return };
-            for (number, part, facts) in parts(log, span) {
-                deciding.windows(span, number, part, facts, asking);
+            for (number, part, places) in parts(log, span) {
+                deciding.windows(span, Run { number, part, places }, asking);
             }
         }
         _ => read_together(deciding, logs, &due),
@@ -38,10 +39,11 @@ fn read_together(deciding: &mut Deciding, logs: &[Log], spans: &[Span]) {
     let mut due: Vec<(i64, &Span, A)> = Vec::new();
     for span in spans {
         let Some(log) = logs.get(span.spec.did.event as usize) else { continue };
-        for (number, part, facts) in parts(log, span) {
-            let ours = facts.iter().filter(|fact| fact.mask & span.spec.did.mask() != 0);
-            let all = ours.map(|fact| A { at: fact.at(number), fact: *fact, part });
-            due.extend(all.map(|a| (a.at + span.spec.gap(), span, a)));
+        for (number, part, places) in parts(log, span) {
+            let ours = places.filter(|place| part.facts[*place].mask & span.spec.did.mask() != 0);
+            due.extend(
+                ours.map(|place| A::of(number, part, place)).map(|a| (a.at + span.spec.gap(), span, a)),
+            );
         }
     }
     due.sort_by_key(|(deadline, span, _)| (*deadline, span.slot));
@@ -74,8 +76,8 @@ fn spans(deciding: &mut Deciding, logs: &mut [Log], watermark: i64) -> Vec<Span>
     found
 }
 
-/// The facts of a span, part by part, in the order of (time, user, event id).
-fn parts<'a>(log: &'a Log, span: &Span) -> impl Iterator<Item = (i64, &'a Part, &'a [Fact])> {
+/// The facts of a span, part by part, as places in the order of (time, user, event id).
+fn parts<'a>(log: &'a Log, span: &Span) -> impl Iterator<Item = (i64, &'a Part, Range<usize>)> {
     let (from, to) = (span.from, span.to);
     let numbers = from.div_euclid(PART_MS)..=(to - 1).div_euclid(PART_MS);
     log.parts.range(numbers).map(move |(number, part)| {
@@ -83,6 +85,6 @@ fn parts<'a>(log: &'a Log, span: &Span) -> impl Iterator<Item = (i64, &'a Part, 
         let place = |at: i64| part.facts.partition_point(|fact| start + (fact.offset as i64) < at);
         let first = if from <= start { 0 } else { place(from) };
         let end = if to >= start + PART_MS { part.facts.len() } else { place(to) };
-        (*number, part, part.facts.get(first..end).unwrap_or_default())
+        (*number, part, first..end)
     })
 }

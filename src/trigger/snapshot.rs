@@ -18,11 +18,12 @@ use super::decision::Occurrence;
 use super::fact::{Predicate, Version};
 use super::interest::Interest;
 use super::keep::{Bytes, Keep, keep_fields, keep_words};
+use super::outs::Outs;
 use super::pages::Pages;
 use super::past::{Fact, Log, Part};
 use super::seen::{Minute, Seen};
 use super::shard::{Oddities, Shard};
-use super::task::{Live, Out, Queued, Task};
+use super::task::{Live, Queued, Task};
 use super::together::Asking;
 use super::track::{Folded, Key, Track};
 use super::tracks::{TrackNo, Tracks};
@@ -30,7 +31,7 @@ use super::waiting::{Due, Touch, Waiting};
 use super::{EventId, IdCode, State, Texts};
 
 /// Changes with the form of the bytes.
-const FORM: u32 = 1;
+const FORM: u32 = 2;
 
 impl State {
     /// The whole state as bytes.
@@ -130,7 +131,6 @@ keep_fields!(Minute { facts, texts });
 keep_fields!(Due { reach, task, user, occurrence });
 keep_fields!(Touch { slot, base, same, is_held });
 keep_fields!(Queued { at, id, completed });
-keep_fields!(Out { user, offset, id, is_contradicted });
 keep_fields!(Predicate { event, bit });
 keep_fields!(Task {
     no,
@@ -146,7 +146,7 @@ keep_fields!(Task {
     limits,
     book,
 });
-keep_fields!(Live { spec, from, to, cursor, track, is_done, last, reached, queue, out });
+keep_fields!(Live { spec, from, to, cursor, track, is_done, last, reached, queue, outs });
 keep_fields!(Version { version, rule, did, not_done, same, start, end, grace_ms, is_held_in_pause, zone });
 keep_fields!(Rule {
     did,
@@ -192,6 +192,7 @@ keep_as!(Zone, Arc<str>, |zone| Arc::from(zone.name()), |name| Zone::named(&name
 keep_as!(String, Arc<str>, |text| Arc::from(text.as_str()), |text| Some(text.to_string()));
 keep_as!(Texts, Vec<Arc<str>>, |texts| texts.all().to_vec(), |all| Some(Texts::of(all)));
 keep_as!(Book, Vec<(Day, Counts)>, |book| book.days.clone(), |days| Some(Book::of(days)));
+keep_as!(Outs, std::collections::BTreeMap<i64, Vec<u64>>, |outs| outs.words(), |all| Some(Outs::of(all)));
 keep_as!(Arc<Version>, Version, |spec| (**spec).clone(), |spec| Some(Arc::new(spec)));
 
 impl Keep for Counts {

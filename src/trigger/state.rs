@@ -175,11 +175,10 @@ impl State {
         }
         self.watermark = Some(least);
         if let [shard] = self.shards.as_mut_slice() {
-            shard.advance(least);
-            shard.outs.iter_mut().for_each(|decided| out.append(decided));
+            shard.advance(least, out);
             return;
         }
-        self.shards.par_iter_mut().for_each(|shard| shard.advance(least));
+        self.shards.par_iter_mut().for_each(|shard| shard.advance_apart(least));
         for task in 0..self.shards[0].tasks.len() {
             let from = out.len();
             let decided = self.shards.iter_mut().filter_map(|shard| shard.outs.get_mut(task));

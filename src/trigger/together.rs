@@ -5,6 +5,7 @@
 //! which crowd decides) have one answer for the whole run. Where they have not, each A is asked alone
 //! (`decide.rs`), with its last B already near.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use roaring::RoaringBitmap;
@@ -15,19 +16,25 @@ use crate::task::rule::{Again, Reach};
 use super::decide::{A, Deciding};
 use super::decision::{Decision, End, Occurrence, Reason};
 use super::fact::Version;
-use super::past::{Fact, Part};
+use super::past::Part;
 use super::read::Span;
-use super::task::Out;
 use super::tracks::TrackNo;
 
 /// So many A's are looked up at once that their answers stay near.
 const RUN: usize = 1_024;
 
-/// Room for the A's of a run and the last B's of their users.
+/// Room for the places of the A's of a run and the last B's of their users.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Asking {
-    picked: Vec<Fact>,
+    picked: Vec<usize>,
     newest: Vec<i64>,
+}
+
+/// Some facts of a part, by their places.
+pub(super) struct Run<'a> {
+    pub number: i64,
+    pub part: &'a Part,
+    pub places: Range<usize>,
 }
 
 /// What has one answer for all A's of a run: it fires and is released at once, for these users.
@@ -48,30 +55,26 @@ struct Ends {
 
 impl Deciding<'_> {
     /// Decides the A's of a rule among some facts of a part, in their order.
-    pub fn windows(&mut self, span: &Span, number: i64, part: &Part, facts: &[Fact], asking: &mut Asking) {
+    pub fn windows(&mut self, span: &Span, run: Run, asking: &mut Asking) {
         let mask = span.spec.did.mask();
-        for facts in facts.chunks(RUN) {
-            pick(facts, mask, &mut asking.picked);
-            self.ask(span.slot, asking);
+        for first in run.places.clone().step_by(RUN) {
+            asking.pick(run.part, first..run.places.end.min(first + RUN), mask);
+            self.ask(span.slot, run.part, asking);
             let (Some(first), Some(last)) = (asking.picked.first(), asking.picked.last()) else { continue };
-            match self.alike(span, first.at(number), last.at(number)) {
-                Some(alike) => self.together(span, number, part, asking, &alike),
-                None => self.alone(span, number, part, &asking.picked),
+            match self.alike(span, run.a(*first).at, run.a(*last).at) {
+                Some(alike) => self.together(span, &run, asking, &alike),
+                None => asking.picked.iter().for_each(|place| {
+                    self.window(span.slot, &span.spec, run.a(*place), false);
+                }),
             }
         }
     }
 
-    fn alone(&mut self, span: &Span, number: i64, part: &Part, picked: &[Fact]) {
-        for fact in picked {
-            self.window(span.slot, &span.spec, A { at: fact.at(number), fact: *fact, part }, false);
-        }
-    }
-
     /// The last B's of the users of a run.
-    fn ask(&self, slot: usize, asking: &mut Asking) {
+    fn ask(&self, slot: usize, part: &Part, asking: &mut Asking) {
         asking.newest.clear();
         if let Some(TrackNo::Plain(track)) = self.task.versions[slot].track {
-            let users = asking.picked.iter().map(|fact| fact.user);
+            let users = asking.picked.iter().map(|place| part.facts[*place].user);
             self.tracks.plain[track].1.newest_of(users, &mut asking.newest);
         }
     }
@@ -94,38 +97,36 @@ impl Deciding<'_> {
         })
     }
 
-    fn together(&mut self, span: &Span, number: i64, part: &Part, asking: &Asking, alike: &Alike) {
+    fn together(&mut self, span: &Span, run: &Run, asking: &Asking, alike: &Alike) {
         let Span { slot, spec, .. } = span;
-        let mut out = self.task.versions[*slot].out.remove(&number).unwrap_or_default();
+        let mut outs = self.task.versions[*slot].outs.take(run.number);
         let (mut ends, gap) = (Ends::default(), spec.gap());
-        for (fact, newest) in asking.picked.iter().zip(&asking.newest) {
-            let at = fact.at(number);
-            if alike.is_first && self.task.versions[*slot].is_within(fact.user, at, gap) {
+        for (place, newest) in asking.picked.iter().zip(&asking.newest) {
+            let a = run.a(*place);
+            let (at, user) = (a.at, a.fact.user);
+            if alike.is_first && self.task.versions[*slot].is_within(user, at, gap) {
                 ends.joined += 1;
                 continue;
             }
             let is_sure = *newest < at || (*newest <= at + gap && !(alike.is_self && *newest == at));
-            let a = A { at, fact: *fact, part };
             if if is_sure { *newest >= at } else { self.is_cancelled(*slot, spec, a) } {
                 ends.cancelled += 1;
                 continue;
             }
             if alike.is_first {
-                self.task.versions[*slot].note_reached(fact.user, at);
+                self.task.versions[*slot].note_reached(user, at);
             }
-            if alike.admits(fact.user) {
+            if alike.admits(user) {
                 ends.fired += 1;
                 self.fire(spec, a);
-                out.push(Out { user: fact.user, offset: fact.offset, id: fact.id, is_contradicted: false });
+                outs.set(*place);
             } else {
                 ends.audience += 1;
                 self.push(spec, a, End::Suppressed(Reason::Audience));
             }
         }
-        if !out.is_empty() {
-            self.task.versions[*slot].out.insert(number, out);
-        }
-        self.book(span, number, asking, &ends);
+        self.task.versions[*slot].outs.put(run.number, outs);
+        self.book(span, run, asking, &ends);
     }
 
     /// Fired, and released at once.
@@ -144,9 +145,9 @@ impl Deciding<'_> {
     }
 
     /// Books the ends of a run, which lie on one day.
-    fn book(&mut self, span: &Span, number: i64, asking: &Asking, ends: &Ends) {
+    fn book(&mut self, span: &Span, run: &Run, asking: &Asking, ends: &Ends) {
         let Some(first) = asking.picked.first() else { return };
-        let base = Timestamp(first.at(number) + span.spec.gap());
+        let base = Timestamp(run.a(*first).at + span.spec.gap());
         let counts = self.task.book.on(base, &span.spec.zone);
         counts.fired += ends.fired;
         counts.released += ends.fired;
@@ -174,8 +175,22 @@ impl Version {
     }
 }
 
-/// The facts with a bit of `mask`.
-fn pick(facts: &[Fact], mask: u64, picked: &mut Vec<Fact>) {
-    picked.clear();
-    picked.extend(facts.iter().filter(|fact| fact.mask & mask != 0));
+impl<'a> Run<'a> {
+    #[inline]
+    fn a(&self, place: usize) -> A<'a> {
+        A::of(self.number, self.part, place)
+    }
+}
+
+impl Asking {
+    /// The places of facts with a bit of `mask`.
+    fn pick(&mut self, part: &Part, places: Range<usize>, mask: u64) {
+        self.picked.resize(places.len(), 0);
+        let mut count = 0;
+        for (fact, place) in part.facts[places.clone()].iter().zip(places) {
+            self.picked[count] = place;
+            count += usize::from(fact.mask & mask != 0);
+        }
+        self.picked.truncate(count);
+    }
 }
