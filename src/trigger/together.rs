@@ -27,6 +27,8 @@ const RUN: usize = 1_024;
 #[derive(Debug, Clone, Default)]
 pub(super) struct Asking {
     picked: Vec<usize>,
+    /// Those that nothing cancels.
+    left: Vec<usize>,
     newest: Vec<i64>,
 }
 
@@ -97,36 +99,70 @@ impl Deciding<'_> {
         })
     }
 
-    fn together(&mut self, span: &Span, run: &Run, asking: &Asking, alike: &Alike) {
+    fn together(&mut self, span: &Span, run: &Run, asking: &mut Asking, alike: &Alike) {
+        let mut ends = Ends::default();
+        if alike.is_first {
+            self.first_of_each(span, run, asking, alike, &mut ends);
+        } else {
+            self.each_left(span, run, asking, alike);
+            ends.cancelled = (asking.picked.len() - asking.left.len()) as u64;
+        }
+        let outs = &mut self.task.versions[span.slot].outs;
+        let mut places = outs.take(run.number);
+        self.out.reserve(2 * asking.left.len());
+        for place in &asking.left {
+            let a = run.a(*place);
+            if alike.admits(a.fact.user) {
+                ends.fired += 1;
+                places.set(*place);
+                self.fire(&span.spec, a);
+            } else {
+                ends.audience += 1;
+                self.push(&span.spec, a, End::Suppressed(Reason::Audience));
+            }
+        }
+        self.task.versions[span.slot].outs.put(run.number, places);
+        self.book(span, run, asking, &ends);
+    }
+
+    /// Every A opens a window: those that no B cancels.
+    fn each_left(&mut self, span: &Span, run: &Run, asking: &mut Asking, alike: &Alike) {
+        let gap = span.spec.gap();
+        let Asking { picked, newest, left } = asking;
+        left.resize(picked.len(), 0);
+        let mut count = 0;
+        for (place, newest) in picked.iter().zip(newest.iter()) {
+            let at = run.at(*place);
+            let is_unsure = *newest > at + gap || (alike.is_self && *newest == at);
+            let is_cancelled = match is_unsure {
+                true => self.is_cancelled(span.slot, &span.spec, run.a(*place)),
+                false => *newest >= at,
+            };
+            // Written always, kept if nothing cancels it: there is nothing to guess for the processor.
+            left[count] = *place;
+            count += usize::from(!is_cancelled);
+        }
+        left.truncate(count);
+    }
+
+    /// An A may belong to a window of the user that is over now: those that open one and that no B cancels.
+    fn first_of_each(&mut self, span: &Span, run: &Run, asking: &mut Asking, alike: &Alike, ends: &mut Ends) {
         let Span { slot, spec, .. } = span;
-        let mut outs = self.task.versions[*slot].outs.take(run.number);
-        let (mut ends, gap) = (Ends::default(), spec.gap());
+        asking.left.clear();
         for (place, newest) in asking.picked.iter().zip(&asking.newest) {
             let a = run.a(*place);
-            let (at, user) = (a.at, a.fact.user);
-            if alike.is_first && self.task.versions[*slot].is_within(user, at, gap) {
+            if self.task.versions[*slot].is_within(a.fact.user, a.at, spec.gap()) {
                 ends.joined += 1;
                 continue;
             }
-            let is_sure = *newest < at || (*newest <= at + gap && !(alike.is_self && *newest == at));
-            if if is_sure { *newest >= at } else { self.is_cancelled(*slot, spec, a) } {
+            let is_unsure = *newest > a.at + spec.gap() || (alike.is_self && *newest == a.at);
+            if if is_unsure { self.is_cancelled(*slot, spec, a) } else { *newest >= a.at } {
                 ends.cancelled += 1;
-                continue;
-            }
-            if alike.is_first {
-                self.task.versions[*slot].note_reached(user, at);
-            }
-            if alike.admits(user) {
-                ends.fired += 1;
-                self.fire(spec, a);
-                outs.set(*place);
             } else {
-                ends.audience += 1;
-                self.push(spec, a, End::Suppressed(Reason::Audience));
+                self.task.versions[*slot].note_reached(a.fact.user, a.at);
+                asking.left.push(*place);
             }
         }
-        self.task.versions[*slot].outs.put(run.number, outs);
-        self.book(span, run, asking, &ends);
     }
 
     /// Fired, and released at once.
@@ -176,6 +212,11 @@ impl Version {
 }
 
 impl<'a> Run<'a> {
+    #[inline]
+    fn at(&self, place: usize) -> i64 {
+        self.part.facts[place].at(self.number)
+    }
+
     #[inline]
     fn a(&self, place: usize) -> A<'a> {
         A::of(self.number, self.part, place)

@@ -28,7 +28,11 @@ pub(super) trait Key: Copy + Ord + std::hash::Hash {
 /// The last B of every key, as milliseconds since the epoch; 0 is never.
 pub(super) trait Last<K>: Default + Clone {
     fn get(&self, key: K) -> u32;
-    fn set(&mut self, key: K, value: u32);
+    fn set(&mut self, key: K, value: u32) {
+        self.replace(key, value);
+    }
+    /// Sets the value, gives the one before.
+    fn replace(&mut self, key: K, value: u32) -> u32;
     /// Moves the epoch; what lies before it is forgotten.
     fn shift(&mut self, by: u32);
 }
@@ -46,8 +50,8 @@ impl Last<u32> for Pages {
         Pages::get(self, key)
     }
 
-    fn set(&mut self, key: u32, value: u32) {
-        *self.at(key) = value;
+    fn replace(&mut self, key: u32, value: u32) -> u32 {
+        std::mem::replace(self.at(key), value)
     }
 
     fn shift(&mut self, by: u32) {
@@ -60,8 +64,8 @@ impl Last<u128> for HashMap<u128, u32> {
         HashMap::get(self, &key).copied().unwrap_or(0)
     }
 
-    fn set(&mut self, key: u128, value: u32) {
-        self.insert(key, value);
+    fn replace(&mut self, key: u128, value: u32) -> u32 {
+        self.insert(key, value).unwrap_or(0)
     }
 
     fn shift(&mut self, by: u32) {
@@ -231,13 +235,14 @@ impl<K: Key> Track<K> {
         let start = self.since_epoch(tick * TICK_MS);
         let folded = self.folded.entry(tick).or_default();
         folded.reserve(due.len());
-        for (offset, key) in due {
-            let before = self.last.get(key);
-            folded.push(Folded { offset, before, key });
-            self.last.set(key, start + offset);
-            if let Some(ahead) = &mut self.ahead {
-                drop_one(ahead, key, tick * TICK_MS + offset as i64);
-            }
+        let last = &mut self.last;
+        folded.extend(due.iter().map(|(offset, key)| Folded {
+            offset: *offset,
+            before: last.replace(*key, start + offset),
+            key: *key,
+        }));
+        if let Some(ahead) = &mut self.ahead {
+            due.iter().for_each(|(offset, key)| drop_one(ahead, *key, tick * TICK_MS + *offset as i64));
         }
     }
 
