@@ -94,12 +94,19 @@ impl Part {
         dropped
     }
 
-    /// The offset of its first fact; of an open part, of the least.
-    pub fn first(&self) -> Option<u32> {
-        match self.is_sealed {
-            true => self.facts.first().map(|fact| fact.offset),
-            false => self.facts.iter().map(|fact| fact.offset).min(),
+    /// The first offset in `[from, to)` of a fact with a bit of `mask`. A search that grows long ends early, with
+    /// an offset before which there is none.
+    fn next(&self, from: u32, to: u32, mask: u64) -> Option<u32> {
+        let is_ours = |fact: &&Fact| from <= fact.offset && fact.offset < to && fact.mask & mask != 0;
+        if !self.is_sealed {
+            let is_long = self.facts.len() > SEARCHED_MAX;
+            let least = || self.facts.iter().filter(is_ours).map(|fact| fact.offset).min();
+            return if is_long { Some(from) } else { least() };
         }
+        let first = self.facts.partition_point(|fact| fact.offset < from);
+        let rest = self.facts.get(first..).unwrap_or_default();
+        let beyond = rest.get(SEARCHED_MAX).map(|fact| fact.offset).filter(|offset| *offset < to);
+        rest.iter().take(SEARCHED_MAX).find(is_ours).map(|fact| fact.offset).or(beyond)
     }
 
     /// Puts a late fact at its place, which it gives; none if it is there already.
@@ -210,6 +217,18 @@ impl Log {
         }
     }
 
+    /// The first instant in `[from, to)` of a fact with a bit of `mask`, or one before it if that takes long to
+    /// find; none if there is no such fact.
+    pub fn next(&self, from: i64, to: i64, mask: u64) -> Option<i64> {
+        let parts = self.parts.range(from.div_euclid(PART_MS)..);
+        let mut near = parts.take_while(|(number, _)| **number * PART_MS < to);
+        near.find_map(|(number, part)| {
+            let start = number * PART_MS;
+            let offset = |at: i64| (at - start).clamp(0, PART_MS) as u32;
+            Some(start + part.next(offset(from), offset(to), mask)? as i64)
+        })
+    }
+
     /// The part that holds an instant.
     pub fn part(&self, at: i64) -> Option<&Part> {
         self.parts.get(&at.div_euclid(PART_MS))
@@ -240,6 +259,9 @@ fn open<'a>(
         }
     }
 }
+
+/// So many facts of a part are looked at to find the next one of a rule.
+const SEARCHED_MAX: usize = 4_096;
 
 /// Facts for which a part's room is kept for the next part; a larger one goes back to the system.
 const ROOM_MAX: usize = 65_536;

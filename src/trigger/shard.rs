@@ -207,13 +207,14 @@ impl Shard {
         }
     }
 
-    /// No touch and no deadline falls due before this.
+    /// The next deadline or reach; where that takes long to find, an instant before it.
     pub fn next_due(&self) -> Option<i64> {
-        let lives = self.tasks.iter().flat_map(|task| &task.versions).filter(|live| !live.is_done);
-        let deadlines = lives.filter(|live| live.track.is_some()).filter_map(|live| {
+        let lives = self.tasks.iter().flat_map(|task| task.versions.iter().map(move |live| (task, live)));
+        let waiting = lives.filter(|(_, live)| !live.is_done && live.track.is_some());
+        let deadlines = waiting.filter_map(|(task, live)| {
             let log = self.logs.get(live.spec.did.event as usize)?;
-            let (part, _) = log.parts.range(live.cursor.div_euclid(PART_MS)..).next()?;
-            Some((part * PART_MS).max(live.cursor) + live.spec.gap())
+            let (from, to) = task.range(live);
+            Some(log.next(from.max(live.cursor), to, live.spec.did.mask())? + live.spec.gap())
         });
         let touches = self.waiting.touches.keys().next().map(|due| due.reach);
         deadlines.chain(touches).min()

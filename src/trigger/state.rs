@@ -113,11 +113,7 @@ impl State {
 
     /// Touches of a task that have fired and wait.
     pub fn waiting_of(&self, task: TaskNo) -> usize {
-        let of_task = |shard: &Shard| {
-            let all = shard.waiting.touches.keys().chain(shard.waiting.held.keys());
-            all.filter(|due| due.task == task).count()
-        };
-        self.shards.iter().map(of_task).sum()
+        self.shards.iter().map(|shard| shard.waiting.count_of(task)).sum()
     }
 
     /// A's that are kept: those that wait for their deadline, and some that are past it.
@@ -136,8 +132,9 @@ impl State {
         found
     }
 
-    /// Nothing falls due before this, if no more facts come: the clock need not tick, the watermark
-    /// need not move earlier. None: nothing waits at all.
+    /// The next instant at which something falls due, if no more facts come: a touch that waits is released by
+    /// the tick at its reach, an A is decided when the watermark is past its deadline. Where many A's of
+    /// other rules lie before the next one it is a little earlier. None: nothing waits at all.
     pub fn next_due(&self) -> Option<Timestamp> {
         self.shards.iter().filter_map(Shard::next_due).min().map(Timestamp)
     }

@@ -6,7 +6,7 @@ use quanke::task::rule::{Count, Per, Reach};
 use quanke::trigger::{Decision, End, EventId, Occurrence, Predicate, State};
 
 use crate::model::{Event, Input, Model};
-use crate::random::{MINUTE, logs};
+use crate::random::{MINUTE, START, logs};
 use crate::run::{play, play_on, step};
 use crate::stream::{mix, one_rule};
 
@@ -96,8 +96,8 @@ proptest! {
 
     /// What is only counted is decided together, what is said each on its own: the slow twin of the fast way.
     #[test]
-    fn ends_that_are_counted_are_those_that_are_said(log in logs(60), shards in 1..3usize, rows in 1..50usize) {
-        let (mut said, mut counted) = (State::new(1), State::new(shards));
+    fn ends_that_are_counted_are_those_that_are_said(log in logs(60), rows in 1..50usize) {
+        let (mut said, mut counted) = (State::new(1), State::new(1));
         said.say_quiet_ends();
         let mut expected = play_on(&mut said, &log, 1);
         expected.retain(|decision| !matches!(decision.end, End::Cancelled | End::Joined));
@@ -105,7 +105,28 @@ proptest! {
         for task in 1..3 {
             prop_assert_eq!(counted.counts(task), said.counts(task));
         }
-        prop_assert_eq!(counted.waiting(), said.waiting());
+        prop_assert_eq!((counted.pending(), counted.waiting()), (said.pending(), said.waiting()));
+    }
+
+    #[test]
+    fn next_due_is_when_something_is_decided_next(log in logs(60), place in 0..80usize, shards in 1..3usize) {
+        let log: Vec<Input> = log.into_iter().map(without_quiet).collect();
+        let mut state = State::new(shards);
+        state.say_quiet_ends();
+        play_on(&mut state, &log[..place.min(log.len())], 9);
+        match state.next_due() {
+            Some(Timestamp(due)) => {
+                let before = play_on(&mut state, &[Input::Tick(due - 1), Input::Watermark(due)], 1);
+                prop_assert_eq!(before, vec![]);
+                let at = play_on(&mut state, &[Input::Tick(due), Input::Watermark(due + 1)], 1);
+                prop_assert!(!at.is_empty(), "nothing at {}", due);
+            }
+            None => {
+                let far = START + 1_000 * 24 * 60 * MINUTE;
+                let after = play_on(&mut state, &[Input::Tick(far), Input::Watermark(far)], 1);
+                prop_assert_eq!(after, vec![]);
+            }
+        }
     }
 
     #[test]
@@ -155,6 +176,14 @@ proptest! {
 fn sorted(mut decisions: Vec<Decision>) -> Vec<Decision> {
     decisions.sort();
     decisions
+}
+
+/// Rules of which every A, and every touch that falls due, is decided.
+fn without_quiet(mut input: Input) -> Input {
+    if let Input::Install(_, version) = &mut input {
+        (version.rule.count, version.is_held_in_pause) = (Count::Every(1), false);
+    }
+    input
 }
 
 /// Each move of the watermark in several.
