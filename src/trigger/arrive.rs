@@ -42,20 +42,15 @@ impl Arriving<'_> {
 }
 
 impl Shard {
-    /// The rows of a batch that belong to this shard, in their order.
-    pub fn facts(&mut self, facts: &Facts, rows: impl Iterator<Item = usize>, out: &mut Keyed) {
-        let interests = std::mem::take(&mut self.interests);
-        for row in rows {
-            let event = facts.events[row] as usize;
-            let Some(interest) = interests.get(event) else { continue };
-            if facts.masks[row] & interest.any != 0 {
-                self.fact(interest, event, facts, row, out);
-            }
-        }
-        self.interests = interests;
-    }
-
-    fn fact(&mut self, interest: &Interest, event: usize, facts: &Facts, row: usize, out: &mut Keyed) {
+    /// One row of a batch, whatever it is.
+    pub(super) fn fact(
+        &mut self,
+        interest: &Interest,
+        event: usize,
+        facts: &Facts,
+        row: usize,
+        out: &mut Keyed,
+    ) {
         let Some(fact) = self.arriving(facts, row) else { return };
         if self.watermark.is_some_and(|watermark| fact.at < watermark) {
             self.oddities.late += 1;
@@ -97,25 +92,27 @@ impl Shard {
     fn a(&mut self, interest: &Interest, event: usize, fact: Arriving, out: &mut Vec<Decision>) {
         let new = Fact { offset: 0, user: fact.user, id: fact.id, mask: fact.mask };
         let log = &mut self.logs[event];
-        let (stored, is_new) = log.add(fact.at, new, fact.texts());
-        if !is_new {
+        let Some(added) = log.add(fact.at, new, fact.texts()) else {
             self.oddities.duplicates += 1;
             return;
-        }
+        };
         for (mask, column) in &interest.same {
             let value = fact.same(Some(*column));
             if fact.mask & mask != 0 && value != 0 {
-                log.keep_same(fact.at, &stored, *column, value);
+                log.keep_same(fact.at, &added.fact, *column, value);
             }
         }
         let is_late = fact.at < log.decided_to;
         for reader in &interest.restarts {
             self.queue(reader, fact);
         }
-        if is_late {
-            for reader in &interest.absences {
-                self.late_a(*reader, event, fact, stored, out);
-            }
+        let Some(place) = added.place else { return };
+        for reader in &interest.absences {
+            let outs = &mut self.tasks[reader.task].versions[reader.slot].outs;
+            outs.shift(fact.at.div_euclid(PART_MS), place);
+        }
+        for reader in interest.absences.iter().filter(|_| is_late) {
+            self.late_a(*reader, event, fact, (added.fact, place), out);
         }
     }
 
@@ -137,7 +134,7 @@ impl Shard {
         reader: Reader,
         event: usize,
         fact: Arriving,
-        stored: Fact,
+        (stored, place): (Fact, usize),
         out: &mut Vec<Decision>,
     ) {
         let Shard { tasks, logs, tracks, waiting, is_tracing, .. } = self;
@@ -153,7 +150,7 @@ impl Shard {
         task.note_late(&spec, fact.at);
         let mut deciding =
             super::decide::Deciding { task, tracks, waiting, out, now: fact.now, is_tracing: *is_tracing };
-        deciding.window(reader.slot, &spec, A { at: fact.at, fact: stored, part }, true);
+        deciding.window(reader.slot, &spec, A { at: fact.at, fact: stored, part, place }, true);
     }
 
     fn completed(&mut self, interest: &Interest, event: usize, fact: Arriving, out: &mut Vec<Decision>) {
@@ -263,17 +260,18 @@ fn contradicted(live: &mut Live, log: &super::past::Log, fact: Arriving, who: Wh
     let spec = live.spec.clone();
     let first = (fact.at - spec.gap()).div_euclid(PART_MS);
     let mut found = Vec::new();
-    for (number, all) in live.out.range_mut(first..=fact.at.div_euclid(PART_MS)) {
-        let Some(part) = log.parts.get(number) else { continue };
-        for out in all.iter_mut().filter(|out| out.user == who.user && !out.is_contradicted) {
-            let a = Fact { offset: out.offset, user: out.user, id: out.id, mask: 0 };
-            let at = a.at(*number);
-            let id = out.id.whole(&part.texts);
+    for (number, outs) in live.outs.between(first, fact.at.div_euclid(PART_MS)) {
+        let Some(part) = log.parts.get(&number) else { continue };
+        let own = |place: &usize| part.facts.get(*place).is_some_and(|a| a.user == who.user);
+        for place in outs.each().filter(own).collect::<Vec<usize>>() {
+            let a = part.facts[place];
+            let at = a.at(number);
+            let id = a.id.whole(&part.texts);
             let is_after =
                 fact.at > at || (fact.at == at && (!spec.is_self() || fact.id.whole(fact.texts()) > id));
-            let same = A { at, fact: a, part }.same(spec.same.map(|(a, _)| a));
+            let same = A { at, fact: a, part, place }.same(spec.same.map(|(a, _)| a));
             if is_after && fact.at <= at + spec.gap() && (spec.same.is_none() || same == who.same) {
-                out.is_contradicted = true;
+                outs.clear(place);
                 found.push(Occurrence::A { at: Timestamp(at), id });
             }
         }

@@ -113,6 +113,12 @@ impl Book {
         &mut self.days[place].1
     }
 
+    /// Do both instants lie on one local day? `first` is not later.
+    pub fn is_one_day(&mut self, first: Timestamp, last: Timestamp, zone: &Zone) -> bool {
+        self.on(first, zone);
+        self.latest.is_some_and(|(_, to, _)| last < to)
+    }
+
     fn turn_to(&mut self, at: Timestamp, zone: &Zone) -> usize {
         let day = zone.day_of(at);
         let place = match self.days.binary_search_by_key(&day, |(day, _)| *day) {

@@ -10,14 +10,14 @@ use std::sync::Arc;
 use crate::base::{Timestamp, UserNo};
 use crate::task::rule::{Again, LateB};
 
+use super::EventId;
 use super::decision::{Decision, End, Occurrence, Reason};
 use super::fact::Version;
 use super::past::{Fact, PART_MS, Part};
 use super::reach::reach_of;
-use super::task::{Out, Task};
+use super::task::Task;
 use super::tracks::{Tracks, Who};
 use super::waiting::{Due, Touch, Waiting};
-use super::{EventId, IdCode};
 
 /// Everything that a decision about one task looks at or changes.
 pub(super) struct Deciding<'a> {
@@ -37,6 +37,8 @@ pub(super) struct A<'a> {
     pub at: i64,
     pub fact: Fact,
     pub part: &'a Part,
+    /// Its place in the part.
+    pub place: usize,
 }
 
 /// A window that reached its deadline, or a completed A that counted.
@@ -48,11 +50,17 @@ struct Candidate {
     at: i64,
     base: i64,
     same: u128,
-    /// For the list of touches that are out; completed A's are not on it.
-    id: Option<IdCode>,
+    /// A's place in its part, for touches that are out; completed A's are not among them.
+    place: Option<usize>,
 }
 
-impl A<'_> {
+impl<'a> A<'a> {
+    /// The A at a place of a part.
+    pub fn of(number: i64, part: &'a Part, place: usize) -> A<'a> {
+        let fact = part.facts[place];
+        A { at: fact.at(number), fact, part, place }
+    }
+
     fn id(&self) -> EventId {
         self.fact.id.whole(&self.part.texts)
     }
@@ -92,14 +100,14 @@ impl Deciding<'_> {
         let (period, nth) = self.task.count(spec, user, at);
         if spec.completes(nth) {
             let occurrence = Occurrence::Nth { period, nth };
-            let found = Candidate { slot, user, occurrence, at, base: at, same: 0, id: None };
+            let found = Candidate { slot, user, occurrence, at, base: at, same: 0, place: None };
             self.settle(spec, found, None);
         }
     }
 
     /// Asks a touch that waited whether it may go now.
-    /// `id`: the code of A's event id, of an absence rule.
-    pub fn release(&mut self, due: Due, touch: Touch, id: Option<IdCode>) {
+    /// `place`: A's in its part, of an absence rule.
+    pub fn release(&mut self, due: Due, touch: Touch, place: Option<usize>) {
         let slot = touch.slot as usize;
         let Some(live) = self.task.versions.get(slot) else { return };
         let spec = live.spec.clone();
@@ -109,7 +117,7 @@ impl Deciding<'_> {
             Occurrence::Nth { .. } => base,
         };
         let occurrence = due.occurrence;
-        let found = Candidate { slot, user, occurrence, at, base, same: touch.same, id };
+        let found = Candidate { slot, user, occurrence, at, base, same: touch.same, place };
         self.release_or_wait(&spec, found, due.reach);
     }
 
@@ -156,7 +164,7 @@ impl Deciding<'_> {
         let (user, gap) = (a.fact.user, spec.gap());
         let by_policy = match spec.again() {
             Again::Each => return false,
-            Again::First => live.last.get(&user).is_some_and(|last| *last <= a.at && a.at <= last + gap),
+            Again::First => live.is_within(user, a.at, gap),
             Again::Restart => self.is_restarted(slot, spec, a),
         };
         by_policy || (is_late && live.has_reached(user, a.at - gap, a.at + gap))
@@ -196,7 +204,7 @@ impl Deciding<'_> {
     }
 
     /// Did a B come in `[A, deadline]`? Of one event kind, B must come after A.
-    fn is_cancelled(&self, slot: usize, spec: &Version, a: A) -> bool {
+    pub fn is_cancelled(&self, slot: usize, spec: &Version, a: A) -> bool {
         let Some(track) = self.task.versions[slot].track else { return false };
         let who = Who { user: a.fact.user, same: a.same(spec.same.map(|(a, _)| a)) };
         match self.tracks.last_until(track, who, a.at + spec.gap()) {
@@ -214,7 +222,7 @@ impl Deciding<'_> {
             at: a.at,
             base: a.at + spec.gap(),
             same: a.same(spec.same.map(|(a, _)| a)),
-            id: Some(a.fact.id),
+            place: Some(a.place),
         };
         let base = found.base;
         self.settle(spec, found, Some(base));
@@ -350,11 +358,8 @@ impl Deciding<'_> {
 
     /// Remembers that a touch of an absence rule is out.
     fn note_out(&mut self, found: &Candidate) {
-        let Some(id) = found.id else { return };
-        let out =
-            Out { user: found.user, offset: found.at.rem_euclid(PART_MS) as u32, id, is_contradicted: false };
-        let live = &mut self.task.versions[found.slot];
-        live.out.entry(found.at.div_euclid(PART_MS)).or_default().push(out);
+        let Some(place) = found.place else { return };
+        self.task.versions[found.slot].outs.part(found.at.div_euclid(PART_MS)).set(place);
     }
 
     fn quiet_end(&mut self, spec: &Version, a: A, end: End) {

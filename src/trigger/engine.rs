@@ -180,7 +180,7 @@ impl Triggers {
         // A deadline is decided when the watermark is past it, a waiting touch at its instant.
         let steps = due.map(|due| [due, due.plus(lateness_ms.saturating_add(1))]);
         let next = steps.into_iter().flatten().find(|at| *at > clock).unwrap_or(to);
-        // Of deadlines a lower bound is known only: time passes by a second at least. A reach is exact.
+        // Deadlines close to each other are passed together: time passes by a second at least, but meets a reach.
         let reach = self.state.next_reach().filter(|at| *at > clock).unwrap_or(to);
         next.max(clock.plus(STEP_MS)).min(reach).min(to)
     }

@@ -89,6 +89,9 @@ impl IdCode {
         if self == other {
             return Ordering::Equal;
         }
+        if (self.0 | other.0) & (TEXT | UNNAMED) == 0 {
+            return as_texts(self.0, other.0);
+        }
         self.whole(texts).cmp(&other.whole(texts))
     }
 }
@@ -135,7 +138,7 @@ impl Ord for EventId {
             (Unnamed(_), _) => Ordering::Greater,
             (_, Unnamed(_)) => Ordering::Less,
             (Text(a), Text(b)) => a.cmp(b),
-            (Number(a), Number(b)) => a.to_string().cmp(&b.to_string()),
+            (Number(a), Number(b)) => as_texts(*a, *b),
             (Number(a), Text(b)) => a.to_string().as_str().cmp(b),
             (Text(a), Number(b)) => (**a).cmp(b.to_string().as_str()),
         }
@@ -156,6 +159,14 @@ impl std::fmt::Display for EventId {
             EventId::Unnamed(place) => write!(f, "#{place}"),
         }
     }
+}
+
+/// The order of the decimal texts of two numbers: `10` is before `9`, and `1` before `10`.
+fn as_texts(a: u64, b: u64) -> Ordering {
+    let digits = |n: u64| n.checked_ilog10().unwrap_or(0);
+    let (long, short) = (digits(a).max(digits(b)), digits(a).min(digits(b)));
+    let scaled = |n: u64| if digits(n) == long { n as u128 } else { n as u128 * 10u128.pow(long - short) };
+    scaled(a).cmp(&scaled(b)).then(digits(a).cmp(&digits(b)))
 }
 
 /// `12` but not `012`, `+12`, `1e3` or a number of 2^62 and more: they stay texts.
@@ -180,6 +191,16 @@ mod tests {
             assert_eq!(codes[i].whole(&texts).to_string(), *a);
             for (j, b) in ids.iter().enumerate() {
                 assert_eq!(codes[i].order(codes[j], &texts), a.cmp(b), "{a} {b}");
+            }
+        }
+    }
+
+    #[test]
+    fn numbers_lie_in_the_order_of_their_texts() {
+        let all = [0, 1, 2, 9, 10, 11, 12, 19, 90, 99, 100, 101, 120, 999, 1_000, u64::MAX >> 2];
+        for a in all {
+            for b in all {
+                assert_eq!(as_texts(a, b), a.to_string().cmp(&b.to_string()), "{a} {b}");
             }
         }
     }

@@ -27,6 +27,8 @@ pub(super) struct Interest {
     pub completed: Vec<Reader>,
     /// Columns of correlation values that the log keeps.
     pub same: Vec<(u64, u8)>,
+    /// A fact of it can do more than to lie in a log or a track until the watermark passes it.
+    pub is_busy: bool,
 }
 
 impl Interest {
@@ -51,6 +53,7 @@ impl Interest {
 }
 
 fn want_a(interest: &mut Interest, spec: &Version, reader: Reader) {
+    interest.is_busy |= spec.absent().is_none() || spec.again() == Again::Restart || spec.same.is_some();
     if spec.absent().is_none() {
         interest.completed.push(reader);
         return;
@@ -67,6 +70,8 @@ fn want_b(all: &mut Vec<Interest>, spec: &Version, track: Option<TrackNo>) {
     let (Some(b), Some(track)) = (spec.absent(), track) else { return };
     let interest = of(all, b.event);
     let column = spec.same.map(|(_, b)| b);
+    // Touches that wait are asked about B's as they come.
+    interest.is_busy |= spec.asks_ahead() || matches!(track, TrackNo::Keyed(_));
     if !interest.tracks.iter().any(|(_, known, _)| *known == track) {
         interest.tracks.push((b.mask(), track, column));
     }

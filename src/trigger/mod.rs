@@ -10,6 +10,7 @@
 //! questions), then `track.rs` and `past.rs` (what is remembered).
 
 mod arrive;
+mod batch;
 mod book;
 mod decide;
 mod decision;
@@ -22,6 +23,7 @@ mod keep;
 pub mod log;
 mod look;
 mod names;
+mod outs;
 mod pages;
 mod past;
 mod reach;
@@ -29,8 +31,10 @@ mod read;
 mod seen;
 mod shard;
 mod snapshot;
+mod sorting;
 mod state;
 mod task;
+mod together;
 mod track;
 mod tracks;
 mod waiting;

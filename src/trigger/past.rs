@@ -6,11 +6,14 @@
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use hashbrown::HashMap;
 
 use crate::base::UserNo;
 
+use super::fact::Facts;
+use super::sorting::sort_facts;
 use super::{EventId, IdCode, Texts};
 
 /// No gap is shorter (`task::rule::GAP_MS`), so what a rule reads lies in parts that the watermark has passed.
@@ -40,10 +43,23 @@ pub(super) struct Part {
 #[derive(Debug, Clone)]
 pub(super) struct Log {
     pub parts: BTreeMap<i64, Part>,
+    /// How many facts lie in all parts.
+    pub count: usize,
+    /// Room that sealed parts gave back, for the next ones.
+    spare: Vec<Vec<Fact>>,
     /// Parts before this minute are sealed.
     pub sealed_to: i64,
     /// No rule has decided an A at or after this.
     pub decided_to: i64,
+}
+
+/// A fact that was kept.
+#[derive(Clone, Copy)]
+pub(super) struct Added {
+    /// Its id is a code of the part's texts.
+    pub fact: Fact,
+    /// Its place in a sealed part.
+    pub place: Option<usize>,
 }
 
 impl Fact {
@@ -58,28 +74,46 @@ impl Part {
         (a.offset, a.user).cmp(&(b.offset, b.user)).then_with(|| a.id.order(b.id, &self.texts))
     }
 
-    /// Sorts, drops duplicates, gives memory back; the number of duplicates.
-    fn seal(&mut self) -> u64 {
+    /// Sorts, drops duplicates; the number of duplicates. `spare` lends room and gets what is left over.
+    fn seal(&mut self, spare: &mut Vec<Vec<Fact>>) -> usize {
         let mut facts = std::mem::take(&mut self.facts);
-        facts.sort_by(|a, b| self.order(a, b));
+        let mut room = spare.pop().unwrap_or_default();
+        sort_facts(&mut facts, &mut room, &self.texts);
         let before = facts.len();
         facts.dedup_by(|b, a| (a.offset, a.user, a.id) == (b.offset, b.user, b.id));
-        facts.shrink_to_fit();
-        self.facts = facts;
+        let dropped = before - facts.len();
         self.is_sealed = true;
-        (before - self.facts.len()) as u64
+        keep_room(spare, room);
+        if facts.capacity() > ROOM_MAX {
+            facts.shrink_to_fit();
+            self.facts = facts;
+        } else {
+            self.facts = facts.as_slice().to_vec();
+            keep_room(spare, facts);
+        }
+        dropped
     }
 
-    /// Puts a late fact at its place; false if it is there already.
-    fn insert(&mut self, fact: Fact) -> bool {
-        let found = self.facts.binary_search_by(|f| self.order(f, &fact));
-        match found {
-            Ok(_) => false,
-            Err(place) => {
-                self.facts.insert(place, fact);
-                true
-            }
+    /// The first offset in `[from, to)` of a fact with a bit of `mask`. A search that grows long ends early, with
+    /// an offset before which there is none.
+    fn next(&self, from: u32, to: u32, mask: u64) -> Option<u32> {
+        let is_ours = |fact: &&Fact| from <= fact.offset && fact.offset < to && fact.mask & mask != 0;
+        if !self.is_sealed {
+            let is_long = self.facts.len() > SEARCHED_MAX;
+            let least = || self.facts.iter().filter(is_ours).map(|fact| fact.offset).min();
+            return if is_long { Some(from) } else { least() };
         }
+        let first = self.facts.partition_point(|fact| fact.offset < from);
+        let rest = self.facts.get(first..).unwrap_or_default();
+        let beyond = rest.get(SEARCHED_MAX).map(|fact| fact.offset).filter(|offset| *offset < to);
+        rest.iter().take(SEARCHED_MAX).find(is_ours).map(|fact| fact.offset).or(beyond)
+    }
+
+    /// Puts a late fact at its place, which it gives; none if it is there already.
+    fn insert(&mut self, fact: Fact) -> Option<usize> {
+        let place = self.facts.binary_search_by(|f| self.order(f, &fact)).err()?;
+        self.facts.insert(place, fact);
+        Some(place)
     }
 
     /// The facts of one user at one offset, in a sealed part.
@@ -93,29 +127,64 @@ impl Part {
 
 impl Default for Log {
     fn default() -> Log {
-        Log { parts: BTreeMap::new(), sealed_to: i64::MIN / PART_MS, decided_to: i64::MIN }
+        Log::of(BTreeMap::new(), i64::MIN / PART_MS, i64::MIN)
     }
 }
 
 impl Log {
-    /// Keeps a fact; its id is a code in `texts`. Gives its place in the part's texts, and false if
-    /// a sealed part had it already.
-    pub fn add(&mut self, at: i64, mut fact: Fact, texts: &Texts) -> (Fact, bool) {
+    pub fn of(parts: BTreeMap<i64, Part>, sealed_to: i64, decided_to: i64) -> Log {
+        let count = parts.values().map(|part| part.facts.len()).sum();
+        Log { parts, count, spare: Vec::new(), sealed_to, decided_to }
+    }
+
+    /// Keeps rows of a batch that lie at or after the watermark: those with a bit of `mask`, in their order.
+    pub fn add_all(&mut self, facts: &Facts, rows: &[u32], mask: u64) {
+        let minute = |row: u32| facts.times[row as usize].div_euclid(PART_MS);
+        let mut rest = rows;
+        while let Some(first) = rest.first() {
+            let number = minute(*first);
+            let count = rest.iter().take_while(|row| minute(**row) == number).count();
+            let (run, others) = rest.split_at(count);
+            self.add_run(number, facts, run, mask);
+            rest = others;
+        }
+    }
+
+    /// Rows of one minute.
+    fn add_run(&mut self, number: i64, facts: &Facts, rows: &[u32], mask: u64) {
+        let part = open(&mut self.parts, &mut self.spare, number, self.sealed_to);
+        let before = part.facts.len();
+        let start = number * PART_MS;
+        for row in rows.iter().map(|row| *row as usize) {
+            if facts.masks[row] & mask == 0 {
+                continue;
+            }
+            let mut id = facts.ids[row];
+            if id.is_text() {
+                id = id.moved(facts.texts, &mut part.texts);
+            }
+            let offset = (facts.times[row] - start) as u32;
+            part.facts.push(Fact { offset, user: facts.users[row], id, mask: facts.masks[row] });
+        }
+        self.count += part.facts.len() - before;
+    }
+
+    /// Keeps a fact; its id is a code in `texts`. None if a sealed part had it already.
+    pub fn add(&mut self, at: i64, mut fact: Fact, texts: &Texts) -> Option<Added> {
         let number = at.div_euclid(PART_MS);
-        let part = self
-            .parts
-            .entry(number)
-            .or_insert_with(|| Part { is_sealed: number < self.sealed_to, ..Part::default() });
+        let part = open(&mut self.parts, &mut self.spare, number, self.sealed_to);
         fact.offset = at.rem_euclid(PART_MS) as u32;
         if fact.id.is_text() {
             fact.id = fact.id.moved(texts, &mut part.texts);
         }
         if part.is_sealed {
-            let is_new = part.insert(fact);
-            return (fact, is_new);
+            let place = part.insert(fact)?;
+            self.count += 1;
+            return Some(Added { fact, place: Some(place) });
         }
         part.facts.push(fact);
-        (fact, true)
+        self.count += 1;
+        Some(Added { fact, place: None })
     }
 
     /// Keeps a correlation value of a fact that was added.
@@ -132,9 +201,10 @@ impl Log {
             return 0;
         }
         let due = self.parts.range_mut(self.sealed_to.min(to)..to).filter(|(_, part)| !part.is_sealed);
-        let dropped = due.map(|(_, part)| part.seal()).sum();
+        let dropped: usize = due.map(|(_, part)| part.seal(&mut self.spare)).sum();
         self.sealed_to = to;
-        dropped
+        self.count -= dropped;
+        dropped as u64
     }
 
     /// Forgets all parts that end at or before `horizon`.
@@ -143,8 +213,20 @@ impl Log {
             if (entry.key() + 1) * PART_MS > horizon {
                 break;
             }
-            entry.remove();
+            self.count -= entry.remove().facts.len();
         }
+    }
+
+    /// The first instant in `[from, to)` of a fact with a bit of `mask`, or one before it if that takes long to
+    /// find; none if there is no such fact.
+    pub fn next(&self, from: i64, to: i64, mask: u64) -> Option<i64> {
+        let parts = self.parts.range(from.div_euclid(PART_MS)..);
+        let mut near = parts.take_while(|(number, _)| **number * PART_MS < to);
+        near.find_map(|(number, part)| {
+            let start = number * PART_MS;
+            let offset = |at: i64| (at - start).clamp(0, PART_MS) as u32;
+            Some(start + part.next(offset(from), offset(to), mask)? as i64)
+        })
     }
 
     /// The part that holds an instant.
@@ -152,8 +234,43 @@ impl Log {
         self.parts.get(&at.div_euclid(PART_MS))
     }
 
-    /// The code of an id in the part that holds `at`.
-    pub fn code(&self, at: i64, id: &EventId) -> Option<IdCode> {
-        IdCode::find(id, &self.part(at)?.texts)
+    /// The place of a fact in the part that holds `at`, which is sealed.
+    pub fn place(&self, at: i64, user: UserNo, id: &EventId) -> Option<usize> {
+        let part = self.part(at)?;
+        let id = IdCode::find(id, &part.texts)?;
+        let fact = Fact { offset: at.rem_euclid(PART_MS) as u32, user, id, mask: 0 };
+        part.facts.binary_search_by(|other| part.order(other, &fact)).ok()
+    }
+}
+
+/// The part of a minute, made where there is none.
+fn open<'a>(
+    parts: &'a mut BTreeMap<i64, Part>,
+    spare: &mut Vec<Vec<Fact>>,
+    number: i64,
+    sealed_to: i64,
+) -> &'a mut Part {
+    match parts.entry(number) {
+        Entry::Occupied(part) => part.into_mut(),
+        Entry::Vacant(place) => {
+            let is_sealed = number < sealed_to;
+            let facts = if is_sealed { Vec::new() } else { spare.pop().unwrap_or_default() };
+            place.insert(Part { facts, is_sealed, ..Part::default() })
+        }
+    }
+}
+
+/// So many facts of a part are looked at to find the next one of a rule.
+const SEARCHED_MAX: usize = 4_096;
+
+/// Facts for which a part's room is kept for the next part; a larger one goes back to the system.
+const ROOM_MAX: usize = 65_536;
+/// Parts whose room is kept.
+const ROOMS_MAX: usize = 3;
+
+fn keep_room(spare: &mut Vec<Vec<Fact>>, mut room: Vec<Fact>) {
+    if spare.len() < ROOMS_MAX && room.capacity() > 0 && room.capacity() <= ROOM_MAX {
+        room.clear();
+        spare.push(room);
     }
 }

@@ -9,6 +9,8 @@ use hashbrown::HashSet;
 
 use crate::base::UserNo;
 
+use super::EventId;
+use super::batch::Room;
 use super::decide::Deciding;
 use super::decision::{Decision, End, Occurrence, TaskNo};
 use super::fact::{Command, EventNo, Version};
@@ -17,10 +19,9 @@ use super::past::{Log, PART_MS};
 use super::read::read_on;
 use super::seen::Seen;
 use super::task::{Live, Task, Users};
-use super::track::TICK_MS;
+use super::together::Asking;
 use super::tracks::Tracks;
 use super::waiting::{Due, Waiting};
-use super::{EventId, IdCode};
 
 /// How many facts were not what they seemed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -61,6 +62,9 @@ pub(super) struct Shard {
     pub outs: Vec<Vec<Decision>>,
     /// What the rules want of each event kind; follows from the versions.
     pub interests: Vec<Interest>,
+    /// Room for the rows of a batch and for what is asked of many A's together; says nothing between records.
+    pub room: Room,
+    pub asking: Asking,
 }
 
 impl Keyed {
@@ -79,37 +83,69 @@ impl Shard {
     pub fn tick(&mut self, now: i64, out: &mut Keyed) {
         self.now = now;
         while let Some((due, touch)) = self.waiting.take_due(now) {
-            let id = self.code(&due, touch.slot as usize);
+            let of_a = self.place_of_a(&due, touch.slot as usize);
             let Some(place) = self.place(due.task) else { continue };
             let reach = due.reach;
-            self.deciding(place, &mut out.decisions).release(due, touch, id);
+            self.deciding(place, &mut out.decisions).release(due, touch, of_a);
             out.mark(reach);
         }
     }
 
-    /// The watermark moves: rules decide every A whose deadline it passes, a list of decisions a task in
-    /// `self.outs`, which the caller empties.
-    pub fn advance(&mut self, watermark: i64) {
-        let mut outs = std::mem::take(&mut self.outs);
-        outs.resize_with(self.tasks.len(), Vec::new);
-        let from = self.watermark.replace(watermark);
+    /// The watermark moves: rules decide every A whose deadline it passes, task by task.
+    pub fn advance(&mut self, watermark: i64, out: &mut Vec<Decision>) {
+        let (from, to) = self.seal(watermark);
+        if to == watermark {
+            self.tracks.fold(to);
+            for place in 0..self.tasks.len() {
+                self.decide(place, to, out);
+            }
+        } else {
+            self.decide_apart(from, watermark);
+            self.outs.iter_mut().for_each(|decided| out.append(decided));
+        }
+        self.forget_after(from, watermark);
+    }
+
+    /// As [`advance`](Shard::advance), a list of decisions a task in `self.outs`, which the caller empties.
+    pub fn advance_apart(&mut self, watermark: i64) {
+        let (from, _) = self.seal(watermark);
+        self.decide_apart(from, watermark);
+        self.forget_after(from, watermark);
+    }
+
+    /// Where the watermark was, and where the first stride on the way to `watermark` ends.
+    fn seal(&mut self, watermark: i64) -> (i64, i64) {
+        let from = self.watermark.replace(watermark).unwrap_or(i64::MIN);
         for log in &mut self.logs {
             self.oddities.duplicates += log.seal(watermark);
         }
-        let mut to = from.unwrap_or(i64::MIN);
+        let tick = self.tracks.next_tick().filter(|tick| *tick < watermark);
+        let is_quiet = tick.is_some_and(|tick| tick.saturating_sub(from) > STRIDE_MS);
+        (from, if is_quiet { from } else { stride_end(tick, watermark) })
+    }
+
+    /// Decides stride by stride: what fell due in a time without B's before the next B is folded, since
+    /// folding may move the epoch of the tracks.
+    fn decide_apart(&mut self, from: i64, watermark: i64) {
+        let mut outs = std::mem::take(&mut self.outs);
+        outs.resize_with(self.tasks.len(), Vec::new);
+        let mut to = from;
         while to < watermark {
             let tick = self.tracks.next_tick().filter(|tick| *tick < watermark);
-            if let Some(tick) = tick.filter(|tick| tick.saturating_sub(to) > QUIET_MS) {
-                self.decide_to(tick, &mut outs);
+            if let Some(tick) = tick.filter(|tick| tick.saturating_sub(to) > STRIDE_MS) {
+                outs.iter_mut().enumerate().for_each(|(place, out)| self.decide(place, tick, out));
             }
-            to = tick.map_or(watermark, |tick| watermark.min(tick + TICK_MS));
+            to = stride_end(tick, watermark);
             self.tracks.fold(to);
-            self.decide_to(to, &mut outs);
-        }
-        if from.is_none_or(|from| from.div_euclid(PART_MS) != watermark.div_euclid(PART_MS)) {
-            self.forget(watermark);
+            outs.iter_mut().enumerate().for_each(|(place, out)| self.decide(place, to, out));
         }
         self.outs = outs;
+    }
+
+    fn forget_after(&mut self, from: i64, watermark: i64) {
+        if from.div_euclid(PART_MS) != watermark.div_euclid(PART_MS) {
+            self.forget(watermark);
+        }
     }
 
     /// A version comes into force for A's from `from` on.
@@ -171,13 +207,14 @@ impl Shard {
         }
     }
 
-    /// No touch and no deadline falls due before this.
+    /// The next deadline or reach; where that takes long to find, an instant before it.
     pub fn next_due(&self) -> Option<i64> {
-        let lives = self.tasks.iter().flat_map(|task| &task.versions).filter(|live| !live.is_done);
-        let deadlines = lives.filter(|live| live.track.is_some()).filter_map(|live| {
+        let lives = self.tasks.iter().flat_map(|task| task.versions.iter().map(move |live| (task, live)));
+        let waiting = lives.filter(|(_, live)| !live.is_done && live.track.is_some());
+        let deadlines = waiting.filter_map(|(task, live)| {
             let log = self.logs.get(live.spec.did.event as usize)?;
-            let (part, _) = log.parts.range(live.cursor.div_euclid(PART_MS)..).next()?;
-            Some((part * PART_MS).max(live.cursor) + live.spec.gap())
+            let (from, to) = task.range(live);
+            Some(log.next(from.max(live.cursor), to, live.spec.did.mask())? + live.spec.gap())
         });
         let touches = self.waiting.touches.keys().next().map(|due| due.reach);
         deadlines.chain(touches).min()
@@ -194,21 +231,19 @@ impl Shard {
         Deciding { task: &mut tasks[place], tracks, waiting, out, now: *now, is_tracing: *is_tracing }
     }
 
-    fn decide_to(&mut self, to: i64, outs: &mut [Vec<Decision>]) {
-        let Shard { tasks, tracks, waiting, logs, now, is_tracing, .. } = self;
-        for (task, out) in tasks.iter_mut().zip(outs) {
-            let (now, is_tracing) = (*now, *is_tracing);
-            read_on(&mut Deciding { task, tracks, waiting, out, now, is_tracing }, logs, to);
-        }
+    fn decide(&mut self, place: usize, to: i64, out: &mut Vec<Decision>) {
+        let Shard { tasks, tracks, waiting, logs, now, is_tracing, asking, .. } = self;
+        let (task, now, is_tracing) = (&mut tasks[place], *now, *is_tracing);
+        read_on(&mut Deciding { task, tracks, waiting, out, now, is_tracing }, logs, to, asking);
     }
 
     /// Touches held in a pause may go now.
     fn let_go(&mut self, place: usize, out: &mut Keyed) {
         for due in self.waiting.of_task(self.tasks[place].no, true) {
             let Some(touch) = self.waiting.take(&due) else { continue };
-            let id = self.code(&due, touch.slot as usize);
+            let of_a = self.place_of_a(&due, touch.slot as usize);
             let reach = due.reach;
-            self.deciding(place, &mut out.decisions).release(due, touch, id);
+            self.deciding(place, &mut out.decisions).release(due, touch, of_a);
             out.mark(reach);
         }
     }
@@ -221,11 +256,11 @@ impl Shard {
         }
     }
 
-    /// The code of the event id of the A that a touch is about.
-    fn code(&self, due: &Due, slot: usize) -> Option<IdCode> {
+    /// The place, in its part, of the A that a touch is about.
+    fn place_of_a(&self, due: &Due, slot: usize) -> Option<usize> {
         let Occurrence::A { at, id } = &due.occurrence else { return None };
         let live = self.tasks.get(self.place(due.task)?)?.versions.get(slot)?;
-        self.logs.get(live.spec.did.event as usize)?.code(at.0, id)
+        self.logs.get(live.spec.did.event as usize)?.place(at.0, due.user, id)
     }
 
     fn forget(&mut self, watermark: i64) {
@@ -249,9 +284,13 @@ impl Shard {
     }
 }
 
-/// After a longer time without B's, what fell due in it is decided before the next B is folded: folding
-/// may move the epoch of the tracks.
-const QUIET_MS: i64 = 3_600_000;
+/// Rules read on in strides of at most this: a longer one has more A's to ask about together, and more B's
+/// behind a deadline to step back over.
+const STRIDE_MS: i64 = 3_600_000;
+
+fn stride_end(tick: Option<i64>, watermark: i64) -> i64 {
+    tick.map_or(watermark, |tick| watermark.min(tick + STRIDE_MS))
+}
 
 /// How long a fact that was clamped is known again when it comes once more.
 const CLAMPED_KEPT_MS: i64 = 42 * 86_400_000;

@@ -12,23 +12,26 @@ use xxhash_rust::xxh3::xxh3_128;
 use crate::base::{Day, Timestamp, Zone};
 use crate::task::rule::{Absence, Again, AudienceAt, Count, LateB, OnEnd, Per, Reach, Rule, WhenPast};
 
+use super::batch::Room;
 use super::book::{Book, Counts};
 use super::decision::Occurrence;
 use super::fact::{Predicate, Version};
 use super::interest::Interest;
 use super::keep::{Bytes, Keep, keep_fields, keep_words};
+use super::outs::Outs;
 use super::pages::Pages;
 use super::past::{Fact, Log, Part};
 use super::seen::{Minute, Seen};
 use super::shard::{Oddities, Shard};
-use super::task::{Live, Out, Queued, Task};
+use super::task::{Live, Queued, Task};
+use super::together::Asking;
 use super::track::{Folded, Key, Track};
 use super::tracks::{TrackNo, Tracks};
 use super::waiting::{Due, Touch, Waiting};
 use super::{EventId, IdCode, State, Texts};
 
 /// Changes with the form of the bytes.
-const FORM: u32 = 1;
+const FORM: u32 = 2;
 
 impl State {
     /// The whole state as bytes.
@@ -84,6 +87,8 @@ impl Keep for Shard {
         let shard = Shard {
             interests: Interest::all(&tasks),
             outs: Vec::new(),
+            room: Room::default(),
+            asking: Asking::default(),
             tasks,
             logs: Keep::take(from)?,
             tracks: Keep::take(from)?,
@@ -117,7 +122,7 @@ impl Shard {
 }
 
 keep_fields!(Oddities { clamped, duplicates, late });
-keep_fields!(Log { parts, sealed_to, decided_to });
+
 keep_fields!(Part { facts, texts, is_sealed, same });
 keep_fields!(Fact { offset, user, id, mask });
 keep_fields!(Tracks { plain, keyed });
@@ -126,7 +131,6 @@ keep_fields!(Minute { facts, texts });
 keep_fields!(Due { reach, task, user, occurrence });
 keep_fields!(Touch { slot, base, same, is_held });
 keep_fields!(Queued { at, id, completed });
-keep_fields!(Out { user, offset, id, is_contradicted });
 keep_fields!(Predicate { event, bit });
 keep_fields!(Task {
     no,
@@ -142,7 +146,7 @@ keep_fields!(Task {
     limits,
     book,
 });
-keep_fields!(Live { spec, from, to, cursor, track, is_done, last, reached, queue, out });
+keep_fields!(Live { spec, from, to, cursor, track, is_done, last, reached, queue, outs });
 keep_fields!(Version { version, rule, did, not_done, same, start, end, grace_ms, is_held_in_pause, zone });
 keep_fields!(Rule {
     did,
@@ -188,6 +192,7 @@ keep_as!(Zone, Arc<str>, |zone| Arc::from(zone.name()), |name| Zone::named(&name
 keep_as!(String, Arc<str>, |text| Arc::from(text.as_str()), |text| Some(text.to_string()));
 keep_as!(Texts, Vec<Arc<str>>, |texts| texts.all().to_vec(), |all| Some(Texts::of(all)));
 keep_as!(Book, Vec<(Day, Counts)>, |book| book.days.clone(), |days| Some(Book::of(days)));
+keep_as!(Outs, std::collections::BTreeMap<i64, Vec<u64>>, |outs| outs.words(), |all| Some(Outs::of(all)));
 keep_as!(Arc<Version>, Version, |spec| (**spec).clone(), |spec| Some(Arc::new(spec)));
 
 impl Keep for Counts {
@@ -224,6 +229,18 @@ impl Keep for Pages {
     }
 }
 
+impl Keep for Log {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.parts.put(out);
+        self.sealed_to.put(out);
+        self.decided_to.put(out);
+    }
+
+    fn take(from: &mut Bytes) -> Option<Log> {
+        Some(Log::of(Keep::take(from)?, Keep::take(from)?, Keep::take(from)?))
+    }
+}
+
 impl<K: Key + Keep> Keep for Track<K>
 where
     K::Last: Keep,
@@ -244,7 +261,7 @@ where
             folded: Keep::take(from)?,
             open: Keep::take(from)?,
             to: Keep::take(from)?,
-            ahead: None,
+            ..Track::default()
         };
         if bool::take(from)? {
             track.look_ahead();

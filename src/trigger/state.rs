@@ -120,17 +120,12 @@ impl State {
 
     /// Touches of a task that have fired and wait.
     pub fn waiting_of(&self, task: TaskNo) -> usize {
-        let of_task = |shard: &Shard| {
-            let all = shard.waiting.touches.keys().chain(shard.waiting.held.keys());
-            all.filter(|due| due.task == task).count()
-        };
-        self.shards.iter().map(of_task).sum()
+        self.shards.iter().map(|shard| shard.waiting.count_of(task)).sum()
     }
 
     /// A's that are kept: those that wait for their deadline, and some that are past it.
     pub fn pending(&self) -> usize {
-        let logs = self.shards.iter().flat_map(|shard| &shard.logs);
-        logs.flat_map(|log| log.parts.values()).map(|part| part.facts.len()).sum()
+        self.shards.iter().flat_map(|shard| &shard.logs).map(|log| log.count).sum()
     }
 
     /// The predicates whose bits must keep their meaning.
@@ -144,8 +139,9 @@ impl State {
         found
     }
 
-    /// Nothing falls due before this, if no more facts come: the clock need not tick, the watermark
-    /// need not move earlier. None: nothing waits at all.
+    /// The next instant at which something falls due, if no more facts come: a touch that waits is released by
+    /// the tick at its reach, an A is decided when the watermark is past its deadline. Where many A's of
+    /// other rules lie before the next one it is a little earlier. None: nothing waits at all.
     pub fn next_due(&self) -> Option<Timestamp> {
         self.shards.iter().filter_map(Shard::next_due).min().map(Timestamp)
     }
@@ -158,20 +154,18 @@ impl State {
 
     fn facts(&mut self, source: SourceNo, facts: &Facts, out: &mut Vec<Decision>) {
         self.sources.entry(source).or_insert(None);
-        let rows = facts.rows();
-        let count = self.shards.len();
-        if count == 1 {
+        if let [shard] = self.shards.as_mut_slice() {
             let mut decided = Keyed::default();
-            self.shards[0].facts(facts, 0..rows, &mut decided);
+            shard.facts(facts, 0, 1, &mut decided);
             out.append(&mut decided.decisions);
             return;
         }
-        let own = |n: usize| (0..rows).filter(move |row| facts.users[*row] as usize % count == n);
-        let decided = if rows < ROWS_PARALLEL_MIN {
-            each(self.shards.iter_mut().enumerate(), |(n, shard), out| shard.facts(facts, own(n), out))
+        let count = self.shards.len();
+        let decided = if facts.rows() < ROWS_PARALLEL_MIN {
+            each(self.shards.iter_mut().enumerate(), |(n, shard), out| shard.facts(facts, n, count, out))
         } else {
             let shards = self.shards.par_iter_mut().enumerate();
-            shards.map(|(n, shard)| keyed(|out| shard.facts(facts, own(n), out))).collect()
+            shards.map(|(n, shard)| keyed(|out| shard.facts(facts, n, count, out))).collect()
         };
         merge(decided, out, |_, _| std::cmp::Ordering::Equal);
     }
@@ -185,11 +179,10 @@ impl State {
         }
         self.watermark = Some(least);
         if let [shard] = self.shards.as_mut_slice() {
-            shard.advance(least);
-            shard.outs.iter_mut().for_each(|decided| out.append(decided));
+            shard.advance(least, out);
             return;
         }
-        self.shards.par_iter_mut().for_each(|shard| shard.advance(least));
+        self.shards.par_iter_mut().for_each(|shard| shard.advance_apart(least));
         for task in 0..self.shards[0].tasks.len() {
             let from = out.len();
             let decided = self.shards.iter_mut().filter_map(|shard| shard.outs.get_mut(task));

@@ -9,14 +9,15 @@ use roaring::RoaringBitmap;
 use crate::base::{Timestamp, UserNo};
 use crate::task::rule::{Again, AudienceAt, Count, GAP_MS, OnEnd, Per, Reach};
 
+use super::EventId;
 use super::book::Book;
 use super::decision::TaskNo;
 use super::fact::{LATE_MAX_MS, Predicate, Version};
+use super::outs::Outs;
 use super::pages::Pages;
 use super::past::PART_MS;
 use super::reach::period_of;
 use super::tracks::TrackNo;
-use super::{EventId, IdCode};
 
 /// A longer grace is taken as this: the last B's of longer ago are not kept.
 const GRACE_MAX_MS: i64 = 10 * 86_400_000;
@@ -68,8 +69,8 @@ pub(super) struct Live {
     pub reached: BTreeMap<i64, Vec<(UserNo, u32)>>,
     /// `restart`: the A's of each user in the order of (time, id).
     pub queue: HashMap<UserNo, Vec<Queued>>,
-    /// Touches that are out, by the minute of A, for late B's.
-    pub out: BTreeMap<i64, Vec<Out>>,
+    /// Touches that are out and that no B has contradicted, for late B's.
+    pub outs: Outs,
 }
 
 /// An A of a `restart` rule.
@@ -79,15 +80,6 @@ pub(super) struct Queued {
     pub id: EventId,
     /// Once it is decided: did it complete the count?
     pub completed: Option<bool>,
-}
-
-/// A touch that is out.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Out {
-    pub user: UserNo,
-    pub offset: u32,
-    pub id: IdCode,
-    pub is_contradicted: bool,
 }
 
 impl Task {
@@ -132,11 +124,26 @@ impl Task {
         self.paused_since.is_some() || self.pauses.iter().any(|(from, to)| *from <= at && at < *to)
     }
 
+    /// Is it paused now, or was it between two instants, both ends in?
+    pub fn is_paused_within(&self, first: i64, last: i64) -> bool {
+        self.paused_since.is_some() || self.pauses.iter().any(|(from, to)| *from <= last && first < *to)
+    }
+
+    /// The one crowd version in force from `first` to `last`; none if there are several.
+    pub fn crowd_within(&self, first: i64, last: i64) -> Option<&Users> {
+        let place = self.audience_place(first);
+        let (_, users) = self.audiences.get(place).filter(|_| place == self.audience_place(last))?;
+        Some(users)
+    }
+
     /// May the user be reached by the crowd version in force at an instant? Before the first version, that
     /// one decides.
     pub fn admits(&self, user: UserNo, at: i64) -> bool {
-        let place = self.audiences.partition_point(|(from, _)| *from <= at).saturating_sub(1);
-        self.audiences.get(place).is_some_and(|(_, users)| is_in(users, user))
+        self.audiences.get(self.audience_place(at)).is_some_and(|(_, users)| is_in(users, user))
+    }
+
+    fn audience_place(&self, at: i64) -> usize {
+        self.audiences.partition_point(|(from, _)| *from <= at).saturating_sub(1)
     }
 
     /// By the newest crowd version.
@@ -227,7 +234,7 @@ impl Live {
             last: HashMap::new(),
             reached: BTreeMap::new(),
             queue: HashMap::new(),
-            out: BTreeMap::new(),
+            outs: Outs::default(),
         }
     }
 
@@ -249,6 +256,11 @@ impl Live {
         }
     }
 
+    /// `first`: does an A belong to a window of the user that reached its deadline?
+    pub fn is_within(&self, user: UserNo, at: i64, gap: i64) -> bool {
+        self.last.get(&user).is_some_and(|last| *last <= at && at <= last + gap)
+    }
+
     /// Did a window of the user that reached its deadline begin within `[from, to]`?
     pub fn has_reached(&self, user: UserNo, from: i64, to: i64) -> bool {
         let parts = self.reached.range(from.div_euclid(PART_MS)..=to.div_euclid(PART_MS));
@@ -268,7 +280,7 @@ impl Live {
     fn forget(&mut self, horizon: i64) {
         let part = horizon.div_euclid(PART_MS);
         self.reached = self.reached.split_off(&part);
-        self.out = self.out.split_off(&part);
+        self.outs.forget(part);
         self.last.retain(|_, at| *at >= horizon);
         self.queue.retain(|_, all| {
             all.retain(|queued| queued.at >= horizon);

@@ -9,7 +9,9 @@ use std::collections::BTreeMap;
 
 use hashbrown::HashMap;
 
+use super::fact::Facts;
 use super::pages::Pages;
+use super::sorting::sort_bs;
 
 /// B's are folded in steps of at most this many milliseconds.
 pub(super) const TICK_MS: i64 = 4_096;
@@ -26,7 +28,11 @@ pub(super) trait Key: Copy + Ord + std::hash::Hash {
 /// The last B of every key, as milliseconds since the epoch; 0 is never.
 pub(super) trait Last<K>: Default + Clone {
     fn get(&self, key: K) -> u32;
-    fn set(&mut self, key: K, value: u32);
+    fn set(&mut self, key: K, value: u32) {
+        self.replace(key, value);
+    }
+    /// Sets the value, gives the one before.
+    fn replace(&mut self, key: K, value: u32) -> u32;
     /// Moves the epoch; what lies before it is forgotten.
     fn shift(&mut self, by: u32);
 }
@@ -44,8 +50,8 @@ impl Last<u32> for Pages {
         Pages::get(self, key)
     }
 
-    fn set(&mut self, key: u32, value: u32) {
-        *self.at(key) = value;
+    fn replace(&mut self, key: u32, value: u32) -> u32 {
+        std::mem::replace(self.at(key), value)
     }
 
     fn shift(&mut self, by: u32) {
@@ -58,8 +64,8 @@ impl Last<u128> for HashMap<u128, u32> {
         HashMap::get(self, &key).copied().unwrap_or(0)
     }
 
-    fn set(&mut self, key: u128, value: u32) {
-        self.insert(key, value);
+    fn replace(&mut self, key: u128, value: u32) -> u32 {
+        self.insert(key, value).unwrap_or(0)
     }
 
     fn shift(&mut self, by: u32) {
@@ -94,6 +100,8 @@ pub(super) struct Track<K: Key> {
     pub to: i64,
     /// Times of open B's by key, where somebody asks about the time ahead of the watermark.
     pub ahead: Option<HashMap<K, Vec<i64>>>,
+    /// Room for sorting.
+    pub room: Vec<(u32, K)>,
 }
 
 impl<K: Key> Default for Track<K> {
@@ -105,7 +113,38 @@ impl<K: Key> Default for Track<K> {
             open: BTreeMap::new(),
             to: i64::MIN,
             ahead: None,
+            room: Vec::new(),
         }
+    }
+}
+
+impl Track<u32> {
+    /// B's came that lie at or after the watermark: those rows of a batch that have a bit of `mask`.
+    pub fn add_all(&mut self, facts: &Facts, rows: &[u32], mask: u64) {
+        let tick = |row: u32| split(facts.times[row as usize]).0;
+        let mut rest = rows;
+        while let Some(first) = rest.first() {
+            let number = tick(*first);
+            let count = rest.iter().take_while(|row| tick(**row) == number).count();
+            let (run, others) = rest.split_at(count);
+            let open = self.open.entry(number).or_default();
+            let ours = run.iter().map(|row| *row as usize).filter(|row| facts.masks[*row] & mask != 0);
+            open.extend(ours.clone().map(|row| (split(facts.times[row]).1, facts.users[row])));
+            if open.is_empty() {
+                self.open.remove(&number);
+            }
+            if let Some(ahead) = &mut self.ahead {
+                ours.for_each(|row| ahead.entry(facts.users[row]).or_default().push(facts.times[row]));
+            }
+            rest = others;
+        }
+    }
+
+    /// The last B that is folded of each of `users`, of all times; never: long ago.
+    pub fn newest_of(&self, users: impl Iterator<Item = u32>, found: &mut Vec<i64>) {
+        let epoch = self.epoch.unwrap_or(0);
+        let instant = |value: u32| if value == 0 { i64::MIN } else { epoch + value as i64 };
+        found.extend(users.map(|user| instant(self.last.get(user))));
     }
 }
 
@@ -191,18 +230,19 @@ impl<K: Key> Track<K> {
 
     fn fold_tick(&mut self, tick: i64, mut due: Vec<(u32, K)>) {
         self.move_epoch(tick * TICK_MS);
-        due.sort_unstable();
+        sort_bs(&mut due, &mut self.room);
         due.dedup();
         let start = self.since_epoch(tick * TICK_MS);
         let folded = self.folded.entry(tick).or_default();
         folded.reserve(due.len());
-        for (offset, key) in due {
-            let before = self.last.get(key);
-            folded.push(Folded { offset, before, key });
-            self.last.set(key, start + offset);
-            if let Some(ahead) = &mut self.ahead {
-                drop_one(ahead, key, tick * TICK_MS + offset as i64);
-            }
+        let last = &mut self.last;
+        folded.extend(due.iter().map(|(offset, key)| Folded {
+            offset: *offset,
+            before: last.replace(*key, start + offset),
+            key: *key,
+        }));
+        if let Some(ahead) = &mut self.ahead {
+            due.iter().for_each(|(offset, key)| drop_one(ahead, *key, tick * TICK_MS + *offset as i64));
         }
     }
 

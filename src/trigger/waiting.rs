@@ -36,6 +36,8 @@ pub(super) struct Waiting {
     pub held: BTreeMap<Due, Touch>,
     /// In order, so that it does not matter how they came here.
     by_user: HashMap<UserNo, Vec<Due>>,
+    /// How many wait, by task and the place of its version.
+    counts: BTreeMap<(TaskNo, u32), usize>,
 }
 
 impl Waiting {
@@ -44,12 +46,18 @@ impl Waiting {
         if let Err(place) = own.binary_search(&due) {
             own.insert(place, due.clone());
         }
+        let key = (due.task, touch.slot);
         let all = if touch.is_held { &mut self.held } else { &mut self.touches };
-        all.insert(due, touch);
+        if all.insert(due, touch).is_none() {
+            *self.counts.entry(key).or_default() += 1;
+        }
     }
 
     pub fn take(&mut self, due: &Due) -> Option<Touch> {
         let touch = self.touches.remove(due).or_else(|| self.held.remove(due))?;
+        if let Some(count) = self.counts.get_mut(&(due.task, touch.slot)) {
+            *count -= 1;
+        }
         if let Some(all) = self.by_user.get_mut(&due.user) {
             if let Ok(place) = all.binary_search(due) {
                 all.remove(place);
@@ -82,8 +90,12 @@ impl Waiting {
 
     /// Does a touch of this version wait?
     pub fn has_touch(&self, task: TaskNo, slot: usize) -> bool {
-        let mut all = self.touches.iter().chain(&self.held);
-        all.any(|(due, touch)| due.task == task && touch.slot as usize == slot)
+        self.counts.get(&(task, slot as u32)).is_some_and(|count| *count > 0)
+    }
+
+    /// How many touches of a task wait.
+    pub fn count_of(&self, task: TaskNo) -> usize {
+        self.counts.range((task, 0)..=(task, u32::MAX)).map(|(_, count)| count).sum()
     }
 
     /// The touches of a user, in the order in which they fall due.

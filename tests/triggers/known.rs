@@ -2,6 +2,7 @@
 //! arguments give the same events everywhere.
 
 use quanke::base::Timestamp;
+use quanke::task::rule::Again;
 use quanke::trigger::{Decision, End, Facts, IdCode, Record, State, Texts};
 
 use crate::stream::{A_NOT_B, Stream, one_rule};
@@ -11,6 +12,39 @@ use crate::stream::{A_NOT_B, Stream, one_rule};
 #[test]
 fn a_million_events_on_whole_minutes_give_59_910_fires() {
     assert_eq!(fires(&Stream::of(1_000_000, 100_000, 60_000)), 59_910);
+}
+
+/// Rules on every kind, with filters by the masks' bits; so large batches are taken kind by kind.
+#[test]
+fn batches_of_any_size_leave_the_same_state_and_decisions() {
+    let stream = Stream::of(20_000, 500, 1_000);
+    let (whole, small) = (many(&stream, 5_000, 1), many(&stream, 7, 1));
+    assert!(whole.1.len() > 1_000);
+    assert_eq!(whole, small);
+    assert_eq!(many(&stream, 5_000, 3).1, small.1);
+}
+
+/// The digest at the end and all decisions, the watermark moved after every 5,000 events.
+fn many(stream: &Stream, rows: usize, shards: usize) -> (u128, Vec<Decision>) {
+    let (mut state, mut out) = (State::new(shards), Vec::new());
+    for task in 0..12u16 {
+        let mut version = one_rule((task % 5, task + 1, 1 + 7 * task as i64));
+        version.rule.absence.iter_mut().for_each(|absence| {
+            absence.again = [Again::Each, Again::First, Again::Restart][usize::from(task % 7) / 3];
+        });
+        state.step(Record::Install { task: task.into(), version: Box::new(version) }, &mut out);
+        state.step(Record::Audience { task: task.into(), users: None }, &mut out);
+    }
+    for from in (0..stream.times.len()).step_by(5_000) {
+        for from in (from..from + 5_000).step_by(rows) {
+            let to = (from + rows).min((from / 5_000 + 1) * 5_000);
+            stream.facts(&mut state, from..to, &mut out);
+        }
+        let newest = stream.times[..from + 5_000].iter().max().copied().unwrap_or(0);
+        state.step(Record::Tick { now: Timestamp(newest) }, &mut out);
+        state.step(Record::Watermark { source: 0, to: Timestamp(newest - 60_000) }, &mut out);
+    }
+    (state.digest(), out)
 }
 
 fn fires(stream: &Stream) -> usize {
@@ -30,6 +64,12 @@ fn fires(stream: &Stream) -> usize {
 impl Stream {
     /// A batch, and the watermark after it.
     fn step(&self, state: &mut State, rows: std::ops::Range<usize>, out: &mut Vec<Decision>) {
+        let newest = self.times[..rows.end].iter().max().copied().unwrap_or(0);
+        self.facts(state, rows, out);
+        state.step(Record::Watermark { source: 0, to: Timestamp(newest - 60_000) }, out);
+    }
+
+    fn facts(&self, state: &mut State, rows: std::ops::Range<usize>, out: &mut Vec<Decision>) {
         let ids: Vec<IdCode> = self.ids[rows.clone()].iter().map(|id| IdCode::number(*id)).collect();
         let facts = Facts {
             users: &self.users[rows.clone()],
@@ -42,7 +82,5 @@ impl Stream {
             same: &[],
         };
         state.step(Record::Facts { source: 0, facts }, out);
-        let newest = self.times[..rows.end].iter().max().copied().unwrap_or(0);
-        state.step(Record::Watermark { source: 0, to: Timestamp(newest - 60_000) }, out);
     }
 }
