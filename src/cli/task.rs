@@ -173,9 +173,10 @@ fn list(session: &Session, door: &mut Door) -> Done {
     door.rows(json!({ "tasks": documents }), &rows)
 }
 
-/// When its run is planned; a task that waits for what users do has no such time.
+/// When its first run is planned; a task that waits for what users do has no such time.
 fn planned_at(task: &Task) -> Option<String> {
-    task.scheduled().map(|task| task.zone.text(task.once.at))
+    let slot = task.file.slot_from(task.file.start, &task.zone);
+    slot.map(|slot| task.zone.text(slot.at))
 }
 
 fn document(task: &Task) -> Value {

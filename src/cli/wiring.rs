@@ -148,9 +148,7 @@ pub fn owner_of(task: &Task) -> Owner<'_> {
 /// How a task's own audience is made anew: on demand when its run asks for that, else as it says.
 pub fn update_of(task: &Task) -> crate::audience::Update {
     match task.file.update {
-        _ if task.scheduled().is_some_and(|task| task.once.refresh_before) => {
-            crate::audience::Update::OnDemand
-        }
+        _ if task.file.trigger.refreshes_before() => crate::audience::Update::OnDemand,
         crate::task::Update::Once => crate::audience::Update::Once,
         crate::task::Update::Daily => crate::audience::Update::Daily,
         crate::task::Update::OnDemand => crate::audience::Update::OnDemand,

@@ -14,7 +14,7 @@ use super::file::{TaskFile, Trigger, read};
 use super::life::{Move, State};
 use super::names::past_problem;
 use super::rule::Rule;
-use super::timing::Once;
+use super::slot::Slot;
 
 /// A task as it stands now.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,12 +34,12 @@ pub struct Task {
     pub file: TaskFile,
 }
 
-/// A task that the calendar starts, with its calendar rule. Where only such a task makes sense this
+/// A task that the calendar starts, with one of its runs. Where only such a task makes sense this
 /// is asked for, so that no other can come there.
 #[derive(Debug, Clone, Copy)]
 pub struct Scheduled<'t> {
     pub task: &'t Task,
-    pub once: &'t Once,
+    pub slot: &'t Slot,
 }
 
 impl Deref for Scheduled<'_> {
@@ -51,18 +51,20 @@ impl Deref for Scheduled<'_> {
 }
 
 impl Task {
-    /// This task with its calendar rule, if it has one.
-    pub fn scheduled(&self) -> Option<Scheduled<'_>> {
-        match &self.file.trigger {
-            Trigger::Once(once) => Some(Scheduled { task: self, once }),
-            Trigger::Rule(_) => None,
-        }
+    /// This task with a run of its calendar.
+    pub fn scheduled<'t>(&'t self, slot: &'t Slot) -> Scheduled<'t> {
+        Scheduled { task: self, slot }
+    }
+
+    /// Does the calendar start it?
+    pub fn is_scheduled(&self) -> bool {
+        self.rule().is_none()
     }
 
     /// Its rule on what users do, if it has one.
     pub fn rule(&self) -> Option<&Rule> {
         match &self.file.trigger {
-            Trigger::Once(_) => None,
+            Trigger::Once(_) | Trigger::Repeat(_) => None,
             Trigger::Rule(rule) => Some(rule),
         }
     }
@@ -99,7 +101,7 @@ impl MoveRow {
 
 /// The tasks of one app.
 pub struct Tasks {
-    db: Connection,
+    pub(super) db: Connection,
 }
 
 const TABLES: &str = "
@@ -112,6 +114,9 @@ const TABLES: &str = "
     create table if not exists task_moves (
         no integer primary key, task integer not null references tasks(no), at integer not null,
         who text not null, move text not null, from_state text, to_state text not null, note text);";
+
+const TASK_AT: &str = "select t.no, t.state, t.cause, v.version, t.epoch, t.created_at, v.text, v.zone
+    from tasks t join task_versions v on v.task = t.no";
 
 const TASK: &str = "select t.no, t.state, t.cause, t.version, t.epoch, t.created_at, v.text, v.zone
     from tasks t join task_versions v on v.task = t.no and v.version = t.version";
@@ -169,6 +174,13 @@ impl Tasks {
         let no = no_of(id).map_err(|_| self.unknown(id))?;
         let found = self.db.query_row(&format!("{TASK} where t.no = ?1"), [no], stored).optional();
         found.map_err(disk_trouble)?.ok_or_else(|| self.unknown(id))?.task()
+    }
+
+    /// A task as one of its versions says. Errors: OUT-030.
+    pub(super) fn stored_at(&self, id: &str, version: u32) -> Outcome<Option<Task>> {
+        let sql = format!("{TASK_AT} where t.no = ?1 and v.version = ?2");
+        let found = self.db.query_row(&sql, params![no_of(id)?, version], stored).optional();
+        found.map_err(disk_trouble)?.map(Stored::task).transpose()
     }
 
     /// All tasks, the oldest first.
@@ -369,7 +381,7 @@ fn allowed(task: &Task, step: Move) -> Outcome<State> {
 }
 
 fn may_move(task: &Task, step: Move, note: Option<&str>, now: Timestamp) -> Outcome<()> {
-    if matches!(step, Move::Submit | Move::Approve) && task.file.is_past(now) {
+    if matches!(step, Move::Submit | Move::Approve) && task.file.is_past(now, &task.zone) {
         return Err(past_problem(&task.file.trigger).at(format!("task {}", task.id)));
     }
     if step == Move::Reject && note.is_none_or(|note| note.trim().is_empty()) {
@@ -382,11 +394,11 @@ fn may_move(task: &Task, step: Move, note: Option<&str>, now: Timestamp) -> Outc
     Ok(())
 }
 
-fn id_of(no: i64) -> String {
+pub(super) fn id_of(no: i64) -> String {
     format!("t{no}")
 }
 
-fn no_of(id: &str) -> Outcome<i64> {
+pub(super) fn no_of(id: &str) -> Outcome<i64> {
     let no = id.strip_prefix('t').and_then(|digits| digits.parse().ok());
     no.ok_or_else(|| Problem::author("TSK-011", format!("`{id}` is no task id; ids look like t1")))
 }
