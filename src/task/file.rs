@@ -10,6 +10,7 @@ use toml::de::{DeTable, DeValue};
 
 use crate::base::{Problem, Problems, Share, Span, Timestamp, Zone};
 
+use super::about::{About, AboutPart};
 use super::content::Content;
 use super::cycle::Cycle;
 use super::reader::{Field, Reader, Section};
@@ -32,6 +33,7 @@ pub struct TaskFile {
     pub text: String,
     pub name: String,
     pub group: Option<String>,
+    pub about: About,
     pub audience: Audience,
     pub update: Update,
     /// The task is valid in `[start, end)`.
@@ -148,6 +150,7 @@ pub(super) struct Parts {
     pub sender: Option<Field<String>>,
     pub content: Field<Content>,
     pub blacklist: Option<Field<String>>,
+    pub about: AboutPart,
     group: Option<String>,
     update: Option<Update>,
     grace_ms: Option<i64>,
@@ -159,7 +162,7 @@ pub(super) struct Parts {
 
 const TOP: &[&str] = &[
     "name", "group", "audience", "crowd", "update", "start", "end", "grace", "on_pause", "trigger",
-    "dispatch", "limits",
+    "dispatch", "limits", "resource_group", "activity", "staff",
 ];
 const DISPATCH: &[&str] = &["sender", "channel", "batch", "content"];
 const LIMITS: &[&str] = &["caps", "quiet", "holdout", "blacklist"];
@@ -192,6 +195,7 @@ impl Parts {
             sender: None,
             content: Field { value: Content::default(), span: Span::default() },
             blacklist: None,
+            about: AboutPart::default(),
             group: None,
             update: None,
             grace_ms: None,
@@ -206,6 +210,7 @@ impl Parts {
         let name = reader.text(top, "name");
         self.name = reader.required(top, "name", name).filter(|name| is_a_name(reader, name));
         self.group = reader.text(top, "group").map(|field| field.value);
+        self.about = AboutPart::read(reader, top);
         self.audience = reader.text(top, "audience");
         self.crowd = reader.text(top, "crowd");
         self.update = reader.word(top, "update", UPDATES);
@@ -306,6 +311,7 @@ impl Parts {
             text: text.to_string(),
             name: self.name?.value,
             group: self.group,
+            about: self.about.whole(),
             audience,
             update: self.update.unwrap_or(Update::Once),
             start: self.start?.value,

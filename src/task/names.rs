@@ -2,6 +2,7 @@
 
 use crate::base::{Problem, Problems, Span, Timestamp, Zone};
 
+use super::about::Feature;
 use super::file::{Parts, TaskFile, Trigger};
 use super::odd;
 use super::reader::{Field, Reader, near};
@@ -29,6 +30,8 @@ pub trait Known {
     fn attributes(&self) -> Vec<String>;
     /// Names of the senders that are set up.
     fn senders(&self) -> Vec<String>;
+    /// Is this part switched on in the home's settings?
+    fn has(&self, feature: Feature) -> bool;
 }
 
 /// A task file that is right, and what is odd about it.
@@ -39,7 +42,7 @@ pub struct Checked {
 }
 
 /// Reads a task file and looks up its names. `now` is for the warning about a time that is past.
-/// Errors: those of [`super::read`], TSK-007 for names, and those of the selection and the events.
+/// Errors: those of [`super::read`], TSK-007 for names, TSK-045 switched off, and those of the selection and the events.
 /// Warnings: TSK-008 placeholders that are no attribute, TSK-009 a time that is past, TSK-017 to
 /// TSK-019 odd rules, TSK-041 and TSK-042 odd schedules, and those of the selection and the events.
 pub fn check(
@@ -68,6 +71,11 @@ pub fn check(
     }
     if let Some(sender) = &parts.sender {
         name(&mut reader, "sender", sender, &known.senders());
+    }
+    for (feature, key, span) in parts.about.needs() {
+        if !known.has(feature) {
+            reader.report(feature.switched_off(&format!("`{key}`")), span);
+        }
     }
     warnings.extend(placeholders(&reader, &parts, known));
     let last_word = parts.last_word();
