@@ -159,6 +159,9 @@ fn own(task: &Task, audiences: &mut Audiences, snapshot: &Snapshot, session: &Se
     let waits_for_run = update_of(task) == crate::audience::Update::Once && !is_listed;
     if let (Audience::Selection(rule), false) = (&task.file.audience, waits_for_run) {
         let now = session.environment.now;
+        if audiences.is_own(owner_of(task), rule, update_of(task))? {
+            return Ok(());
+        }
         audiences.own(owner_of(task), rule, update_of(task), is_listed, now, session.job(snapshot))?;
     }
     Ok(())
