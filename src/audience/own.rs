@@ -32,8 +32,17 @@ pub struct BoundVersion {
 }
 
 impl Audiences {
+    /// Has the task an audience of its own, made by this very rule in this rhythm?
+    pub fn is_own(&self, owner: Owner, rule: &str, update: Update) -> Outcome<bool> {
+        let found = self.owned(owner.id)?;
+        Ok(found.is_some_and(|crowd| {
+            let is_named = crowd.name == name_of(owner);
+            is_named && crowd.update == update && crowd.rule.as_deref() == Some(rule.trim())
+        }))
+    }
+
     /// Makes a task's own audience from its selection, and the first version as of `as_of`; an
-    /// audience that the task had before goes.
+    /// audience that the task had before goes, but not the files of its versions, which runs may have used.
     /// Errors: all mistakes of the selection, CRD-003 when a person took the name.
     pub fn own(
         &mut self,
@@ -45,9 +54,10 @@ impl Audiences {
         job: Job,
     ) -> Result<CrowdVersion, Problems> {
         if let Some(old) = self.owned(owner.id)? {
-            self.delete(&old.name, &[], &Default::default(), job.now)?;
+            let kept = self.registry.versions(old.no)?.iter().map(|version| version.no).collect();
+            self.delete(&old.name, &[], &kept, job.now)?;
         }
-        let name = format!("{}+{}", owner.name, owner.id);
+        let name = name_of(owner);
         let creation = Creation {
             name: &name,
             rule,
@@ -137,6 +147,10 @@ impl Audiences {
     fn owned(&self, id: &str) -> Outcome<Option<Crowd>> {
         Ok(self.registry.all()?.into_iter().find(|crowd| crowd.owner.as_deref() == Some(id)))
     }
+}
+
+fn name_of(owner: Owner) -> String {
+    format!("{}+{}", owner.name, owner.id)
 }
 
 fn seen(versions: &[CrowdVersion], as_of: Timestamp) -> Option<&CrowdVersion> {

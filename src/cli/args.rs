@@ -19,7 +19,7 @@ pub use compact::*;
 pub use insight::*;
 use running::RUN_EXAMPLES;
 pub use running::{Live, Run};
-pub use task::Task;
+pub use task::{By, Task, TaskList, Why};
 
 /// The whole command line.
 #[derive(Debug, Parser)]

@@ -2,6 +2,8 @@
 //!
 //! The keys are described in `docs/settings.md`. The file may be absent: then all is default.
 
+mod tasks;
+
 use std::ops::Range;
 use std::path::Path;
 use std::time::Duration;
@@ -9,6 +11,8 @@ use std::time::Duration;
 use chrono::NaiveTime;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
+
+pub use tasks::TaskSettings;
 
 use super::words::bytes_of;
 use crate::base::{Outcome, Problem, Problems, Zone};
@@ -46,6 +50,8 @@ pub struct Settings {
     pub retry_tries: u32,
     /// The wait before the second try; it doubles each time.
     pub retry_wait: Duration,
+    /// What is switched on of tasks, and who makes them.
+    pub tasks: TaskSettings,
     /// `[senders.NAME]` as written; each channel reads its own.
     pub senders: toml::Table,
 }
@@ -61,6 +67,7 @@ impl Default for Settings {
             daily_at: DAILY_AT,
             retry_tries: Policy::default().attempts_max,
             retry_wait: Policy::default().wait_first,
+            tasks: TaskSettings::default(),
             senders: toml::Table::new(),
         }
     }
@@ -121,7 +128,7 @@ struct Reader<'t> {
     settings: Settings,
 }
 
-const TOP_KEYS: [&str; 7] = ["zone", "memory", "cache", "blacklist", "crowds", "retry", "senders"];
+const TOP_KEYS: [&str; 8] = ["zone", "memory", "cache", "blacklist", "crowds", "retry", "tasks", "senders"];
 const CROWDS_KEYS: [&str; 2] = ["sync", "daily_at"];
 const RETRY_KEYS: [&str; 2] = ["tries", "wait"];
 /// More tries than this are a loop and no patience.
@@ -137,6 +144,7 @@ impl Reader<'_> {
                 "blacklist" => self.blacklist(value),
                 "crowds" => self.crowds(value),
                 "retry" => self.retry(value),
+                "tasks" => self.tasks(value),
                 "senders" => self.senders(value),
                 other => self.unknown(key.span(), other, &TOP_KEYS),
             }

@@ -1,11 +1,14 @@
 //! Tasks at the door: checked, made, moved, reported; and the clock that runs them.
 
+mod list;
+mod plan;
+
 use std::cell::RefCell;
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::args::{Run, Task as Command};
+use super::args::{By, Run, Task as Command, Why};
 use super::door::{Done, Door, Failure};
 use super::live::{Came, Origin, Words};
 use super::session::Session;
@@ -17,7 +20,7 @@ use crate::base::{Day, Outcome, Problem, Problems, Timestamp};
 use crate::dispatch::{self, Engine, Happened, Ledger, Policy, RealPatience, Report, Summary, Triggered};
 use crate::select::Selection;
 use crate::store::{Snapshot, Writer};
-use crate::task::{Audience, Checked, Move, State, Task, Tasks, check};
+use crate::task::{Audience, Checked, Feature, Move, State, Task, Tasks, check};
 use crate::trigger::log::RealDisk;
 use crate::trigger::{Numbered, Opened, Triggers, look};
 
@@ -28,27 +31,21 @@ const SHARDS: usize = 1;
 pub fn run(command: &Command, session: &mut Session, door: &mut Door) -> Done {
     match command {
         Command::Check { file } => checked_only(file, session, door),
-        Command::Create { file } => create(file, session, door),
-        Command::Edit { id, file } => edit(id, file, session, door),
-        Command::Copy { id } => copy(id, session, door),
-        Command::List => list(session, door),
-        Command::Show { id } => show(id, session, door),
-        Command::Submit { id } => moved(id, Move::Submit, None, session, door),
-        Command::Approve { id } => moved(id, Move::Approve, None, session, door),
-        Command::Reject { id, reason } => moved(id, Move::Reject, Some(reason), session, door),
-        Command::Start { id } => moved(id, Move::Start, None, session, door),
-        Command::Pause { id } => moved(id, Move::Pause, None, session, door),
-        Command::Resume { id } => moved(id, Move::Resume, None, session, door),
-        Command::Cancel { id, reason } => {
-            let (tasks, ledger, who) = (session.tasks()?, session.ledger()?, session.who());
-            let note = reason.as_deref();
-            told(&dispatch::cancel(&tasks, &ledger, id, &who, note, session.environment.now)?, door)
-        }
-        Command::Stop { id, reason } => {
-            let (tasks, ledger, who) = (session.tasks()?, session.ledger()?, session.who());
-            let note = reason.as_deref();
-            told(&dispatch::stop(&tasks, &ledger, id, &who, note, session.environment.now)?, door)
-        }
+        Command::Create { file, start, by } => create(file, *start, by, session, door),
+        Command::Edit { id, file, by } => edit(id, file, by, session, door),
+        Command::Copy { id, by } => copy(id, by, session, door),
+        Command::List(asked) => list::list(asked, session, door),
+        Command::Show { id, diff } => list::show(id, *diff, session, door),
+        Command::Plan { what, days } => plan::run(what, *days, session, door),
+        Command::Submit { id, by } => moved(id, Move::Submit, (by, None), session, door),
+        Command::Approve { id, by } => moved(id, Move::Approve, (by, None), session, door),
+        Command::Reject { id, reason, by } => moved(id, Move::Reject, (by, Some(reason.as_str())), session, door),
+        Command::Start { id, by } => moved(id, Move::Start, (by, None), session, door),
+        Command::Pause { id, why } => moved(id, Move::Pause, (&why.by, why.reason.as_deref()), session, door),
+        Command::Resume { id, by } => moved(id, Move::Resume, (by, None), session, door),
+        Command::Cancel { id, why } => steered(id, why, dispatch::cancel, session, door),
+        Command::Stop { id, why } => steered(id, why, dispatch::stop, session, door),
+        Command::Delete { id, why } => delete(id, why, session, door),
         Command::Report { id } => report(id, session, door),
         Command::Trace { id, user } => super::trace::run(id, user, session, door),
     }
@@ -68,8 +65,10 @@ impl Session<'_> {
     }
 
     /// Who moves tasks, for the audit trail.
-    fn who(&self) -> String {
-        (self.variable)("USER").filter(|user| !user.is_empty()).unwrap_or_else(|| "cli".to_string())
+    fn who(&self, by: &By) -> String {
+        let login = || (self.variable)("USER");
+        let named = by.by.clone().or_else(|| self.settings.tasks.by.clone()).or_else(login);
+        named.filter(|name| !name.trim().is_empty()).unwrap_or_else(|| "cli".to_string())
     }
 }
 
@@ -85,7 +84,7 @@ fn checked(
     })?;
     let senders = session.senders()?;
     let now = session.environment.now;
-    let names = Names { audiences, snapshot, senders: &senders, now };
+    let names = Names { audiences, snapshot, senders: &senders, features: &session.settings.tasks.features, now };
     Ok(check(&text, path, &session.settings.zone, now, &names)?)
 }
 
@@ -102,36 +101,55 @@ fn checked_only(path: &str, session: &Session, door: &mut Door) -> Done {
     }
 }
 
-fn create(path: &str, session: &Session, door: &mut Door) -> Done {
+fn create(path: &str, is_started: bool, by: &By, session: &Session, door: &mut Door) -> Done {
+    if is_started && !session.settings.tasks.features.contains(&Feature::CreateStarted) {
+        return Err(Feature::CreateStarted.switched_off("`--start`").into());
+    }
     let snapshot = session.snapshot()?;
     let mut audiences = session.audiences()?;
     let found = checked(path, &snapshot, &audiences, session)?;
     door.warn(&found.warnings);
     let _lock = session.crowd_lock()?;
-    let (who, now) = (session.who(), session.environment.now);
-    let task = session.tasks()?.create(&found.file, &session.settings.zone, &who, now)?;
+    let (tasks, zone, who) = (session.tasks()?, &session.settings.zone, session.who(by));
+    let task = match is_started {
+        true => tasks.create_started(&found.file, zone, &who, session.environment.now)?,
+        false => tasks.create(&found.file, zone, &who, session.environment.now)?,
+    };
     own(&task, &mut audiences, &snapshot, session)?;
     told(&task, door)
 }
 
-fn edit(id: &str, path: &str, session: &Session, door: &mut Door) -> Done {
+fn edit(id: &str, path: &str, by: &By, session: &Session, door: &mut Door) -> Done {
     let snapshot = session.snapshot()?;
     let mut audiences = session.audiences()?;
     let found = checked(path, &snapshot, &audiences, session)?;
     door.warn(&found.warnings);
     let _lock = session.crowd_lock()?;
-    let (who, now) = (session.who(), session.environment.now);
-    let task = session.tasks()?.edit(id, &found.file, &session.settings.zone, &who, now)?;
+    let (tasks, ledger, who) = (session.tasks()?, session.ledger()?, session.who(by));
+    let (zone, now) = (&session.settings.zone, session.environment.now);
+    let task = dispatch::edit(&tasks, &ledger, id, &found.file, zone, &who, now)?;
     own(&task, &mut audiences, &snapshot, session)?;
     told(&task, door)
 }
 
-fn copy(id: &str, session: &Session, door: &mut Door) -> Done {
+fn copy(id: &str, by: &By, session: &Session, door: &mut Door) -> Done {
     let snapshot = session.snapshot()?;
     let _lock = session.crowd_lock()?;
-    let task = session.tasks()?.copy(id, &session.who(), session.environment.now)?;
+    let task = session.tasks()?.copy(id, &session.who(by), session.environment.now)?;
     own(&task, &mut session.audiences()?, &snapshot, session)?;
     told(&task, door)
+}
+
+fn delete(id: &str, why: &Why, session: &Session, door: &mut Door) -> Done {
+    let who = session.who(&why.by);
+    let task = session.tasks()?.delete(id, &who, why.reason.as_deref(), session.environment.now)?;
+    match door.is_json {
+        true => door.json(&json!({ "id": task.id, "state": task.state, "deleted": true })),
+        false => {
+            door.say(&format!("task {} '{}' is deleted", task.id, task.file.name));
+            Ok(())
+        }
+    }
 }
 
 /// Makes the task's own audience, if it has a selection that is made anew. A one-off audience is
@@ -141,14 +159,30 @@ fn own(task: &Task, audiences: &mut Audiences, snapshot: &Snapshot, session: &Se
     let waits_for_run = update_of(task) == crate::audience::Update::Once && !is_listed;
     if let (Audience::Selection(rule), false) = (&task.file.audience, waits_for_run) {
         let now = session.environment.now;
+        if audiences.is_own(owner_of(task), rule, update_of(task))? {
+            return Ok(());
+        }
         audiences.own(owner_of(task), rule, update_of(task), is_listed, now, session.job(snapshot))?;
     }
     Ok(())
 }
 
-fn moved(id: &str, step: Move, note: Option<&str>, session: &Session, door: &mut Door) -> Done {
-    let task = session.tasks()?.make_move(id, step, &session.who(), note, session.environment.now)?;
+fn moved(
+    id: &str,
+    step: Move,
+    (by, note): (&By, Option<&str>),
+    session: &Session,
+    door: &mut Door,
+) -> Done {
+    let task = session.tasks()?.make_move(id, step, &session.who(by), note, session.environment.now)?;
     told(&task, door)
+}
+
+type Steer = fn(&Tasks, &Ledger, &str, &str, Option<&str>, Timestamp) -> Outcome<Task>;
+
+fn steered(id: &str, why: &Why, steer: Steer, session: &Session, door: &mut Door) -> Done {
+    let (tasks, ledger, who) = (session.tasks()?, session.ledger()?, session.who(&why.by));
+    told(&steer(&tasks, &ledger, id, &who, why.reason.as_deref(), session.environment.now)?, door)
 }
 
 fn told(task: &Task, door: &mut Door) -> Done {
@@ -159,69 +193,6 @@ fn told(task: &Task, door: &mut Door) -> Done {
             Ok(())
         }
     }
-}
-
-fn list(session: &Session, door: &mut Door) -> Done {
-    let tasks = session.tasks()?.list()?;
-    let documents: Vec<Value> = tasks.iter().map(document).collect();
-    let mut rows = vec![["id", "name", "state", "planned at", "sender"].map(Cell::text).to_vec()];
-    rows.extend(tasks.iter().map(|task| {
-        let state = task.state.to_string();
-        let planned_at = planned_at(task).unwrap_or_else(|| "-".into());
-        [&task.id, &task.file.name, &state, &planned_at, &task.file.dispatch.sender].map(Cell::text).to_vec()
-    }));
-    door.rows(json!({ "tasks": documents }), &rows)
-}
-
-/// When its run is planned; a task that waits for what users do has no such time.
-fn planned_at(task: &Task) -> Option<String> {
-    task.scheduled().map(|task| task.zone.text(task.once.at))
-}
-
-fn document(task: &Task) -> Value {
-    let file = &task.file;
-    let text = |at: Timestamp| task.zone.text(at);
-    json!({
-        "id": task.id,
-        "name": file.name,
-        "group": file.group,
-        "state": task.state,
-        "state_name": task.state.chinese(),
-        "cause": task.cause,
-        "version": task.version,
-        "created_at": text(task.created_at),
-        "start": text(file.start),
-        "end": text(file.end),
-        "kind": task.file.trigger.word(),
-        "planned_at": planned_at(task),
-        "sender": file.dispatch.sender,
-    })
-}
-
-fn show(id: &str, session: &Session, door: &mut Door) -> Done {
-    let tasks = session.tasks()?;
-    let (task, moves) = (tasks.task(id)?, tasks.moves(id)?);
-    let text = |at: Timestamp| task.zone.text(at);
-    let mut document = document(&task);
-    if let Value::Object(all) = &mut document {
-        let moves = moves.iter().map(|m| {
-            json!({ "at": text(m.at), "who": m.who, "move": m.step, "from": m.from, "to": m.to, "note": m.note })
-        });
-        all.insert("moves".to_string(), moves.collect());
-        all.insert("file".to_string(), task.file.text.clone().into());
-    }
-    let rows: Vec<Vec<Cell>> = moves
-        .iter()
-        .map(|m| {
-            [text(m.at).as_str(), &m.who, &m.step, &m.to, m.note.as_deref().unwrap_or("")]
-                .map(Cell::text)
-                .to_vec()
-        })
-        .collect();
-    door.answer(document, || {
-        let head = format!("{} '{}'  {}  version {}", task.id, task.file.name, task.state, task.version);
-        format!("{head}\n\n{}\n\n{}", task.file.text.trim_end(), super::table::aligned(&rows))
-    })
 }
 
 fn report(id: &str, session: &Session, door: &mut Door) -> Done {

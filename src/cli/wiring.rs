@@ -9,13 +9,14 @@ use crate::audience::{Audiences, BoundVersion, Job, Owner, Predicate, fields, ro
 use crate::base::{Outcome, Pace, Problem, Problems, Timestamp, UserNo};
 use crate::dispatch::{self, Directory, Resolved, Senders};
 use crate::store::Snapshot;
-use crate::task::{Audience, Known, Task};
+use crate::task::{Audience, Feature, Known, Task};
 
 /// What a task file may name.
 pub struct Names<'a> {
     pub audiences: &'a Audiences,
     pub snapshot: &'a Snapshot,
     pub senders: &'a Senders,
+    pub features: &'a [Feature],
     pub now: Timestamp,
 }
 
@@ -61,6 +62,10 @@ impl Known for Names<'_> {
     fn senders(&self) -> Vec<String> {
         self.senders.keys().cloned().collect()
     }
+
+    fn has(&self, feature: Feature) -> bool {
+        self.features.contains(&feature)
+    }
 }
 
 /// Whom tasks reach, over one snapshot.
@@ -86,16 +91,21 @@ impl Reach<'_> {
         }
     }
 
-    /// The task's own audience, made when the task was; made now if that was interrupted.
+    /// The task's own audience, made when the task was; made now if that was interrupted, or if a run made it
+    /// for another version of the task.
     fn own(&self, task: &Task, rule: &str, as_of: Timestamp) -> Result<BoundVersion, Problems> {
         let (owner, job) = (owner_of(task), self.job(as_of));
         let mut audiences = self.audiences.borrow_mut();
-        if let Some(bound) = audiences.own_at(owner, as_of, job)? {
-            return Ok(bound);
+        if !audiences.is_own(owner, rule, update_of(task))? {
+            audiences.own(owner, rule, update_of(task), self.is_listed, as_of, job)?;
         }
-        audiences.own(owner, rule, update_of(task), self.is_listed, as_of, job)?;
         let bound = audiences.own_at(owner, as_of, job)?;
         bound.ok_or_else(|| Problem::bug("an audience just made is not there").into())
+    }
+
+    /// Is the audience of its own not there yet, or another version's?
+    fn lacks_own(&self, task: &Task, rule: &str) -> Outcome<bool> {
+        Ok(!self.audiences.borrow().is_own(owner_of(task), rule, update_of(task))?)
     }
 }
 
@@ -103,6 +113,7 @@ impl dispatch::Audiences for Reach<'_> {
     fn refresh(&self, task: &Task, as_of: Timestamp) -> Outcome<Resolved> {
         let name = match &task.file.audience {
             Audience::Everyone => return Ok(self.everyone(as_of)),
+            Audience::Selection(rule) if self.lacks_own(task, rule)? => return self.resolve(task, as_of),
             Audience::Selection(_) => None,
             Audience::Crowd(name) => Some(name.as_str()),
         };
@@ -148,9 +159,7 @@ pub fn owner_of(task: &Task) -> Owner<'_> {
 /// How a task's own audience is made anew: on demand when its run asks for that, else as it says.
 pub fn update_of(task: &Task) -> crate::audience::Update {
     match task.file.update {
-        _ if task.scheduled().is_some_and(|task| task.once.refresh_before) => {
-            crate::audience::Update::OnDemand
-        }
+        _ if task.file.trigger.refreshes_before() => crate::audience::Update::OnDemand,
         crate::task::Update::Once => crate::audience::Update::Once,
         crate::task::Update::Daily => crate::audience::Update::Daily,
         crate::task::Update::OnDemand => crate::audience::Update::OnDemand,

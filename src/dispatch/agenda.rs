@@ -1,8 +1,8 @@
-//! What falls due next for a task? A pure function of the task, its run and the clock.
+//! What falls due next for a task? A pure function of the task, its runs and the clock.
 
 use crate::base::Timestamp;
 use crate::task::rule::{OnEnd, Reach};
-use crate::task::{OnPause, Scheduled, State, Task};
+use crate::task::{OnPause, Overlap, Planned, State, Task};
 
 use super::ledger::Run;
 use super::state::RunState;
@@ -28,13 +28,39 @@ pub struct Due {
     pub step: Step,
 }
 
-/// The earliest step of a task that is not done yet; what is overdue is due at `clock`. `run` is its one run,
-/// or that run of a trigger task which is under way; triggers fire by themselves, the calendar knows no run.
-pub fn due(task: &Task, run: Option<&Run>, clock: Timestamp) -> Option<Due> {
-    let own = task.scheduled().map(|task| [refresh(task, run, clock), the_run(task, run)]);
-    let steps = own.into_iter().flatten().chain([go_on(task, run, clock), start(task), end(task)]);
-    let earliest = steps.flatten().min()?;
-    Some(Due { at: earliest.at.max(clock), ..earliest })
+/// The runs of a task on which something may fall due.
+#[derive(Debug, Clone, Default)]
+pub struct AtHand {
+    /// The earliest run that is under way.
+    pub open: Option<Run>,
+    /// The next run that the calendar plans, and what the ledger knows of it.
+    pub next: Option<(Planned, Option<Run>)>,
+}
+
+/// The earliest step of a task that is not done yet; what is overdue is due at `clock`. Triggers fire by
+/// themselves: for their tasks the calendar knows no next run.
+pub fn due(task: &Task, at_hand: &AtHand, clock: Timestamp) -> Option<Due> {
+    let own = at_hand.next.as_ref().map(|(planned, run)| {
+        [refresh(task, planned, run.as_ref(), clock), the_run(task, planned, at_hand)]
+    });
+    let steps = own.into_iter().flatten().chain([
+        go_on(task, at_hand.open.as_ref(), clock),
+        drop_on(task, at_hand.open.as_ref(), clock),
+        start(task),
+        end(task),
+    ]);
+    let mut all: Vec<Due> = steps.flatten().map(|due| Due { at: due.at.max(clock), ..due }).collect();
+    if at_hand.goes_beside() && all.contains(&Due { at: clock, step: Step::Run }) {
+        all.retain(|due| due.step != Step::GoOn);
+    }
+    all.into_iter().min()
+}
+
+impl AtHand {
+    /// Does the next run go out beside the one that is under way?
+    fn goes_beside(&self) -> bool {
+        self.next.as_ref().is_some_and(|(planned, _)| planned.slot.overlap == Overlap::Parallel)
+    }
 }
 
 /// Late by more than the task's grace?
@@ -42,10 +68,15 @@ pub(super) fn is_too_late(task: &Task, since: Timestamp, now: Timestamp) -> bool
     now > since.plus(task.file.grace_ms)
 }
 
-fn go_on(task: &Task, run: Option<&Run>, clock: Timestamp) -> Option<Due> {
+fn go_on(task: &Task, open: Option<&Run>, clock: Timestamp) -> Option<Due> {
     let is_alive = task.state == State::Running && clock < over_at(task);
-    let is_open = is_alive && run.is_some_and(|run| run.state.is_under_way());
-    is_open.then_some(Due { at: clock, step: Step::GoOn })
+    (is_alive && open.is_some()).then_some(Due { at: clock, step: Step::GoOn })
+}
+
+/// A run that is being dropped because the task is paused, and was interrupted in that.
+fn drop_on(task: &Task, open: Option<&Run>, clock: Timestamp) -> Option<Due> {
+    let is_dropped = task.state == State::Paused && open.is_some_and(|run| run.is_paused);
+    is_dropped.then_some(Due { at: clock, step: Step::GoOn })
 }
 
 fn start(task: &Task) -> Option<Due> {
@@ -54,25 +85,24 @@ fn start(task: &Task) -> Option<Due> {
 
 /// A refresh is also due before the task has started: the run may be at the start itself. For a
 /// run that will be missed it is spared.
-fn refresh(task: Scheduled, run: Option<&Run>, clock: Timestamp) -> Option<Due> {
-    let at = task.once.refresh_at()?;
+fn refresh(task: &Task, planned: &Planned, run: Option<&Run>, clock: Timestamp) -> Option<Due> {
+    let at = planned.slot.refresh_at()?;
     let is_alive = matches!(task.state, State::Approved | State::Running);
     let is_open = run.is_none_or(|run| run.state == RunState::Planned);
-    let is_wanted = is_alive && is_open && !is_too_late(&task, task.once.at, clock);
+    let is_wanted = is_alive && is_open && !is_too_late(&planned.task, planned.slot.at, clock);
     is_wanted.then_some(Due { at, step: Step::Refresh })
 }
 
-/// A paused task's run falls due too when it is to be dropped, so that it is counted.
-fn the_run(task: Scheduled, run: Option<&Run>) -> Option<Due> {
+/// A paused task's run falls due too when it is to be dropped, so that it is counted. While the run before is
+/// under way it waits, unless it may go out beside it.
+fn the_run(task: &Task, planned: &Planned, at_hand: &AtHand) -> Option<Due> {
     let is_alive = match task.state {
         State::Running => true,
-        State::Paused => task.file.on_pause == OnPause::Drop,
+        State::Paused => planned.task.file.on_pause == OnPause::Drop,
         _ => false,
     };
-    let is_ahead = run.is_none_or(|run| run.state.is_ahead());
-    let is_half_dropped =
-        task.state == State::Paused && run.is_some_and(|run| run.is_paused && run.state.is_under_way());
-    (is_alive && (is_ahead || is_half_dropped)).then_some(Due { at: task.once.at, step: Step::Run })
+    let is_free = task.state == State::Paused || at_hand.open.is_none() || at_hand.goes_beside();
+    (is_alive && is_free).then_some(Due { at: planned.slot.at, step: Step::Run })
 }
 
 fn end(task: &Task) -> Option<Due> {

@@ -1,15 +1,16 @@
 //! What happens when the clock moves?
 //!
-//! [`Engine::run_until`] asks every task for its next step ([`super::due`]), takes the earliest of
+//! [`Engine::run_until`] asks every task for its next step ([`super::due`], `calendar`), takes the earliest of
 //! all, does it, and asks again until nothing is due before the end.
 
 use serde::Serialize;
 use tokio::runtime::Runtime;
 
 use crate::base::{Outcome, Pace, Problem, Timestamp, Zone};
-use crate::task::{Move, Scheduled, Task, Tasks};
+use crate::task::{Move, Task, Tasks};
 
-use super::agenda::{Step, due};
+use super::agenda::Step;
+use super::calendar::{Agendum, slot_of};
 use super::hand::Policy;
 use super::ledger::{Ledger, Run};
 use super::live::Live;
@@ -49,7 +50,7 @@ pub struct Summary {
 pub struct Happened {
     pub at: String,
     pub task: String,
-    /// `started`, `refreshed`, `ran`, `went on`, `handed over` (a trigger's touches), `failed`, `ended`.
+    /// `started`, `refreshed`, `ran`, `went on`, `handed over` (a trigger's touches), `missed`, `skipped`, `failed`, `ended`.
     pub what: String,
     /// The state of the run afterwards, or why something failed.
     pub note: String,
@@ -84,18 +85,18 @@ impl Engine<'_> {
         loop {
             let next = self.next(clock, until)?;
             if let Some(live) = live.as_deref_mut() {
-                let stop = next.as_ref().map_or(until, |(at, ..)| *at);
+                let stop = next.as_ref().map_or(until, |next| next.due.at);
                 live.advance(self, &runtime, &mut clock, stop, next.is_none())?;
                 happened.extend(live.happened());
             }
-            let Some((at, step, task)) = next else { break };
-            clock = at;
+            let Some(next) = next else { break };
+            clock = next.due.at;
             self.faults.step("clock")?;
             self.ledger.set_clock(clock)?;
-            let said = self.perform(&runtime, step, &task, clock)?;
+            let said = self.perform(&runtime, &next, clock)?;
             happened.push(Happened {
-                at: self.zone.text(at),
-                task: task.id,
+                at: self.zone.text(clock),
+                task: next.task.id,
                 what: said.what.into(),
                 note: said.note,
             });
@@ -105,38 +106,28 @@ impl Engine<'_> {
     }
 
     /// The earliest step of all tasks, if one is due by `until`. Of several, the older task's.
-    fn next(&self, clock: Timestamp, until: Timestamp) -> Outcome<Option<(Timestamp, Step, Task)>> {
-        let mut best: Option<(Timestamp, Step, Task)> = None;
+    fn next(&self, clock: Timestamp, until: Timestamp) -> Outcome<Option<Agendum>> {
+        let mut best: Option<Agendum> = None;
         for task in self.tasks.alive()? {
-            let run = self.run_at_hand(&task)?;
-            let Some(found) = due(&task, run.as_ref(), clock).filter(|due| due.at <= until) else { continue };
-            if best.as_ref().is_none_or(|(at, step, _)| (found.at, found.step) < (*at, *step)) {
-                best = Some((found.at, found.step, task));
+            let Some(found) = self.agendum(task, clock)?.filter(|found| found.due.at <= until) else { continue };
+            if best.as_ref().is_none_or(|best| found.due < best.due) {
+                best = Some(found);
             }
         }
         Ok(best)
     }
 
-    /// The run of a scheduled task; of a trigger task the earliest that is under way.
-    fn run_at_hand(&self, task: &Task) -> Outcome<Option<Run>> {
-        match task.scheduled() {
-            Some(task) => self.ledger.run(task),
-            None => self.ledger.open_run(&task.id),
-        }
-    }
-
-    fn perform(&self, runtime: &Runtime, step: Step, task: &Task, now: Timestamp) -> Outcome<Said> {
-        match step {
+    fn perform(&self, runtime: &Runtime, agendum: &Agendum, now: Timestamp) -> Outcome<Said> {
+        let task = &agendum.task;
+        match agendum.due.step {
             Step::Start => {
                 self.tasks.make_move(&task.id, Move::Start, "clock", None, now)?;
                 Ok(Said { what: "started", note: String::new() })
             }
-            Step::Refresh => self.refresh(scheduled(task)?, now),
-            Step::Run => self.run(runtime, scheduled(task)?, now),
-            Step::GoOn => match task.scheduled() {
-                Some(task) => self.go_on(runtime, task, now),
-                None => self.go_on_firing(runtime, task, now),
-            },
+            Step::Refresh => self.refresh(task.scheduled(slot_of(agendum)?), now),
+            Step::Run => self.run(runtime, task.scheduled(slot_of(agendum)?), now),
+            Step::GoOn if task.is_scheduled() => self.go_on(runtime, task.scheduled(slot_of(agendum)?), now),
+            Step::GoOn => self.go_on_firing(runtime, task, now),
             Step::End => self.end(task, now),
         }
     }
@@ -175,10 +166,4 @@ impl Engine<'_> {
         Problem::author("DSP-003", what)
             .cure("give a later --until (or an earlier --now, if the clock never ran)")
     }
-}
-
-/// These steps are due only for tasks that the calendar starts.
-fn scheduled(task: &Task) -> Outcome<Scheduled<'_>> {
-    task.scheduled()
-        .ok_or_else(|| Problem::bug(format!("a run fell due for task {} without a time", task.id)))
 }

@@ -135,12 +135,12 @@ impl Ledger {
 
     /// The run of a task at its planned time, which is made if it is not there.
     pub fn plan(&self, task: Scheduled, now: Timestamp) -> Outcome<Run> {
-        let (once, occurrence) = (task.once, task.once.occurrence(&task.zone));
+        let (slot, occurrence) = (task.slot, task.slot.occurrence());
         self.db
             .execute(
                 "insert or ignore into runs (task, epoch, occurrence, version, planned_at, state, progress_at)
                  values (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-                params![task.id, task.epoch, occurrence, task.version, once.at.0, RunState::Planned.word(), now.0],
+                params![task.id, task.epoch, occurrence, task.version, slot.at.0, RunState::Planned.word(), now.0],
             )
             .map_err(disk_trouble)?;
         self.run(task)?.ok_or_else(|| Problem::bug("a planned run is not in the ledger"))
@@ -149,7 +149,7 @@ impl Ledger {
     /// The run of a task at its planned time, if it is known.
     pub fn run(&self, task: Scheduled) -> Outcome<Option<Run>> {
         let sql = format!("{RUN} where task = ?1 and epoch = ?2 and occurrence = ?3");
-        let key = params![task.id, task.epoch, task.once.occurrence(&task.zone)];
+        let key = params![task.id, task.epoch, task.slot.occurrence()];
         let found = self.db.query_row(&sql, key, read_run).optional().map_err(disk_trouble)?;
         Ok(found)
     }

@@ -271,21 +271,24 @@ impl<'a> Live<'a> {
     /// Does to the triggers what was done to tasks until `now`.
     fn follow(&mut self, engine: &Engine, now: Timestamp) -> Outcome<()> {
         while let Some((no, row)) = self.moves.front().cloned().filter(|(_, row)| row.at <= now) {
-            self.apply(engine, &row, now)?;
+            self.apply(engine, no, &row, now)?;
             self.triggers.take(Record::Followed { no }, now)?;
             self.moves.pop_front();
         }
         Ok(())
     }
 
-    fn apply(&mut self, engine: &Engine, row: &MoveRow, now: Timestamp) -> Outcome<()> {
+    /// Does to the triggers what a row of the audit trail did to a task, as its version of that time says.
+    fn apply(&mut self, engine: &Engine, no: i64, row: &MoveRow, now: Timestamp) -> Outcome<()> {
         let task = engine.tasks.task(&row.task)?;
+        let task = engine.tasks.task_at(&task, engine.tasks.version_of_row(&task.id, no)?)?;
         if task.rule().is_none() {
             return Ok(());
         }
         let is_known = self.triggers.names().task(&task.id).is_some();
         let command = match row.step.as_str() {
             "start" if !is_known => return self.begin(engine, &task, now),
+            "edit" if is_known => return self.edited(engine, &task, now),
             "pause" => Command::Pause,
             "resume" => Command::Resume,
             "end" => Command::End,
@@ -296,12 +299,28 @@ impl<'a> Live<'a> {
         self.triggers.take(Record::Command { task: no, command }, now)
     }
 
-    /// A task begins, or fails by a trouble of its own: a filter that means nothing any more, a crowd that is gone.
+    /// A new version of a task that has begun. Windows belong to the version of their A, so a new one comes into
+    /// force only where the rule is another; a new audience decides from now on.
+    fn edited(&mut self, engine: &Engine, task: &Task, now: Timestamp) -> Outcome<()> {
+        let before = engine.tasks.task_at(task, task.version.saturating_sub(1))?;
+        let (old, new) = (&before.file, &task.file);
+        let has_same_rule = old.trigger == new.trigger
+            && (old.start, old.end, old.grace_ms, old.on_pause) == (new.start, new.end, new.grace_ms, new.on_pause);
+        match has_same_rule && (&old.audience, old.update) == (&new.audience, new.update) {
+            true => Ok(()),
+            false if has_same_rule => self.renew_one(engine, task, now),
+            false => self.begin(engine, task, now),
+        }
+    }
+
+    /// A task, or a new version of it, begins, or fails by a trouble of its own: a filter that means nothing any more, a crowd that is gone.
     fn begin(&mut self, engine: &Engine, task: &Task, now: Timestamp) -> Outcome<()> {
         match self.install(engine, task, now) {
             Err(problem) if problem.kind != Kind::Outside => {
                 let cause = format!("{} {}", problem.code, problem.what);
-                engine.tasks.make_move(&task.id, Move::Fail, "clock", Some(&cause), now)?;
+                if task.state.after(Move::Fail).is_some() {
+                    engine.tasks.make_move(&task.id, Move::Fail, "clock", Some(&cause), now)?;
+                }
                 self.tell(engine, task, "failed", cause, now);
                 self.look(engine)
             }
@@ -330,17 +349,24 @@ impl<'a> Live<'a> {
             let is_daily =
                 task.file.update == Update::Daily || matches!(task.file.audience, Audience::Crowd(_));
             let no = self.triggers.names().task(&task.id).filter(|_| is_daily && task.rule().is_some());
-            let Some(no) = no else { continue };
-            match reachable(engine, &task, now) {
-                Ok(users) if self.triggers.state().audience(no) == Some(users.as_deref()) => {}
-                Ok(users) => self.triggers.take(Record::Audience { task: no, users }, now)?,
-                Err(problem) => {
-                    let cause = format!("{} {}", problem.code, problem.what);
-                    self.tell(engine, &task, "refresh failed", cause, now);
-                }
+            if no.is_some() {
+                self.renew_one(engine, &task, now)?;
             }
         }
         Ok(())
+    }
+
+    fn renew_one(&mut self, engine: &Engine, task: &Task, now: Timestamp) -> Outcome<()> {
+        let Some(no) = self.triggers.names().task(&task.id) else { return Ok(()) };
+        match reachable(engine, task, now) {
+            Ok(users) if self.triggers.state().audience(no) == Some(users.as_deref()) => Ok(()),
+            Ok(users) => self.triggers.take(Record::Audience { task: no, users }, now),
+            Err(problem) => {
+                let cause = format!("{} {}", problem.code, problem.what);
+                self.tell(engine, task, "refresh failed", cause, now);
+                Ok(())
+            }
+        }
     }
 
     fn tell(&mut self, engine: &Engine, task: &Task, what: &str, note: String, now: Timestamp) {

@@ -10,6 +10,7 @@
 mod agenda;
 mod batch;
 mod book;
+mod calendar;
 mod engine;
 mod fill;
 mod fires;
@@ -27,7 +28,7 @@ mod steer;
 mod touches;
 mod triggered;
 
-pub use agenda::{Due, Step, due};
+pub use agenda::{AtHand, Due, Step, due};
 pub use batch::{Batch, Touch, TouchId, TouchNames};
 pub use book::Book;
 pub use engine::{Engine, Happened, Summary};
@@ -40,7 +41,7 @@ pub use release::Decided;
 pub use report::{Report, RunReport};
 pub use sender::{Outcome, Receipt, ReceiptState, Sender, Senders};
 pub use state::{Reason, RunState, TouchState};
-pub use steer::{cancel, stop};
+pub use steer::{cancel, edit, stop};
 pub use touches::WAVE_BATCHES;
 pub use triggered::{FiredReport, Triggered};
 

@@ -12,6 +12,7 @@ use crate::task::{OnRefreshFailure, Scheduled, State, Task};
 
 use super::agenda::is_too_late;
 use super::book::Book;
+use super::calendar::is_missed;
 use super::engine::{Engine, Said};
 use super::gates::Gates;
 use super::ledger::Run;
@@ -26,7 +27,7 @@ impl Engine<'_> {
     pub(super) fn refresh(&self, task: Scheduled, now: Timestamp) -> Outcome<Said> {
         let run = self.ledger.plan(task, now)?;
         let what = "refreshed";
-        let found = match self.audiences.refresh(&task, task.once.as_of()) {
+        let found = match self.audiences.refresh(&task, task.slot.as_of()) {
             Ok(found) => found,
             Err(problem) => return self.refresh_failed(task, &run, &problem, now),
         };
@@ -37,7 +38,7 @@ impl Engine<'_> {
 
     fn refresh_failed(&self, task: Scheduled, run: &Run, problem: &Problem, now: Timestamp) -> Outcome<Said> {
         let cause = format!("DSP-006 the refresh before the run failed: {} {}", problem.code, problem.what);
-        let state = match task.once.on_refresh_failure {
+        let state = match task.slot.on_refresh_failure() {
             OnRefreshFailure::Skip => RunState::Skipped,
             OnRefreshFailure::Latest => RunState::Stale,
         };
@@ -47,10 +48,17 @@ impl Engine<'_> {
 
     /// The run itself, at its planned time or a little later.
     pub(super) fn run(&self, runtime: &Runtime, task: Scheduled, now: Timestamp) -> Outcome<Said> {
+        if task.state == State::Running
+            && let Some(said) = self.passed_over(&task, task.slot, now)?
+        {
+            return Ok(said);
+        }
         let run = self.ledger.plan(task, now)?;
-        let is_late = is_too_late(&task, run.planned_at, now) || now >= task.file.end;
-        if task.state == State::Running && run.state.is_ahead() && is_late {
+        if is_missed(&task, &run, now) {
             return self.missed(&run, now);
+        }
+        if task.state == State::Running && run.state.is_ahead() && self.overlaps(&task, task.slot)? {
+            return self.skip_overlapping(&run, now);
         }
         if run.state.is_ahead() {
             match self.audience(task, &run, now) {
@@ -125,7 +133,7 @@ impl Engine<'_> {
         now: Timestamp,
     ) -> Outcome<(Option<Resolved>, RoaringBitmap)> {
         let is_fresh = run.state == RunState::Refreshed;
-        let found = if is_fresh { None } else { Some(self.audiences.resolve(&task, task.once.as_of())?) };
+        let found = if is_fresh { None } else { Some(self.audiences.resolve(&task, task.slot.as_of())?) };
         let blocked = self.blocked(&task, now)?;
         self.sender(&task)?.check()?;
         Ok((found, blocked))

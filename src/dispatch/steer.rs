@@ -1,7 +1,7 @@
 //! How does a person stop a task that may already be going out?
 
-use crate::base::{Outcome, Problem, Timestamp};
-use crate::task::{Move, Task, Tasks};
+use crate::base::{Outcome, Problem, Timestamp, Zone};
+use crate::task::{Move, Task, TaskFile, Tasks, Trigger};
 
 use super::ledger::{Ledger, Run};
 use super::state::{Reason, RunState};
@@ -38,6 +38,31 @@ pub fn stop(
     now: Timestamp,
 ) -> Outcome<Task> {
     steer(tasks, ledger, &tasks.task(id)?, (Move::Stop, Reason::Ended), (who, note), now)
+}
+
+/// A new version of a task (semantics 7); runs under way keep theirs, and those that are prepared but
+/// have not begun are planned anew.
+/// Errors: DSP-040 when a once task's run has begun (S1.25); those of [`Tasks::edit`].
+pub fn edit(
+    tasks: &Tasks,
+    ledger: &Ledger,
+    id: &str,
+    file: &TaskFile,
+    zone: &Zone,
+    who: &str,
+    now: Timestamp,
+) -> Outcome<Task> {
+    let task = tasks.task(id)?;
+    let is_open = task.state.after(Move::Edit).is_some();
+    if is_open && matches!(task.file.trigger, Trigger::Once(_)) && ledger.has_begun(id)? {
+        let what = format!("the run of task {id} has begun, so it cannot be edited");
+        return Err(Problem::author("DSP-040", what).cure(format!("quanke task copy {id}, and edit the copy")));
+    }
+    // The ledger first: what is forgotten is prepared again, also when the edit does not come about.
+    if is_open {
+        ledger.forget_ahead(id, now)?;
+    }
+    tasks.edit(id, file, zone, who, now)
 }
 
 /// Suppresses what waits in every run of a task. A run without an end is stopped.

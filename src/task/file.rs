@@ -10,10 +10,12 @@ use toml::de::{DeTable, DeValue};
 
 use crate::base::{Problem, Problems, Share, Span, Timestamp, Zone};
 
+use super::about::{About, AboutPart};
 use super::content::Content;
+use super::cycle::Cycle;
 use super::reader::{Field, Reader, Section};
 use super::rule::Rule;
-use super::timing::Once;
+use super::timing::{Once, Repeat};
 use super::trigger::{self, Written};
 
 /// Characters in a task name. No document sets a limit for the tasks that are built here; this one
@@ -31,6 +33,7 @@ pub struct TaskFile {
     pub text: String,
     pub name: String,
     pub group: Option<String>,
+    pub about: About,
     pub audience: Audience,
     pub update: Update,
     /// The task is valid in `[start, end)`.
@@ -45,10 +48,15 @@ pub struct TaskFile {
 }
 
 impl TaskFile {
-    /// Can nothing fall due any more at `now`? The run's time is past, or A's period is over.
-    pub fn is_past(&self, now: Timestamp) -> bool {
+    /// Can nothing fall due any more at `now`? The run's time is past (of a repeating task the last run's, of
+    /// pushes any), or A's period is over. `zone` is the task's.
+    pub fn is_past(&self, now: Timestamp, zone: &Zone) -> bool {
         match &self.trigger {
             Trigger::Once(once) => once.at < now,
+            Trigger::Repeat(Repeat { cycle: Cycle::Pushes(pushes), .. }) => {
+                pushes.iter().any(|push| zone.instant(push.at) < now)
+            }
+            Trigger::Repeat(_) => self.slot_from(now, zone).is_none(),
             Trigger::Rule(rule) => rule.to.map_or(self.end, |to| to.min(self.end)) <= now,
         }
     }
@@ -81,11 +89,13 @@ pub enum OnPause {
     Hold,
 }
 
-/// What makes the task fall due. `repeat` is refused when the file is read.
+/// What makes the task fall due.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Trigger {
     /// The calendar, once.
     Once(Once),
+    /// The calendar, again and again.
+    Repeat(Repeat),
     /// What users do: completed A, or A-not-B when the rule has an absence.
     Rule(Box<Rule>),
 }
@@ -95,6 +105,7 @@ impl Trigger {
     pub fn word(&self) -> &'static str {
         match self {
             Trigger::Once(_) => "once",
+            Trigger::Repeat(_) => "repeat",
             Trigger::Rule(rule) if rule.absence.is_some() => "absence",
             Trigger::Rule(_) => "event",
         }
@@ -139,6 +150,7 @@ pub(super) struct Parts {
     pub sender: Option<Field<String>>,
     pub content: Field<Content>,
     pub blacklist: Option<Field<String>>,
+    pub about: AboutPart,
     group: Option<String>,
     update: Option<Update>,
     grace_ms: Option<i64>,
@@ -150,7 +162,7 @@ pub(super) struct Parts {
 
 const TOP: &[&str] = &[
     "name", "group", "audience", "crowd", "update", "start", "end", "grace", "on_pause", "trigger",
-    "dispatch", "limits",
+    "dispatch", "limits", "resource_group", "activity", "staff",
 ];
 const DISPATCH: &[&str] = &["sender", "channel", "batch", "content"];
 const LIMITS: &[&str] = &["caps", "quiet", "holdout", "blacklist"];
@@ -183,6 +195,7 @@ impl Parts {
             sender: None,
             content: Field { value: Content::default(), span: Span::default() },
             blacklist: None,
+            about: AboutPart::default(),
             group: None,
             update: None,
             grace_ms: None,
@@ -197,6 +210,7 @@ impl Parts {
         let name = reader.text(top, "name");
         self.name = reader.required(top, "name", name).filter(|name| is_a_name(reader, name));
         self.group = reader.text(top, "group").map(|field| field.value);
+        self.about = AboutPart::read(reader, top);
         self.audience = reader.text(top, "audience");
         self.crowd = reader.text(top, "crowd");
         self.update = reader.word(top, "update", UPDATES);
@@ -272,10 +286,16 @@ impl Parts {
     pub fn last_word(&self) -> Span {
         let own = match &self.trigger {
             Some(Written::Once(part)) => part.at.as_ref(),
+            Some(Written::Repeat(part)) => return part.span().unwrap_or_default(),
             Some(Written::Rule(part)) => part.to.as_ref(),
             None => None,
         };
         own.or(self.end.as_ref()).map_or(Span::default(), |field| field.span)
+    }
+
+    /// Does the file leave it open how often the audience is made?
+    pub fn is_made_once(&self) -> bool {
+        self.update.is_none()
     }
 
     /// The task file, when all that it needs is there.
@@ -291,6 +311,7 @@ impl Parts {
             text: text.to_string(),
             name: self.name?.value,
             group: self.group,
+            about: self.about.whole(),
             audience,
             update: self.update.unwrap_or(Update::Once),
             start: self.start?.value,
@@ -328,7 +349,7 @@ fn is_a_name(reader: &mut Reader, name: &Field<String>) -> bool {
 /// What this version cannot do.
 pub(super) fn not_yet(what: &str) -> Problem {
     Problem::author("TSK-020", format!("{what} is not supported yet: this version would not do what it says"))
-        .cure("leave it out, or use kind = \"once\", \"event\" or \"absence\" with holdout and blacklist")
+        .cure("leave it out, or use holdout and blacklist alone")
 }
 
 fn share(reader: &mut Reader, field: Field<String>) -> Option<Share> {

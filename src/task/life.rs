@@ -19,6 +19,7 @@ pub enum State {
 /// What a person or the clock does to a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Move {
+    /// A new version; a rejected task becomes a draft again, the others stay what they are.
     Edit,
     Submit,
     Approve,
@@ -33,6 +34,8 @@ pub enum Move {
     Stop,
     Fail,
     End,
+    /// Out of the lists; the audit trail stays.
+    Delete,
 }
 
 impl State {
@@ -91,25 +94,30 @@ impl State {
                 (Move::Edit, State::Draft),
                 (Move::Submit, State::PendingApproval),
                 (Move::Cancel, State::Cancelled),
+                (Move::Delete, State::Draft),
             ],
             State::PendingApproval => &[
                 (Move::Approve, State::Approved),
                 (Move::Reject, State::Rejected),
                 (Move::Cancel, State::Cancelled),
+                (Move::Delete, State::PendingApproval),
             ],
             State::Rejected => &[
                 (Move::Edit, State::Draft),
                 (Move::Submit, State::PendingApproval),
                 (Move::Cancel, State::Cancelled),
+                (Move::Delete, State::Rejected),
             ],
             State::Approved => &[
                 (Move::Start, State::Running),
+                (Move::Edit, State::Approved),
                 (Move::Cancel, State::Cancelled),
                 (Move::Fail, State::Failed),
                 (Move::End, State::Ended),
             ],
             State::Running => &[
                 (Move::Pause, State::Paused),
+                (Move::Edit, State::Running),
                 (Move::Cancel, State::Cancelled),
                 (Move::Stop, State::Ended),
                 (Move::Fail, State::Failed),
@@ -117,6 +125,7 @@ impl State {
             ],
             State::Paused => &[
                 (Move::Resume, State::Running),
+                (Move::Edit, State::Paused),
                 (Move::Cancel, State::Cancelled),
                 (Move::Stop, State::Ended),
                 (Move::Fail, State::Failed),
@@ -124,11 +133,13 @@ impl State {
             ],
             State::Failed => &[
                 (Move::Start, State::Running),
+                (Move::Edit, State::Failed),
                 (Move::Cancel, State::Cancelled),
                 (Move::Stop, State::Ended),
                 (Move::End, State::Ended),
             ],
-            State::Ended | State::Cancelled => &[],
+            State::Ended => &[(Move::Delete, State::Ended)],
+            State::Cancelled => &[(Move::Delete, State::Cancelled)],
         }
     }
 
@@ -139,6 +150,22 @@ impl State {
 }
 
 impl Move {
+    /// All moves, in the order of a task's life.
+    pub const ALL: [Move; 12] = [
+        Move::Edit,
+        Move::Submit,
+        Move::Approve,
+        Move::Reject,
+        Move::Start,
+        Move::Pause,
+        Move::Resume,
+        Move::Cancel,
+        Move::Stop,
+        Move::Fail,
+        Move::End,
+        Move::Delete,
+    ];
+
     /// The word of the command.
     pub fn word(self) -> &'static str {
         match self {
@@ -153,6 +180,7 @@ impl Move {
             Move::Stop => "stop",
             Move::Fail => "fail",
             Move::End => "end",
+            Move::Delete => "delete",
         }
     }
 

@@ -3,28 +3,45 @@
 //! A task file ([`read`], [`check`]) becomes a [`TaskFile`]: every mistake in it is found at once,
 //! each at its line and column. [`Tasks`] keeps tasks with their versions and their audit trail in
 //! `meta.db`, and lets them move only as the table in [`State::moves`] says. When a task falls due
-//! is said by [`Once`], or by a [`rule`] on what users do; what is said to a user by [`Content`].
+//! is said by [`Once`], by a [`Repeat`] with its [`Cycle`] (each run is a [`Slot`]), or by a [`rule`] on
+//! what users do; what is said to a user by [`Content`].
 //! Nothing is sent here: read `dispatch` next.
 
+mod about;
+mod changes;
 mod content;
+mod cycle;
 mod file;
 mod life;
 mod names;
 mod odd;
+mod plan;
 mod reader;
+mod repeat_file;
 pub mod rule;
 mod rule_file;
+mod search;
+mod difference;
+mod slot;
 mod tasks;
 mod timing;
 mod trigger;
+mod versions;
 
+pub use about::{About, Feature};
 pub use content::{Content, Form};
+pub use cycle::{Cron, Cycle, Days, MonthDay, Push, time_words};
 pub use file::{Audience, Dispatch, Limits, OnPause, TaskFile, Trigger, Update, read};
 pub use life::{Move, State};
 pub use names::{Checked, Known, check};
 pub use rule::Rule;
+pub use difference::{Difference, difference};
+pub use plan::{LeftOut, Plan, PlannedRun, RUNS_MAX, plan};
+pub use search::{Found, Search};
+pub use slot::Slot;
 pub use tasks::{MoveRow, Scheduled, Task, Tasks, disk_trouble};
-pub use timing::{OnRefreshFailure, Once, REFRESH_LEAD_MS, duration_ms};
+pub use versions::{InForce, Planned, VersionRow};
+pub use timing::{OnRefreshFailure, Once, Overlap, REFRESH_LEAD_MS, Refresh, Repeat, duration_ms};
 
 #[cfg(test)]
 mod tests;

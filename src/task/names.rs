@@ -2,9 +2,11 @@
 
 use crate::base::{Problem, Problems, Span, Timestamp, Zone};
 
+use super::about::Feature;
 use super::file::{Parts, TaskFile, Trigger};
 use super::odd;
 use super::reader::{Field, Reader, near};
+use super::repeat_file::RepeatPart;
 use super::rule_file::RulePart;
 use super::trigger::Written;
 
@@ -28,6 +30,8 @@ pub trait Known {
     fn attributes(&self) -> Vec<String>;
     /// Names of the senders that are set up.
     fn senders(&self) -> Vec<String>;
+    /// Is this part switched on in the home's settings?
+    fn has(&self, feature: Feature) -> bool;
 }
 
 /// A task file that is right, and what is odd about it.
@@ -38,9 +42,9 @@ pub struct Checked {
 }
 
 /// Reads a task file and looks up its names. `now` is for the warning about a time that is past.
-/// Errors: those of [`super::read`], TSK-007 for names, and those of the selection and the events.
+/// Errors: those of [`super::read`], TSK-007 for names, TSK-045 switched off, and those of the selection and the events.
 /// Warnings: TSK-008 placeholders that are no attribute, TSK-009 a time that is past, TSK-017 to
-/// TSK-019 odd rules, and those of the selection and the events.
+/// TSK-019 odd rules, TSK-041 and TSK-042 odd schedules, and those of the selection and the events.
 pub fn check(
     text: &str,
     origin: &str,
@@ -58,15 +62,24 @@ pub fn check(
         let period = period.map(|(start, end)| (start.value, end.value));
         warnings.extend(odd::warnings(&reader, rule, period, known));
     }
+    if let Some(Written::Repeat(part)) = &parts.trigger {
+        let found = [part.short_months(), made_once(&parts, part)];
+        warnings.extend(found.into_iter().flatten().map(|(problem, span)| reader.placed(problem, span)));
+    }
     for crowd in parts.crowd.iter().chain(&parts.blacklist) {
         name(&mut reader, "crowd", crowd, &known.crowds());
     }
     if let Some(sender) = &parts.sender {
         name(&mut reader, "sender", sender, &known.senders());
     }
+    for (feature, key, span) in parts.about.needs() {
+        if !known.has(feature) {
+            reader.report(feature.switched_off(&format!("`{key}`")), span);
+        }
+    }
     warnings.extend(placeholders(&reader, &parts, known));
     let last_word = parts.last_word();
-    let past = |file: &TaskFile| file.is_past(now).then(|| past_problem(&file.trigger));
+    let past = |file: &TaskFile| file.is_past(now, zone).then(|| past_problem(&file.trigger));
     let file = reader.finish_with(parts.whole(text), |reader, file| {
         warnings.extend(past(file).map(|problem| reader.placed(problem, last_word)));
     })?;
@@ -77,10 +90,19 @@ pub fn check(
 pub(super) fn past_problem(trigger: &Trigger) -> Problem {
     let (what, key) = match trigger {
         Trigger::Once(_) => ("the time of the run is past", "`at` (and `end`)"),
+        Trigger::Repeat(_) => ("the time of the last run, or of a push, is past", "`end`, or the push's `at`,"),
         Trigger::Rule(_) => ("the period in which events count is past", "`end` (and `to`)"),
     };
     let cure = format!("set {key} later than now; a draft is changed by `task edit`");
     Problem::author("TSK-009", what).cure(cure)
+}
+
+/// TSK-042: a repeating task whose users are those of its first run for ever.
+fn made_once(parts: &Parts, part: &RepeatPart) -> Option<(Problem, Span)> {
+    let audience = parts.audience.as_ref().filter(|_| parts.is_made_once() && !part.refreshes())?;
+    let what = "the audience is made once: every run reaches the users that the first run found";
+    let cure = "say update = \"on_demand\" with refresh_before = true, or update = \"daily\"; or update = \"once\" if just that is meant";
+    Some((Problem::author("TSK-042", what).cure(cure), audience.span))
 }
 
 fn names_of_rule(reader: &mut Reader, rule: &RulePart, known: &dyn Known) -> Vec<Problem> {

@@ -11,10 +11,9 @@ use serde::Serialize;
 use crate::base::{Outcome, Problem, Problems, Timestamp, Zone};
 
 use super::file::{TaskFile, Trigger, read};
-use super::life::{Move, State};
-use super::names::past_problem;
+use super::life::State;
 use super::rule::Rule;
-use super::timing::Once;
+use super::slot::Slot;
 
 /// A task as it stands now.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,17 +28,21 @@ pub struct Task {
     /// Counts from 0; a new one only by a deliberate "run again".
     pub epoch: u32,
     pub created_at: Timestamp,
+    /// Who made it.
+    pub creator: String,
+    /// When it was deleted, if it was.
+    pub deleted_at: Option<Timestamp>,
     /// The zone in which its local times are meant.
     pub zone: Zone,
     pub file: TaskFile,
 }
 
-/// A task that the calendar starts, with its calendar rule. Where only such a task makes sense this
+/// A task that the calendar starts, with one of its runs. Where only such a task makes sense this
 /// is asked for, so that no other can come there.
 #[derive(Debug, Clone, Copy)]
 pub struct Scheduled<'t> {
     pub task: &'t Task,
-    pub once: &'t Once,
+    pub slot: &'t Slot,
 }
 
 impl Deref for Scheduled<'_> {
@@ -51,18 +54,20 @@ impl Deref for Scheduled<'_> {
 }
 
 impl Task {
-    /// This task with its calendar rule, if it has one.
-    pub fn scheduled(&self) -> Option<Scheduled<'_>> {
-        match &self.file.trigger {
-            Trigger::Once(once) => Some(Scheduled { task: self, once }),
-            Trigger::Rule(_) => None,
-        }
+    /// This task with a run of its calendar.
+    pub fn scheduled<'t>(&'t self, slot: &'t Slot) -> Scheduled<'t> {
+        Scheduled { task: self, slot }
+    }
+
+    /// Does the calendar start it?
+    pub fn is_scheduled(&self) -> bool {
+        self.rule().is_none()
     }
 
     /// Its rule on what users do, if it has one.
     pub fn rule(&self) -> Option<&Rule> {
         match &self.file.trigger {
-            Trigger::Once(_) => None,
+            Trigger::Once(_) | Trigger::Repeat(_) => None,
             Trigger::Rule(rule) => Some(rule),
         }
     }
@@ -84,7 +89,7 @@ pub struct MoveRow {
 }
 
 impl MoveRow {
-    fn new(task: &str, step: &str, from: Option<State>, to: State, who: &str, at: Timestamp) -> MoveRow {
+    pub(super) fn new(task: &str, step: &str, from: Option<State>, to: State, who: &str, at: Timestamp) -> MoveRow {
         MoveRow {
             task: task.to_string(),
             at,
@@ -99,7 +104,7 @@ impl MoveRow {
 
 /// The tasks of one app.
 pub struct Tasks {
-    db: Connection,
+    pub(super) db: Connection,
 }
 
 const TABLES: &str = "
@@ -111,10 +116,14 @@ const TABLES: &str = "
         zone text not null, made_at integer not null, made_by text not null, primary key (task, version));
     create table if not exists task_moves (
         no integer primary key, task integer not null references tasks(no), at integer not null,
-        who text not null, move text not null, from_state text, to_state text not null, note text);";
+        who text not null, move text not null, from_state text, to_state text not null, note text);
+    create table if not exists deleted_tasks (task integer primary key references tasks(no), at integer not null);
+    create index if not exists moves_of_task on task_moves (task);";
 
-const TASK: &str = "select t.no, t.state, t.cause, t.version, t.epoch, t.created_at, v.text, v.zone
-    from tasks t join task_versions v on v.task = t.no and v.version = t.version";
+/// Its version is chosen by what follows.
+const TASK: &str = "select t.no, t.state, t.cause, v.version, t.epoch, t.created_at, v.text, v.zone,
+    (select made_by from task_versions first where first.task = t.no and first.version = 1), d.at
+    from tasks t join task_versions v on v.task = t.no left join deleted_tasks d on d.task = t.no where ";
 
 impl Tasks {
     /// The tasks in `meta.db`, whose tables are made when they are absent.
@@ -123,55 +132,21 @@ impl Tasks {
         Ok(Tasks { db })
     }
 
-    /// A new draft.
-    pub fn create(&self, file: &TaskFile, zone: &Zone, who: &str, now: Timestamp) -> Outcome<Task> {
-        let tx = self.begin()?;
-        tx.execute(
-            "insert into tasks (state, version, created_at) values (?1, 1, ?2)",
-            params![State::Draft.word(), now.0],
-        )
-        .map_err(disk_trouble)?;
-        let no = tx.last_insert_rowid();
-        add_version(&tx, no, 1, file, zone, who, now)?;
-        let row = MoveRow::new(&id_of(no), "create", None, State::Draft, who, now);
-        add_move(&tx, no, &row)?;
-        tx.commit().map_err(disk_trouble)?;
-        self.task(&id_of(no))
-    }
-
-    /// A draft with the text of another task.
-    pub fn copy(&self, id: &str, who: &str, now: Timestamp) -> Outcome<Task> {
-        let task = self.task(id)?;
-        self.create(&task.file, &task.zone, who, now)
-    }
-
-    /// A new version of a draft or of a rejected task, which becomes a draft again.
-    /// Errors: TSK-010 when the task is in another state.
-    pub fn edit(&self, id: &str, file: &TaskFile, zone: &Zone, who: &str, now: Timestamp) -> Outcome<Task> {
-        let no = no_of(id)?;
-        let tx = self.begin()?;
-        let task = self.task(id)?;
-        let to = allowed(&task, Move::Edit)?;
-        let version = task.version + 1;
-        add_version(&tx, no, version, file, zone, who, now)?;
-        tx.execute(
-            "update tasks set version = ?2, state = ?3, cause = null where no = ?1",
-            params![no, version, to.word()],
-        )
-        .map_err(disk_trouble)?;
-        add_move(&tx, no, &MoveRow::new(id, Move::Edit.word(), Some(task.state), to, who, now))?;
-        tx.commit().map_err(disk_trouble)?;
-        self.task(id)
-    }
-
     /// One task by its id. Errors: TSK-011 with the ids that there are.
     pub fn task(&self, id: &str) -> Outcome<Task> {
         let no = no_of(id).map_err(|_| self.unknown(id))?;
-        let found = self.db.query_row(&format!("{TASK} where t.no = ?1"), [no], stored).optional();
+        let found = self.db.query_row(&format!("{TASK} t.no = ?1 and v.version = t.version"), [no], stored).optional();
         found.map_err(disk_trouble)?.ok_or_else(|| self.unknown(id))?.task()
     }
 
-    /// All tasks, the oldest first.
+    /// A task as one of its versions says. Errors: OUT-030.
+    pub(super) fn stored_at(&self, id: &str, version: u32) -> Outcome<Option<Task>> {
+        let sql = format!("{TASK} t.no = ?1 and v.version = ?2");
+        let found = self.db.query_row(&sql, params![no_of(id)?, version], stored).optional();
+        found.map_err(disk_trouble)?.map(Stored::task).transpose()
+    }
+
+    /// All tasks that are not deleted, the oldest first.
     pub fn list(&self) -> Outcome<Vec<Task>> {
         self.list_where("true")
     }
@@ -182,34 +157,10 @@ impl Tasks {
     }
 
     fn list_where(&self, condition: &str) -> Outcome<Vec<Task>> {
-        let sql = format!("{TASK} where {condition} order by t.no");
+        let sql = format!("{TASK} v.version = t.version and d.at is null and {condition} order by t.no");
         let mut query = self.db.prepare_cached(&sql).map_err(disk_trouble)?;
         let rows = query.query_map([], stored).map_err(disk_trouble)?;
         rows.map(|row| row.map_err(disk_trouble)?.task()).collect()
-    }
-
-    /// Moves a task. `note` is the reason of a rejection, a cancellation or a failure.
-    /// Errors: TSK-010 forbidden (names the moves allowed), TSK-009 submitted or approved too late,
-    /// TSK-013 rejected without a reason.
-    pub fn make_move(
-        &self,
-        id: &str,
-        step: Move,
-        who: &str,
-        note: Option<&str>,
-        now: Timestamp,
-    ) -> Outcome<Task> {
-        let no = no_of(id)?;
-        let tx = self.begin()?;
-        let task = self.task(id)?;
-        let to = allowed(&task, step)?;
-        may_move(&task, step, note, now)?;
-        tx.execute("update tasks set state = ?2, cause = ?3 where no = ?1", params![no, to.word(), note])
-            .map_err(disk_trouble)?;
-        let row = MoveRow::new(id, step.word(), Some(task.state), to, who, now);
-        add_move(&tx, no, &MoveRow { note: note.map(str::to_string), ..row })?;
-        tx.commit().map_err(disk_trouble)?;
-        self.task(id)
     }
 
     /// The audit trail of a task, the oldest first.
@@ -233,7 +184,7 @@ impl Tasks {
         rows.map(|row| row.map_err(disk_trouble)).collect()
     }
 
-    fn begin(&self) -> Outcome<Transaction<'_>> {
+    pub(super) fn begin(&self) -> Outcome<Transaction<'_>> {
         Transaction::new_unchecked(&self.db, TransactionBehavior::Immediate).map_err(disk_trouble)
     }
 
@@ -270,6 +221,8 @@ struct Stored {
     created_at: i64,
     text: String,
     zone: String,
+    creator: String,
+    deleted_at: Option<i64>,
 }
 
 fn stored(row: &Row) -> rusqlite::Result<Stored> {
@@ -282,6 +235,8 @@ fn stored(row: &Row) -> rusqlite::Result<Stored> {
         created_at: row.get(5)?,
         text: row.get(6)?,
         zone: row.get(7)?,
+        creator: row.get(8)?,
+        deleted_at: row.get(9)?,
     })
 }
 
@@ -299,6 +254,8 @@ impl Stored {
             version: self.version,
             epoch: self.epoch,
             created_at,
+            creator: self.creator,
+            deleted_at: self.deleted_at.map(Timestamp),
             zone,
             file,
             id,
@@ -323,70 +280,11 @@ fn move_row(id: &str, row: &Row) -> rusqlite::Result<MoveRow> {
     })
 }
 
-fn add_version(
-    tx: &Transaction,
-    no: i64,
-    version: u32,
-    file: &TaskFile,
-    zone: &Zone,
-    who: &str,
-    now: Timestamp,
-) -> Outcome<()> {
-    tx.execute(
-        "insert into task_versions (task, version, text, zone, made_at, made_by) values (?1, ?2, ?3, ?4, ?5, ?6)",
-        params![no, version, file.text, zone.name(), now.0, who],
-    )
-    .map(|_| ())
-    .map_err(disk_trouble)
-}
-
-/// Writes one line of the audit trail.
-fn add_move(tx: &Transaction, no: i64, row: &MoveRow) -> Outcome<()> {
-    tx.execute(
-        "insert into task_moves (task, at, who, move, from_state, to_state, note) values (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-        params![no, row.at.0, row.who, row.step, row.from, row.to, row.note],
-    )
-    .map(|_| ())
-    .map_err(disk_trouble)
-}
-
-fn allowed(task: &Task, step: Move) -> Outcome<State> {
-    task.state.after(step).ok_or_else(|| {
-        let moves: Vec<&str> =
-            task.state.moves().iter().filter(|(m, _)| m.is_a_command()).map(|(m, _)| m.word()).collect();
-        let can = if moves.is_empty() {
-            "nothing can be done with it but copy".into()
-        } else {
-            format!("allowed are {}, copy", moves.join(", "))
-        };
-        let what = format!("task {} is {}, so it cannot `{}`; {can}", task.id, task.state, step.word());
-        Problem::author("TSK-010", what).cure(format!(
-            "quanke task {} {}",
-            moves.first().unwrap_or(&"copy"),
-            task.id
-        ))
-    })
-}
-
-fn may_move(task: &Task, step: Move, note: Option<&str>, now: Timestamp) -> Outcome<()> {
-    if matches!(step, Move::Submit | Move::Approve) && task.file.is_past(now) {
-        return Err(past_problem(&task.file.trigger).at(format!("task {}", task.id)));
-    }
-    if step == Move::Reject && note.is_none_or(|note| note.trim().is_empty()) {
-        return Err(Problem::author(
-            "TSK-013",
-            format!("task {} is to be rejected without a reason", task.id),
-        )
-        .cure("say why, so that its author can mend it"));
-    }
-    Ok(())
-}
-
-fn id_of(no: i64) -> String {
+pub(super) fn id_of(no: i64) -> String {
     format!("t{no}")
 }
 
-fn no_of(id: &str) -> Outcome<i64> {
+pub(super) fn no_of(id: &str) -> Outcome<i64> {
     let no = id.strip_prefix('t').and_then(|digits| digits.parse().ok());
     no.ok_or_else(|| Problem::author("TSK-011", format!("`{id}` is no task id; ids look like t1")))
 }

@@ -1,6 +1,8 @@
-//! When does a task fall due?
+//! When does the calendar start a task?
 
-use crate::base::{Timestamp, Zone};
+use crate::base::Timestamp;
+
+use super::cycle::Cycle;
 
 /// A run's refresh starts this long before the run (semantics 3).
 pub const REFRESH_LEAD_MS: i64 = 15 * 60_000;
@@ -10,33 +12,40 @@ pub const REFRESH_LEAD_MS: i64 = 15 * 60_000;
 pub enum OnRefreshFailure {
     /// The run is skipped, visibly: the default for once.
     Skip,
-    /// The newest audience there is is used.
+    /// The newest audience there is is used: the default for repeat.
     Latest,
+}
+
+/// What happens to a run that falls due while the one before is still being sent (semantics 4.4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Overlap {
+    /// It waits, and goes out if it is not later than the grace by then.
+    Queue,
+    Skip,
+    /// It goes out beside the other.
+    Parallel,
 }
 
 /// `kind = "once"`: one run at a fixed instant.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Once {
     pub at: Timestamp,
-    pub refresh_before: bool,
-    pub on_refresh_failure: OnRefreshFailure,
+    pub refresh: Refresh,
 }
 
-impl Once {
-    /// The planned local time, which with the task names the run (semantics 4.2).
-    pub fn occurrence(&self, zone: &Zone) -> String {
-        zone.local(self.at).format("%Y-%m-%dT%H:%M:%S%.f").to_string()
-    }
+/// `kind = "repeat"`: a run at each local time of a cycle.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Repeat {
+    pub cycle: Cycle,
+    pub refresh: Refresh,
+    pub overlap: Overlap,
+}
 
-    /// When the audience is to be made anew before the run, if it is.
-    pub fn refresh_at(&self) -> Option<Timestamp> {
-        self.refresh_before.then(|| self.at.plus(-REFRESH_LEAD_MS))
-    }
-
-    /// The instant as of which the audience is looked at (semantics 4.3).
-    pub fn as_of(&self) -> Timestamp {
-        self.refresh_at().unwrap_or(self.at)
-    }
+/// Is the audience made anew before a run, and what if that fails?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Refresh {
+    pub is_before: bool,
+    pub on_failure: OnRefreshFailure,
 }
 
 /// Reads `90s`, `20m`, `2h`, `7d` into milliseconds, up to 100 years; nothing else.

@@ -1,20 +1,21 @@
 //! What does `[trigger]` say? One reader per kind; keys of another kind are named as such.
 //!
-//! [`Written::read`] looks at `kind` and gives [`OncePart`] or [`RulePart`]: what could be read,
-//! mistakes or not. Words of a rule are read in `rule_file`.
+//! [`Written::read`] looks at `kind` and gives [`OncePart`], [`RepeatPart`] or [`RulePart`]: what could
+//! be read, mistakes or not. Words of a rule are read in `rule_file`, of a schedule in `repeat_file`.
 
 use crate::base::{Problem, Timestamp, Zone};
 
 use super::file::Trigger;
 use super::reader::{Field, Reader, Section};
+use super::repeat_file::RepeatPart;
 use super::rule_file::RulePart;
-use super::timing::{OnRefreshFailure, Once};
+use super::timing::{OnRefreshFailure, Once, Refresh};
 
 /// Keys that every kind has; the last two may also stand at the top of the file.
 const EVERY_KIND: &[&str] = &["kind", "grace", "on_pause"];
 const ONCE: &[&str] = &["at", "refresh_before", "on_refresh_failure"];
 const REPEAT: &[&str] =
-    &["times", "days", "weekdays", "cron", "overlap", "refresh_before", "on_refresh_failure"];
+    &["times", "days", "weekdays", "cron", "pushes", "overlap", "refresh_before", "on_refresh_failure"];
 const EVENT: &[&str] = &[
     "did",
     "count",
@@ -45,14 +46,14 @@ const KINDS: &[(&str, Kind)] =
 /// What could be read of `[trigger]`.
 pub enum Written {
     Once(OncePart),
+    Repeat(RepeatPart),
     Rule(Box<RulePart>),
 }
 
 /// `kind = "once"`.
 pub struct OncePart {
     pub at: Option<Field<Timestamp>>,
-    refresh_before: bool,
-    on_refresh_failure: OnRefreshFailure,
+    refresh: Refresh,
 }
 
 /// Every key of `[trigger]`, of whatever kind; some come twice.
@@ -61,7 +62,7 @@ pub fn keys() -> impl Iterator<Item = &'static str> {
 }
 
 impl Written {
-    /// What the section says; `None` for a kind that is missing, unknown or not executed yet.
+    /// What the section says; `None` for a kind that is missing or unknown.
     pub fn read(
         reader: &mut Reader,
         trigger: &Section,
@@ -70,11 +71,10 @@ impl Written {
     ) -> Option<Written> {
         let all: Vec<&str> = keys().collect();
         let written = reader.text(trigger, "kind");
-        let known = reader.required(trigger, "kind", written).and_then(|written| {
-            let kind = reader.word(trigger, "kind", KINDS)?;
-            Some((kind, written))
-        });
-        let Some((kind, written)) = known else {
+        let known = reader
+            .required(trigger, "kind", written)
+            .and_then(|_| reader.word(trigger, "kind", KINDS));
+        let Some(kind) = known else {
             reader.keys(trigger, &all, elsewhere);
             return None;
         };
@@ -87,8 +87,8 @@ impl Written {
                 Some(Written::Rule(Box::new(RulePart::read(reader, trigger, zone, is_absence))))
             }
             Kind::Repeat => {
-                reader.report(super::file::not_yet("kind = \"repeat\""), written.span);
-                None
+                let refresh = refresh(reader, trigger, OnRefreshFailure::Latest);
+                Some(Written::Repeat(RepeatPart::read(reader, trigger, zone, refresh)))
             }
         }
     }
@@ -97,6 +97,7 @@ impl Written {
     pub fn compare(&self, reader: &mut Reader, start: Timestamp, end: Timestamp) {
         match self {
             Written::Once(part) => part.compare(reader, start, end),
+            Written::Repeat(part) => part.compare(reader, start, end),
             Written::Rule(part) => part.compare(reader, start, end),
         }
     }
@@ -105,6 +106,7 @@ impl Written {
     pub fn whole(self) -> Option<Trigger> {
         match self {
             Written::Once(part) => part.whole().map(Trigger::Once),
+            Written::Repeat(part) => part.whole(),
             Written::Rule(part) => part.whole().map(|rule| Trigger::Rule(Box::new(rule))),
         }
     }
@@ -147,9 +149,7 @@ impl OncePart {
     fn read(reader: &mut Reader, trigger: &Section, zone: &Zone) -> OncePart {
         let at = reader.instant(trigger, "at", zone);
         let at = reader.required(trigger, "at", at);
-        let refresh_before = reader.flag(trigger, "refresh_before").unwrap_or(false);
-        let failure = reader.word(trigger, "on_refresh_failure", ON_REFRESH_FAILURE);
-        OncePart { at, refresh_before, on_refresh_failure: failure.unwrap_or(OnRefreshFailure::Skip) }
+        OncePart { at, refresh: refresh(reader, trigger, OnRefreshFailure::Skip) }
     }
 
     fn compare(&self, reader: &mut Reader, start: Timestamp, end: Timestamp) {
@@ -160,9 +160,15 @@ impl OncePart {
     }
 
     fn whole(self) -> Option<Once> {
-        let OncePart { at, refresh_before, on_refresh_failure } = self;
-        Some(Once { at: at?.value, refresh_before, on_refresh_failure })
+        Some(Once { at: self.at?.value, refresh: self.refresh })
     }
+}
+
+/// `refresh_before`, and what happens if it fails; the default differs by kind (semantics 3).
+fn refresh(reader: &mut Reader, trigger: &Section, default: OnRefreshFailure) -> Refresh {
+    let is_before = reader.flag(trigger, "refresh_before").unwrap_or(false);
+    let on_failure = reader.word(trigger, "on_refresh_failure", ON_REFRESH_FAILURE);
+    Refresh { is_before, on_failure: on_failure.unwrap_or(default) }
 }
 
 const ON_REFRESH_FAILURE: &[(&str, OnRefreshFailure)] =

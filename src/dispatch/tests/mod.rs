@@ -7,4 +7,5 @@ mod fires;
 mod kills;
 mod ledger;
 mod replays;
+mod schedules;
 pub(crate) mod world;

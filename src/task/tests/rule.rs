@@ -257,7 +257,7 @@ fn a_rule_lives_as_other_tasks_do_until_its_period_is_past() {
     let file = checked(&task(&format!("{EVENT}to = '2026-03-10'"))).unwrap().file;
     let tasks = Tasks::open(Connection::open_in_memory().unwrap()).unwrap();
     let made = tasks.create(&file, &zone, "小王", at("2026-03-01")).unwrap();
-    assert!(made.scheduled().is_none() && made.rule().is_some());
+    assert!(!made.is_scheduled() && made.rule().is_some());
     let go = |step, now: &str| tasks.make_move("t1", step, "小王", None, at(now));
     assert_eq!(go(Move::Submit, "2026-03-10").unwrap_err().code, "TSK-009");
     for step in [Move::Submit, Move::Approve, Move::Start, Move::Pause, Move::Resume, Move::Stop] {

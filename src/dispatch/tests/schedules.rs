@@ -1,0 +1,247 @@
+//! Timelines of schedules that an operator can read: left what people and machines did, right what the clock
+//! brought since the line before.
+//!
+//! ```text
+//! zone Asia/Shanghai
+//! now 2026-03-01 09:00                      # when the tasks are made and approved
+//! task 日报: times = ["10:00", "20:00"]; overlap = "skip"
+//! 2026-03-02
+//!   10:00                                   -> 日报 ran
+//!   20:00  日报 pause                        -> 日报 ran
+//! runs 日报                                  -> 03-02T10:00 done 5, 03-02T20:00 done 5
+//! ```
+//! After `task NAME:` stand keys of a task file, of `[trigger]` or of its top. A line's time is the clock: what falls
+//! due up to and at it happens, then what stands in the line is done: a move of a task; `edit NAME: keys`; `down`
+//! (nothing happens until `up`); `dies before "STEP"` (at this time a run breaks off there); `refresh breaks` and
+//! `refresh mends`. What happened at another time than the line's has its time. `runs NAME` lists planned local
+//! time, state, users, and the version if it is not the first. `UPDATE=1` writes what follows `->` anew.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::world::{Receiver, World, senders};
+use crate::base::{Outcome as Found, Problem, Timestamp, Zone};
+use crate::dispatch::{Faults, NoFaults, Summary, cancel, edit, stop};
+use crate::task::{Move, TaskFile, read};
+
+const USERS: u32 = 5;
+
+#[test]
+fn every_schedule_is_as_it_is_written() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/schedules");
+    let mut files: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()).collect();
+    files.sort();
+    assert!(files.len() >= 12, "{} timelines", files.len());
+    let wrong: Vec<String> = files.iter().filter_map(|file| check(file).err()).collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+fn check(path: &Path) -> Result<(), String> {
+    let text = std::fs::read_to_string(path).map_err(|e| e.to_string())?;
+    let found = Player::new().play(&text).map_err(|e| format!("{}: {e}", path.display()))?;
+    if found == text {
+        return Ok(());
+    }
+    if std::env::var("UPDATE").is_ok() {
+        return std::fs::write(path, found).map_err(|e| e.to_string());
+    }
+    let differs = text.lines().zip(found.lines()).find(|(a, b)| a != b);
+    let (listed, happened) = differs.unwrap_or(("", "the number of lines"));
+    Err(format!("{}\n  listed   {listed}\n  happened {happened}", path.display()))
+}
+
+/// Dies before one step, once.
+struct DiesBefore(String);
+
+impl Faults for DiesBefore {
+    fn step(&self, step: &str) -> Found<()> {
+        if step == self.0 { Err(Problem::bug(format!("killed before `{step}`"))) } else { Ok(()) }
+    }
+}
+
+struct Player {
+    world: World,
+    receiver: Arc<Receiver>,
+    zone: Zone,
+    day: String,
+    now: Timestamp,
+    /// Names and ids of the tasks.
+    tasks: Vec<(String, String)>,
+    is_down: bool,
+    happened: Vec<Summary>,
+}
+
+impl Player {
+    fn new() -> Player {
+        Player {
+            world: World::of(USERS),
+            receiver: Receiver::new(true, &[]),
+            zone: Zone::default(),
+            day: String::new(),
+            now: Timestamp(0),
+            tasks: Vec::new(),
+            is_down: false,
+            happened: Vec::new(),
+        }
+    }
+
+    fn play(&mut self, text: &str) -> Result<String, String> {
+        let mut out = String::new();
+        for (no, line) in text.lines().enumerate() {
+            let shown = self.line(line).map_err(|e| format!("line {}: {e}", no + 1))?;
+            out.push_str(shown.trim_end());
+            out.push('\n');
+        }
+        match self.receiver.doubles() {
+            0 => Ok(out),
+            doubles => Err(format!("{doubles} touches came twice")),
+        }
+    }
+
+    fn line(&mut self, line: &str) -> Result<String, String> {
+        let (left, _) = line.split_once("->").unwrap_or((line, ""));
+        let words = left.split(" #").next().unwrap_or_default().trim_end();
+        if words.trim().is_empty() || words.starts_with('#') {
+            return Ok(line.to_string());
+        }
+        let said = match words.split_once(' ') {
+            Some(("", moment)) => self.moment(moment.trim())?,
+            Some(("runs", name)) => self.runs(name.trim())?,
+            Some((word, rest)) => return self.head(word, rest.trim()).map(|()| line.to_string()),
+            None => {
+                self.day = words.to_string();
+                return Ok(line.to_string());
+            }
+        };
+        Ok(format!("{left}-> {said}"))
+    }
+
+    fn head(&mut self, word: &str, rest: &str) -> Result<(), String> {
+        match word {
+            "zone" => self.zone = Zone::named(rest).ok_or("no such zone")?,
+            "now" => self.now = Timestamp::parse(rest, &self.zone).ok_or("no such instant")?,
+            "task" => {
+                let (name, file) = self.file(rest)?;
+                let tasks = self.world.tasks();
+                let made = tasks.create(&file, &self.zone, "小王", self.now).map_err(|p| p.to_string())?;
+                for step in [Move::Submit, Move::Approve] {
+                    tasks.make_move(&made.id, step, "老李", None, self.now).map_err(|p| p.to_string())?;
+                }
+                self.tasks.push((name, made.id));
+            }
+            _ => return Err(format!("no line begins with `{word}`")),
+        }
+        Ok(())
+    }
+
+    /// `NAME: key = value; key = value` as a task file.
+    fn file(&self, rule: &str) -> Result<(String, TaskFile), String> {
+        let (name, keys) = rule.split_once(':').ok_or("write `NAME: keys`")?;
+        let (mut top, mut trigger) = (format!("name = \"{}\"\n", name.trim()), String::new());
+        for key in keys.split(';').map(str::trim) {
+            let is_top = ["start", "end"].iter().any(|word| key.starts_with(word));
+            let part = if is_top { &mut top } else { &mut trigger };
+            part.push_str(&format!("{key}\n"));
+        }
+        for (key, default) in [("start", "2000-01-01"), ("end", "2040-01-01")] {
+            if !top.contains(&format!("\n{key}")) {
+                top.push_str(&format!("{key} = \"{default}\"\n"));
+            }
+        }
+        let kind = if trigger.starts_with("at ") { "once" } else { "repeat" };
+        let text = format!(
+            "{top}[trigger]\nkind = \"{kind}\"\n{trigger}[dispatch]\nsender = \"receiver\"\nbatch = 2\n"
+        );
+        let file = read(&text, "timeline", &self.zone).map_err(|problems| problems.to_string())?;
+        Ok((name.trim().to_string(), file))
+    }
+
+    /// A line with a time: the clock comes to it, then something is done.
+    fn moment(&mut self, words: &str) -> Result<String, String> {
+        let (time, act) = words.split_once(' ').unwrap_or((words, ""));
+        let at = Timestamp::parse(&format!("{} {time}", self.day), &self.zone).ok_or("no such instant")?;
+        let act = act.trim();
+        self.is_down &= act != "up";
+        if let Some(step) = act.strip_prefix("dies before") {
+            let died = self.run(at, &DiesBefore(step.trim().trim_matches('"').to_string()));
+            self.now = at;
+            return Ok(died.err().unwrap_or_else(|| "nothing broke off".into()));
+        }
+        if !self.is_down {
+            self.run(at, &NoFaults)?;
+        }
+        self.now = at;
+        let refused = self.act(act, at)?;
+        let brought: Vec<String> = self.brought(at).into_iter().chain(refused).collect();
+        Ok(if brought.is_empty() { "nothing".into() } else { brought.join("; ") })
+    }
+
+    fn run(&mut self, at: Timestamp, faults: &dyn Faults) -> Result<(), String> {
+        let (now, senders) = (self.now, senders(&self.receiver));
+        let from = if self.world.ledger().clock().map_err(|p| p.to_string())?.is_some() { at } else { now };
+        let summary = self.world.with_engine(&senders, faults, |engine| engine.run_until(from, at, None));
+        self.happened.push(summary.map_err(|problem| problem.what)?);
+        Ok(())
+    }
+
+    /// Does what a line says; gives the code and words of a refusal.
+    fn act(&mut self, act: &str, at: Timestamp) -> Result<Option<String>, String> {
+        match act {
+            "" | "up" => return Ok(None),
+            "down" => self.is_down = true,
+            "refresh breaks" => self.world.is_refresh_broken.set(true),
+            "refresh mends" => self.world.is_refresh_broken.set(false),
+            _ => return self.steer(act, at),
+        }
+        Ok(None)
+    }
+
+    fn steer(&mut self, act: &str, at: Timestamp) -> Result<Option<String>, String> {
+        let (tasks, ledger) = (self.world.tasks(), self.world.ledger());
+        let done = if let Some(rule) = act.strip_prefix("edit ") {
+            let (name, file) = self.file(rule)?;
+            edit(&tasks, &ledger, self.id(&name)?, &file, &self.zone, "小王", at)
+        } else {
+            let (name, word) = act.split_once(' ').ok_or("write `NAME move`")?;
+            let id = self.id(name)?;
+            match Move::ALL.into_iter().find(|step| step.word() == word.trim()).ok_or("no such move")? {
+                Move::Cancel => cancel(&tasks, &ledger, id, "小王", None, at),
+                Move::Stop => stop(&tasks, &ledger, id, "小王", None, at),
+                step => tasks.make_move(id, step, "小王", None, at),
+            }
+        };
+        Ok(done.err().map(|problem| format!("{}: {}", problem.code, problem.what)))
+    }
+
+    fn id(&self, name: &str) -> Result<&str, String> {
+        let found = self.tasks.iter().find(|(known, _)| known == name);
+        found.map(|(_, id)| id.as_str()).ok_or_else(|| format!("no task is called `{name}`"))
+    }
+
+    /// What happened since the line before; starts go without saying.
+    fn brought(&mut self, line_at: Timestamp) -> Vec<String> {
+        let all = std::mem::take(&mut self.happened).into_iter().flat_map(|summary| summary.happened);
+        all.filter(|happened| happened.what != "started")
+            .map(|happened| {
+                let at = Timestamp::parse(&happened.at, &self.zone).unwrap_or(line_at);
+                let name = self.tasks.iter().find(|(_, id)| *id == happened.task).map_or("?", |(name, _)| name);
+                let form = if self.zone.day_of(at) == self.zone.day_of(line_at) { "%H:%M" } else { "%m-%d %H:%M" };
+                let time = self.zone.local(at).format(form).to_string();
+                let shown = if at == line_at { String::new() } else { format!(" {time}") };
+                format!("{name} {}{shown}", happened.what)
+            })
+            .collect()
+    }
+
+    fn runs(&self, name: &str) -> Result<String, String> {
+        let runs = self.world.report(self.id(name)?).runs;
+        let shown = runs.iter().map(|run| {
+            let local = run.run.split_once('@').map_or("", |(_, local)| local);
+            let local = local.get(5..).unwrap_or(local).trim_end_matches(":00");
+            let handed = if run.book.handed > 0 { format!(" {}", run.book.handed) } else { String::new() };
+            let version = if run.task_version > 1 { format!(" v{}", run.task_version) } else { String::new() };
+            format!("{local} {}{handed}{version}", run.state)
+        });
+        Ok(shown.collect::<Vec<_>>().join(", "))
+    }
+}
