@@ -16,6 +16,7 @@ use crate::task::{Audience, Move, MoveRow, OnPause, Task, Update};
 use crate::trigger::{Columns, Command, Entry as Record, Numbered, SourceNo, TaskNo, Triggers, Version};
 
 use super::engine::{Engine, Happened};
+use super::history::{self, EachA};
 use super::release::Decided;
 
 /// How far live events may be behind their arrival without being late (semantics 5.4).
@@ -52,6 +53,8 @@ pub trait Meanings {
     fn filter(&self, text: &str) -> Outcome<(Option<String>, String)>;
     /// The real name of a property. Errors: SEL-113.
     fn property(&self, name: &str) -> Outcome<String>;
+    /// Calls back for every stored A (`EVENT [where FILTER]`) with time in `[from, to)`. Errors: SEL-…, STO-002.
+    fn each_stored(&self, did: &str, span: (Timestamp, Timestamp), each: EachA) -> Outcome<()>;
 }
 
 /// The triggers of a run, and where their events come from.
@@ -319,7 +322,17 @@ impl<'a> Live<'a> {
         if now < task.file.start {
             self.triggers.take(Record::Command { task: no, command: Command::Start }, now)?;
         }
+        self.count_history(task, no, now)?;
         self.triggers.take(Record::Audience { task: no, users }, now)
+    }
+
+    /// What was done before the task counts, if its rule says so.
+    fn count_history(&mut self, task: &Task, no: TaskNo, now: Timestamp) -> Outcome<()> {
+        let begins_at = self.triggers.state().counts_from(no);
+        let Some((rule, begins_at)) = task.rule().zip(begins_at) else { return Ok(()) };
+        let look = |span, each: EachA| self.meanings.each_stored(&rule.did, span, each);
+        let counts = history::counted(rule, &task.zone, begins_at, look)?;
+        if counts.is_empty() { Ok(()) } else { self.triggers.take(Record::History { task: no, counts }, now) }
     }
 
     /// New versions of daily audiences have been made: rules ask those from now on. Where one cannot be had,
