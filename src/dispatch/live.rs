@@ -129,6 +129,8 @@ impl<'a> Live<'a> {
             let stop = self.moves.front().map_or(until, |(_, row)| row.at.min(until)).max(*clock);
             match self.next_arrival()? {
                 Some(arrival) if arrival < stop || (is_last && stop == until && arrival == stop) => {
+                    // What was decided goes out at its own time, not when the next event comes.
+                    self.settle_before(engine, runtime, arrival, *clock)?;
                     let end = Timestamp(arrival.0.div_euclid(STEP_MS) * STEP_MS + STEP_MS);
                     let stop = if is_last && stop == until { stop.plus(1) } else { stop };
                     let begin = Timestamp(end.0 - STEP_MS);

@@ -19,6 +19,8 @@ use rows::Rows;
 
 /// What a task that was not created is called.
 const NAMELESS: &str = "backtest";
+/// Warnings about the task's own start and end.
+const OF_ITS_PERIOD: [&str; 2] = ["TSK-009", "TSK-018"];
 
 /// Plays history through a task and tells what came of it.
 /// Errors: CLI-001, CLI-002 a file that cannot be read, TSK-… mistakes in it, TSK-011 no such task, and those of
@@ -64,8 +66,8 @@ fn task_of(
         return Ok((session.tasks()?.task(&asked.task)?, true));
     }
     let mut found = checked(&asked.task, snapshot, crowds, session)?;
-    // That its time is past is no fault of a task that is tried on history.
-    found.warnings.retain(|warning| warning.code != "TSK-009");
+    // Its own period is not asked.
+    found.warnings.retain(|warning| !OF_ITS_PERIOD.contains(&warning.code));
     door.warn(&found.warnings);
     let task = Task {
         id: NAMELESS.to_string(),

@@ -151,3 +151,14 @@ fn a_task_whose_filter_means_nothing_any_more_fails_alone_and_starts_again() {
     assert_eq!(shell.ask(&["task", "show", &odd]).fine().json()["state"], "failed");
     assert_eq!(reached(&shell, &sound).len(), 1, "{said:?}");
 }
+
+#[test]
+fn what_fires_at_once_goes_out_before_hours_of_silence() {
+    let shell = Shell::with_users();
+    let id = approved(&shell, "浏览", "", "kind = \"event\"\ndid = \"view\"");
+    let all = [event("e1", "u3", "view", "10:00:00"), event("e2", "u4", "view", "14:00:00")];
+    let events = shell.file("events.ndjson", &lines(&all));
+    run(&shell, "2026-03-02T20:00:00+08:00", &events);
+    let users: Vec<String> = reached(&shell, &id).into_iter().map(|(user, _)| user).collect();
+    assert_eq!(users, ["u3", "u4"], "neither is older than the grace when it goes out");
+}
