@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use arrow::array::StringArray;
 
-use crate::base::{CHUNK_USERS, Outcome, Timestamp};
+use crate::base::{CHUNK_USERS, Outcome, Timestamp, UserNo};
 use crate::select::instant;
 use crate::store::Snapshot;
 
@@ -44,6 +44,19 @@ impl UserTags {
         Ok(tags)
     }
 
+    /// The same for users by their numbers.
+    /// Errors: STO-002 when a file of attributes is damaged.
+    pub fn of_users(predicates: &[Predicate], users: &[UserNo], snapshot: &Snapshot) -> Outcome<UserTags> {
+        let mut tags = UserTags::default();
+        for tag in predicates.iter().flat_map(Predicate::tags) {
+            if !tags.0.contains_key(tag) {
+                let values = users.iter().map(|user| of_number(tag, *user, snapshot));
+                tags.0.insert(tag.clone(), values.collect::<Outcome<_>>()?);
+            }
+        }
+        Ok(tags)
+    }
+
     /// The instant in `tag` of the user of a row.
     pub fn of(&self, tag: &str, row: usize) -> Option<Timestamp> {
         *self.0.get(tag)?.get(row)?
@@ -51,7 +64,10 @@ impl UserTags {
 }
 
 fn of_user(tag: &str, user: &str, snapshot: &Snapshot) -> Outcome<Option<Timestamp>> {
-    let Some(user) = snapshot.find(user) else { return Ok(None) };
+    snapshot.find(user).map_or(Ok(None), |user| of_number(tag, user, snapshot))
+}
+
+fn of_number(tag: &str, user: UserNo, snapshot: &Snapshot) -> Outcome<Option<Timestamp>> {
     let Some(attributes) = snapshot.attributes(user / CHUNK_USERS)? else { return Ok(None) };
     let column = attributes.column(tag)?;
     Ok(column.and_then(|column| instant(column, (user % CHUNK_USERS) as usize, &snapshot.zone())))

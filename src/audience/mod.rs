@@ -8,7 +8,7 @@
 //! and versions in `meta.db`; `files` keeps the bitmaps beside it; `evaluate` resolves each crowd
 //! once and asks `select`; `crowds` ties them together; `compare`, `overlap` and `trend` look at several
 //! versions or instants; `own` binds tasks to versions; `export` writes users out;
-//! `live` lets triggers ask filters of events as they come;
+//! `live` lets triggers ask filters of events as they come, `past` of those that are stored;
 //! `package` reads and writes the bitmaps of other systems, `numbering` knows whose numbers they hold.
 //!
 //! **Invariant**: a version is seen by nobody before its row is committed as complete, and its
@@ -27,6 +27,7 @@ mod numbering;
 mod overlap;
 mod own;
 pub mod package;
+mod past;
 mod registry;
 mod rules;
 #[cfg(test)]
@@ -44,6 +45,7 @@ pub use moved::Moved;
 pub use numbering::{Named, Numbered, Numbering};
 pub use overlap::{Member, Overlap};
 pub use own::{BoundVersion, Owner};
+pub use past::{Happened, Past, PastDay};
 pub use registry::{Crowd, Update};
 pub use rules::{crowds_in, name_problem};
 pub use trend::{Every, Trend};

@@ -3,6 +3,7 @@
 //! Options stand anywhere after the command. The help of every command ends with examples.
 
 mod asking;
+mod backtest;
 mod compact;
 mod insight;
 mod running;
@@ -15,6 +16,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use super::packages::Bitmap;
 use super::words::{bytes_of, instant_text, which_text};
 pub use asking::*;
+pub use backtest::*;
 pub use compact::*;
 pub use insight::*;
 use running::RUN_EXAMPLES;
@@ -73,6 +75,9 @@ pub enum Command {
     /// Move the clock: everything that falls due on the way happens, in order
     #[command(after_help = RUN_EXAMPLES)]
     Run(Run),
+    /// What a trigger task would have done on stored history; sends nothing 回测
+    #[command(after_help = BACKTEST_EXAMPLES)]
+    Backtest(Backtest),
     /// Count the users who fit, at every node of the selection 预估
     #[command(after_help = ESTIMATE_EXAMPLES)]
     Estimate(Estimate),
@@ -114,6 +119,7 @@ impl Command {
             Command::Compact(_) => "compact",
             Command::Task(_) => "task",
             Command::Run(_) => "run",
+            Command::Backtest(_) => "backtest",
             Command::Demo(_) => "demo",
             Command::Estimate(_) => "estimate",
             Command::Select(_) => "select",

@@ -21,7 +21,7 @@ use super::session::Session;
 use super::words::grouped;
 use crate::audience::{AsOf, LiveRows, Predicate as Filter, UserTags, alike, same_property};
 use crate::base::{Outcome, Problem, Problems, Timestamp};
-use crate::dispatch::{Feed, Meanings, Portion};
+use crate::dispatch::{self, EachA, Feed, Meanings, Portion};
 use crate::ingest::live::{self, Ask, Batch, Live};
 use crate::ingest::{Column, Counts};
 use crate::store::{Limits, Loaded, Snapshot, Writer};
@@ -347,6 +347,10 @@ impl Meanings for Words<'_> {
 
     fn property(&self, name: &str) -> Outcome<String> {
         same_property(name, self.0).map(|(name, _)| name).map_err(first)
+    }
+
+    fn each_stored(&self, did: &str, span: (Timestamp, Timestamp), each: EachA) -> Outcome<()> {
+        dispatch::stored(did, span, self.0, each)
     }
 }
 

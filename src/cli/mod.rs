@@ -6,6 +6,7 @@
 
 pub mod args;
 mod ask;
+mod backtest;
 mod bars;
 mod chart;
 mod compact;
@@ -105,6 +106,7 @@ fn perform(command: &Command, mut session: Session, door: &mut Door) -> Done {
         Command::Compact(what) => compact::run(what, &session, door),
         Command::Task(what) => task::run(what, &mut session, door),
         Command::Run(what) => task::run_until(what, &mut session, door),
+        Command::Backtest(what) => backtest::run(what, &session, door),
         Command::Estimate(what) => ask::estimate(what, &mut session, door),
         Command::Select(what) => ask::select(what, &mut session, door),
         Command::Explain(what) => ask::explain(what, &mut session, door),

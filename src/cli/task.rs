@@ -72,7 +72,9 @@ impl Session<'_> {
     }
 }
 
-fn checked(
+/// A task file that is right, over what is there.
+/// Errors: CLI-002, every mistake in the file.
+pub fn checked(
     path: &str,
     snapshot: &Snapshot,
     audiences: &Audiences,

@@ -16,6 +16,7 @@ use crate::task::{Audience, Move, MoveRow, OnPause, Task, Update};
 use crate::trigger::{Columns, Command, Entry as Record, Numbered, SourceNo, TaskNo, Triggers, Version};
 
 use super::engine::{Engine, Happened};
+use super::history::{self, EachA};
 use super::release::Decided;
 
 /// How far live events may be behind their arrival without being late (semantics 5.4).
@@ -52,6 +53,8 @@ pub trait Meanings {
     fn filter(&self, text: &str) -> Outcome<(Option<String>, String)>;
     /// The real name of a property. Errors: SEL-113.
     fn property(&self, name: &str) -> Outcome<String>;
+    /// Calls back for every stored A (`EVENT [where FILTER]`) with time in `[from, to)`. Errors: SEL-…, STO-002.
+    fn each_stored(&self, did: &str, span: (Timestamp, Timestamp), each: EachA) -> Outcome<()>;
 }
 
 /// The triggers of a run, and where their events come from.
@@ -126,6 +129,8 @@ impl<'a> Live<'a> {
             let stop = self.moves.front().map_or(until, |(_, row)| row.at.min(until)).max(*clock);
             match self.next_arrival()? {
                 Some(arrival) if arrival < stop || (is_last && stop == until && arrival == stop) => {
+                    // What was decided goes out at its own time, not when the next event comes.
+                    self.settle_before(engine, runtime, arrival, *clock)?;
                     let end = Timestamp(arrival.0.div_euclid(STEP_MS) * STEP_MS + STEP_MS);
                     let stop = if is_last && stop == until { stop.plus(1) } else { stop };
                     let begin = Timestamp(end.0 - STEP_MS);
@@ -338,7 +343,17 @@ impl<'a> Live<'a> {
         if now < task.file.start {
             self.triggers.take(Record::Command { task: no, command: Command::Start }, now)?;
         }
+        self.count_history(task, no, now)?;
         self.triggers.take(Record::Audience { task: no, users }, now)
+    }
+
+    /// What was done before the task counts, if its rule says so.
+    fn count_history(&mut self, task: &Task, no: TaskNo, now: Timestamp) -> Outcome<()> {
+        let begins_at = self.triggers.state().counts_from(no);
+        let Some((rule, begins_at)) = task.rule().zip(begins_at) else { return Ok(()) };
+        let look = |span, each: EachA| self.meanings.each_stored(&rule.did, span, each);
+        let counts = history::counted(rule, &task.zone, begins_at, look)?;
+        if counts.is_empty() { Ok(()) } else { self.triggers.take(Record::History { task: no, counts }, now) }
     }
 
     /// Daily audiences may have new versions, made by the clock or by hand: rules ask those from now on. Where

@@ -8,6 +8,7 @@
 //! every commit. Channels live in `sender`; this room knows only the trait.
 
 mod agenda;
+pub mod backtest;
 mod batch;
 mod book;
 mod calendar;
@@ -16,6 +17,7 @@ mod fill;
 mod fires;
 mod gates;
 mod hand;
+mod history;
 mod ledger;
 mod live;
 mod outside;
@@ -34,6 +36,7 @@ pub use book::Book;
 pub use engine::{Engine, Happened, Summary};
 pub use fires::{Fire, Release, Word};
 pub use hand::Policy;
+pub use history::{EachA, stored};
 pub use ledger::{Ledger, Run, Seat};
 pub use live::{Feed, LATENESS_MS, Live, Meanings, Portion, SILENCE, source_of};
 pub use outside::{Audiences, Directory, Faults, NoFaults, Patience, RealPatience, Resolved};

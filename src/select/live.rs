@@ -207,6 +207,19 @@ impl<'a> LiveRows<'a> {
         LiveRows { columns, codes, numbers, as_of, tag, zone }
     }
 
+    /// The same for `rows` events that all have one name.
+    pub fn of_one(
+        event: &'a str,
+        rows: usize,
+        columns: &'a RecordBatch,
+        as_of: AsOf<'a>,
+        tag: TagOf<'a>,
+        zone: Zone,
+    ) -> LiveRows<'a> {
+        let numbers = HashMap::from([(event, 0)]);
+        LiveRows { columns, codes: vec![0; rows], numbers, as_of, tag, zone }
+    }
+
     /// The events' names with their numbers in [`LiveRows::codes`].
     pub fn numbers(&self) -> &HashMap<&'a str, u32> {
         &self.numbers
@@ -238,10 +251,11 @@ impl<'a> LiveRows<'a> {
     }
 }
 
-/// The type of a checked column.
+/// The type of a checked column, or of one as the store keeps it.
 fn type_in(data_type: &DataType) -> Option<Type> {
     Some(match data_type {
         DataType::Utf8 => Type::Text,
+        DataType::Dictionary(_, values) if **values == DataType::Utf8 => Type::Text,
         DataType::Int64 => Type::Integer,
         DataType::Float64 => Type::Float,
         DataType::Boolean => Type::Bool,

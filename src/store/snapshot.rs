@@ -5,6 +5,7 @@ use std::fs::File;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
+use arrow::array::ArrayRef;
 use arrow::datatypes::DataType;
 use rayon::prelude::*;
 use roaring::RoaringBitmap;
@@ -214,6 +215,15 @@ impl Snapshot {
     /// The first and the last instant of an event on a day.
     pub fn span_on(&self, day: Day, event: &str) -> Option<(Timestamp, Timestamp)> {
         self.event_on(day, event).map(|(_, _, part)| (part.first_at, part.last_at))
+    }
+
+    /// The event ids of the same rows; `None` where the event came without ids.
+    /// Errors: STO-002 when a file is damaged.
+    pub fn event_ids(&self, day: Day, event: &str) -> Outcome<Option<ArrayRef>> {
+        let Some((parts, index, part)) = self.event_on(day, event) else { return Ok(None) };
+        let file = self.file(&parts.rows, groups_of(parts, index, part));
+        let rows = file.read(&[(EVENT_ID.to_string(), Some(DataType::Utf8))])?;
+        Ok(rows.columns.into_iter().next().flatten())
     }
 
     pub(super) fn kept_spans(

@@ -65,7 +65,7 @@ impl RulePart {
             count: count(reader, trigger),
             reach: Field { value: reach(reader, trigger, zone), span: place(trigger, "reach") },
             on_end: reader.word(trigger, "on_end", ON_END).unwrap_or(OnEnd::Drop),
-            count_history: counts_history(reader, trigger),
+            count_history: reader.flag(trigger, "count_history").unwrap_or(false),
             fires_max: times(reader, trigger, "fires_max"),
             gap_min_ms: reader.duration(trigger, "gap_min").unwrap_or(0),
             audience_at: reader.word(trigger, "audience_at", AUDIENCE_AT).unwrap_or(AudienceAt::Fire),
@@ -259,13 +259,4 @@ fn needs(reader: &mut Reader, section: &Section, key: &str, other: &str) {
 fn place(section: &Section, key: &str) -> Span {
     let value: Option<&Spanned<DeValue>> = section.value(key);
     value.map_or_else(|| section.span(key), span_of)
-}
-
-/// Counting what was done before the task is known as a key, and not done yet.
-fn counts_history(reader: &mut Reader, trigger: &Section) -> bool {
-    let is_asked = reader.flag(trigger, "count_history").unwrap_or(false);
-    if is_asked {
-        reader.report(super::file::not_yet("`count_history = true`"), trigger.span("count_history"));
-    }
-    is_asked
 }

@@ -284,6 +284,10 @@ fn shifted(input: &Input, by: i64) -> Input {
             }
             Input::Install(*no, version)
         }
+        // Rules that are shifted count in the whole window.
+        Input::History(no, counts) => {
+            Input::History(*no, counts.iter().map(|(user, _, count)| (*user, 0, *count)).collect())
+        }
         other => other.clone(),
     }
 }

@@ -1,12 +1,16 @@
 //! Does the engine decide what the rules say? Against a model that only knows the definition, against files
 //! that an operator can read, against laws that hold for every stream, and known answers.
 
+mod agree;
 mod known;
 mod laws;
 mod model;
 mod random;
 mod rule_text;
 mod run;
+mod shell;
+#[cfg(feature = "sql")]
+mod sql;
 mod stream;
 mod timeline;
 mod zones;

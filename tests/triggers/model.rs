@@ -32,6 +32,8 @@ pub enum Input {
     Command(TaskNo, Command),
     /// None: everyone.
     Audience(TaskNo, Option<Vec<u32>>),
+    /// A's from before the task: user, period, how many.
+    History(TaskNo, Vec<(u32, i32, u32)>),
 }
 
 /// An event that is kept: with its time put right.
@@ -110,6 +112,13 @@ impl Model {
             Input::Tick(now) => self.tick(*now),
             Input::Install(no, spec) => self.install(*no, spec),
             Input::Command(no, command) => self.command(*no, *command),
+            Input::History(no, counts) => {
+                let task = self.tasks.iter_mut().find(|task| task.no == *no);
+                let before = counts.iter().flat_map(|(user, period, count)| {
+                    std::iter::repeat_n((*user, i64::from(*period)), *count as usize)
+                });
+                task.into_iter().for_each(|task| task.counted.extend(before.clone()));
+            }
             Input::Audience(no, users) => {
                 let now = self.now;
                 if let Some(task) = self.tasks.iter_mut().find(|task| task.no == *no) {

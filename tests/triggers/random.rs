@@ -3,6 +3,8 @@
 //! Times lie on a grid of half minutes, so that equal times and exact boundaries are common; a few are a
 //! millisecond off.
 
+use std::collections::BTreeMap;
+
 use proptest::collection::vec;
 use proptest::prelude::*;
 use quanke::base::{Timestamp, Zone};
@@ -37,6 +39,8 @@ enum Step {
     Command(TaskNo, Command),
     Edit(TaskNo, Box<Version>),
     Audience(TaskNo, Option<Vec<u32>>),
+    /// A's of a user from before the task.
+    History(TaskNo, u32, u32),
     /// Nothing happens for days.
     Jump {
         days: i64,
@@ -48,12 +52,20 @@ pub fn logs(most: usize) -> BoxedStrategy<Vec<Input>> {
     (version(), version(), vec(step(), 1..most))
         .prop_map(|(one, two, steps)| {
             let mut log = vec![Input::Tick(START)];
+            let counts = BTreeMap::from([(1, one.rule.count), (2, two.rule.count)]);
             for (no, version) in [(1, one), (2, two)] {
                 log.push(Input::Install(no, Box::new(version)));
                 log.push(Input::Audience(no, None));
             }
-            let mut world =
-                World { newest: START, clock: START, last: None, all: Vec::new(), unnamed: 0, version: 1 };
+            let mut world = World {
+                newest: START,
+                clock: START,
+                last: None,
+                all: Vec::new(),
+                unnamed: 0,
+                version: 1,
+                counts,
+            };
             steps.into_iter().for_each(|step| world.play(step, &mut log));
             log.push(Input::Tick(world.clock + 3 * MINUTE));
             log.push(Input::Watermark(world.newest + 200 * MINUTE));
@@ -70,6 +82,8 @@ struct World {
     all: Vec<Event>,
     unnamed: u64,
     version: u32,
+    /// How each task counts now.
+    counts: BTreeMap<TaskNo, Count>,
 }
 
 impl World {
@@ -105,9 +119,15 @@ impl World {
             Step::Edit(no, mut version) => {
                 self.version += 1;
                 version.version = self.version;
+                self.counts.insert(no, version.rule.count);
                 log.push(Input::Install(no, version));
             }
             Step::Audience(no, users) => log.push(Input::Audience(no, users)),
+            Step::History(no, user, count) => {
+                let of = self.counts.get(&no).copied().unwrap_or(Count::Every(1));
+                let period = quanke::trigger::period(of, Timestamp(self.newest), &Zone::default());
+                log.push(Input::History(no, vec![(user, period, count)]));
+            }
             Step::Jump { days } => {
                 self.newest += days * 24 * 60 * MINUTE;
                 self.last = None;
@@ -132,6 +152,7 @@ fn step() -> BoxedStrategy<Step> {
         5 => (0..8i64).prop_map(|by| Step::Tick { by }),
         1 => (no.clone(), command()).prop_map(|(no, command)| Step::Command(no, command)),
         1 => (no.clone(), version()).prop_map(|(no, version)| Step::Edit(no, Box::new(version))),
+        1 => (no.clone(), 0..3u32, 1..3u32).prop_map(|(no, user, count)| Step::History(no, user, count)),
         1 => (no, prop_oneof![Just(None), vec(0..3u32, 0..3).prop_map(Some)])
             .prop_map(|(no, users)| Step::Audience(no, users)),
         1 => prop_oneof![9 => Just(0i64), 1 => Just(3i64), 1 => Just(48i64)].prop_map(|days| Step::Jump { days }),

@@ -19,6 +19,8 @@ pub struct Words {
     same: Option<String>,
     values: Vec<String>,
     versions: u32,
+    /// How each task counts.
+    counts: Vec<Count>,
 }
 
 impl Words {
@@ -55,7 +57,14 @@ impl Words {
         for option in options.split(';').map(str::trim).filter(|option| !option.is_empty()) {
             self.option(&mut version, option).ok_or_else(|| format!("`{option}` is no option"))?;
         }
+        self.counts.resize(self.tasks.len(), Count::Every(1));
+        self.counts[task as usize] = version.rule.count;
         Ok((task, version))
+    }
+
+    /// How a task counts.
+    pub fn count_of(&self, task: u32) -> Count {
+        self.counts[task as usize]
     }
 
     fn bare(&mut self, did: &str) -> Result<Version, String> {
@@ -97,6 +106,7 @@ impl Words {
             "again" => rule.absence.as_mut()?.again = again(rest)?,
             "every" => rule.count = Count::Every(rest.parse().ok()?),
             "total" => rule.count = total(rest)?,
+            "count" => rule.count_history = rest == "history",
             "reach" => rule.reach = reach(rest, &self.zone)?,
             "from" => rule.from = Some(at()?),
             "to" => rule.to = Some(at()?),

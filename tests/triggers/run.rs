@@ -63,6 +63,7 @@ pub fn step(state: &mut State, input: &Input, out: &mut Vec<Decision>) {
         Input::Tick(now) => Record::Tick { now: Timestamp(*now) },
         Input::Install(task, version) => Record::Install { task: *task, version: version.clone() },
         Input::Command(task, command) => Record::Command { task: *task, command: *command },
+        Input::History(task, counts) => Record::History { task: *task, counts },
         Input::Audience(task, users) => Record::Audience {
             task: *task,
             users: users.as_ref().map(|users| Arc::new(users.iter().copied().collect::<RoaringBitmap>())),

@@ -15,14 +15,15 @@
 //! `same PROPERTY`, `late b send`, `hold in pause`, `finish at end`, `audience at a`, `recheck`.
 //! A line's time is the clock and the arrival; `@` gives another event time, of the same day unless a date stands
 //! before it. Lateness is 0: once all lines of one time are read, that time has passed. `TASK crowd u1 u2` puts a
-//! crowd version in force (`TASK crowd everyone`), `TASK pause|resume|start|end|stop` is a command. What is decided between two lines stands at the
+//! crowd version in force (`TASK crowd everyone`), `TASK history u1 2` counts A's of a user from before the task (a
+//! rule with `count history`), `TASK pause|resume|start|end|stop` is a command. What is decided between two lines stands at the
 //! second. A decision that is not listed fails; `UPDATE=1` writes what follows `->` anew.
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use quanke::base::{Moment, Timestamp, Zone};
-use quanke::trigger::{Command, Decision, End, EventId, Occurrence, Record, State};
+use quanke::trigger::{Command, Decision, End, EventId, Occurrence, Record, State, period};
 
 use crate::model::Event;
 use crate::rule_text::{Words, date_time};
@@ -160,6 +161,7 @@ impl Player {
                 self.step(Record::Audience { task, users });
                 return Ok(());
             }
+            "history" => return self.history(task, words.next(), words.next(), at),
             "pause" => Command::Pause,
             "resume" => Command::Resume,
             "start" => Command::Start,
@@ -168,6 +170,14 @@ impl Player {
             other => return Err(format!("no command `{other}`")),
         };
         self.step(Record::Command { task, command });
+        Ok(())
+    }
+
+    fn history(&mut self, task: u32, user: Option<&str>, count: Option<&str>, at: i64) -> Result<(), String> {
+        let (user, count) = user.zip(count).ok_or("history is of a user, and a number")?;
+        let period = period(self.words.count_of(task), Timestamp(at), &self.words.zone);
+        let counts = [(self.words.user(user), period, count.parse().map_err(|_| "no number")?)];
+        self.step(Record::History { task, counts: &counts });
         Ok(())
     }
 

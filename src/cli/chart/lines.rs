@@ -4,14 +4,14 @@ use super::super::words::grouped;
 use super::canvas::{Anchor, Canvas, DOWN, HEAD, MAIN, MARGIN, MUTED, NOTE, PALE, UP};
 use crate::base::{Timestamp, Zone};
 
-const WIDTH: f64 = 860.0;
-const LINE_HEIGHT: f64 = 280.0;
+pub(super) const WIDTH: f64 = 860.0;
+pub(super) const LINE_HEIGHT: f64 = 280.0;
 const MOVES_HEIGHT: f64 = 120.0;
 /// Room for the numbers at the left.
-const AXIS_WIDTH: f64 = 84.0;
-const AXIS_HEIGHT: f64 = 34.0;
+pub(super) const AXIS_WIDTH: f64 = 84.0;
+pub(super) const AXIS_HEIGHT: f64 = 34.0;
 /// Between two dates that can both be read.
-const DATE_WIDTH: f64 = 96.0;
+pub(super) const DATE_WIDTH: f64 = 96.0;
 /// More points than this and dots would hide the line.
 const DOTS_MAX: usize = 80;
 const DAY_MS: i64 = 86_400_000;
@@ -35,7 +35,7 @@ pub struct Moves {
 }
 
 /// Where numbers lie from top to bottom.
-struct Scale {
+pub(super) struct Scale {
     low: f64,
     high: f64,
     step: f64,
@@ -128,7 +128,7 @@ impl Lines {
 impl Scale {
     /// A round scale over the counts. It begins at 0, unless all counts lie so close together that
     /// their changes could not be seen.
-    fn over(counts: impl Iterator<Item = u64> + Clone, top: f64, bottom: f64) -> Scale {
+    pub(super) fn over(counts: impl Iterator<Item = u64> + Clone, top: f64, bottom: f64) -> Scale {
         let most = counts.clone().max().unwrap_or(0) as f64;
         let least = counts.min().unwrap_or(0) as f64;
         let from = if least > most * 0.6 && most > least { least } else { 0.0 };
@@ -137,11 +137,11 @@ impl Scale {
         Scale { low, high: ((most / step).ceil() * step).max(low + step), step, top, bottom }
     }
 
-    fn y(&self, number: f64) -> f64 {
+    pub(super) fn y(&self, number: f64) -> f64 {
         self.bottom - (self.bottom - self.top) * (number - self.low) / (self.high - self.low)
     }
 
-    fn draw(&self, canvas: &mut Canvas) {
+    pub(super) fn draw(&self, canvas: &mut Canvas) {
         let steps = ((self.high - self.low) / self.step).round() as u32;
         let (left, right) = (MARGIN + AXIS_WIDTH, WIDTH - MARGIN);
         for n in 0..=steps {

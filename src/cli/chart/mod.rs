@@ -1,16 +1,18 @@
-//! Pictures beside the tables: bars for profiles, lines for sizes over time, a grid for overlaps.
+//! Pictures beside the tables: bars for profiles, lines for sizes over time, columns for what happened when, a grid for overlaps.
 //!
 //! A picture is a value that knows nothing of selections; [`Picture::svg`] lays it out. Text stays
 //! text, in a font stack that has Chinese, so a browser can search it and an editor can change it.
 
 mod bars;
 mod canvas;
+mod columns;
 mod grid;
 mod lines;
 #[cfg(test)]
 mod tests;
 
 pub use bars::{Bar, Bars, Panel};
+pub use columns::Columns;
 pub use grid::Grid;
 pub use lines::{Lines, Moves};
 
@@ -18,6 +20,7 @@ pub use lines::{Lines, Moves};
 pub enum Picture {
     Bars(Bars),
     Lines(Lines),
+    Columns(Columns),
     Grid(Grid),
 }
 
@@ -27,6 +30,7 @@ impl Picture {
         let canvas = match self {
             Picture::Bars(bars) => bars.draw(),
             Picture::Lines(lines) => lines.draw(),
+            Picture::Columns(columns) => columns.draw(),
             Picture::Grid(grid) => grid.draw(),
         };
         canvas.close()

@@ -74,6 +74,22 @@ fn many_points_have_no_dots() {
 }
 
 #[test]
+fn columns_stand_side_by_side_inside_the_sheet() {
+    const HOUR_MS: i64 = 3_600_000;
+    for counts in [&[][..], &[7], &[1, 0, 900, 3], &[5; 900]] {
+        let points = counts.iter().zip(0i64..).map(|(count, n)| (Timestamp(n * HOUR_MS), *count)).collect();
+        let (title, form, zone) = ("浏览未分享".to_string(), "%m-%d %H:%M", Zone::default());
+        let columns = Columns { title, note: "n".into(), points, step_ms: HOUR_MS, form, zone };
+        let svg = Picture::Columns(columns).svg();
+        assert!(is_well_formed(&svg) && !svg.contains("NaN") && !svg.contains("inf"), "{svg}");
+        assert_eq!(svg.matches("<rect").count(), 1 + counts.len());
+        let (left, wide) = (numbers(&svg, "x"), numbers(&svg, "width"));
+        assert!(left.iter().all(|x| (0.0..=wide[0]).contains(x)), "{left:?}");
+        assert!(wide.iter().all(|wide| *wide >= 1.0 / 2.0), "{wide:?}");
+    }
+}
+
+#[test]
 fn a_grid_has_a_cell_for_every_pair_of_few_or_of_many() {
     for count in [0, 1, 3, 20, 200] {
         let names = (0..count).map(|n| (format!("人群{n}"), "1,234".to_string())).collect();

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::Shell;
 
 /// A task of a trigger kind that is approved; gives its id.
-fn approved(shell: &Shell, name: &str, audience: &str, trigger: &str) -> String {
+pub(super) fn approved(shell: &Shell, name: &str, audience: &str, trigger: &str) -> String {
     let text = format!(
         "name = \"{name}\"\n{audience}\nstart = \"2026-03-02T00:00:00+08:00\"\nend = \"2026-03-09T00:00:00+08:00\"\n\
          [trigger]\n{trigger}\n[dispatch]\nsender = \"file\"\ncontent = {{ template = \"{{{{city}}}} 您好\" }}\n"
@@ -17,17 +17,17 @@ fn approved(shell: &Shell, name: &str, audience: &str, trigger: &str) -> String 
     id
 }
 
-fn event(id: &str, user: &str, event: &str, at: &str) -> Value {
+pub(super) fn event(id: &str, user: &str, event: &str, at: &str) -> Value {
     json!({"event_id": id, "user_id": user, "event": event, "time": format!("2026-03-02T{at}+08:00"),
         "properties": {"page": "/home"}})
 }
 
-fn lines(events: &[Value]) -> String {
+pub(super) fn lines(events: &[Value]) -> String {
     events.iter().map(|event| format!("{event}\n")).collect()
 }
 
 /// The touches in the outbox of a task: user and planned reach, in the order in which they went out.
-fn reached(shell: &Shell, id: &str) -> Vec<(String, String)> {
+pub(super) fn reached(shell: &Shell, id: &str) -> Vec<(String, String)> {
     let path = shell.folder.path().join(format!("home/outbox/{id}.ndjson"));
     let text = std::fs::read_to_string(path).unwrap_or_default();
     let touch = |line: &str| {
@@ -37,11 +37,11 @@ fn reached(shell: &Shell, id: &str) -> Vec<(String, String)> {
     text.lines().map(touch).collect()
 }
 
-fn run(shell: &Shell, until: &str, events: &str) -> Value {
+pub(super) fn run(shell: &Shell, until: &str, events: &str) -> Value {
     shell.ask(&["run", "--until", until, "--events", events]).fine().json()
 }
 
-const VIEW_NO_SHARE: &str =
+pub(super) const VIEW_NO_SHARE: &str =
     "kind = \"absence\"\ndid = \"view where page = '/home'\"\nnot_done = \"share\"\nwithin = \"20m\"";
 
 // proves: S2.47
@@ -198,4 +198,15 @@ fn any_event_can_be_what_was_done_and_what_was_not() {
         reached(&shell, &active),
         [("u3".to_string(), at("10:06:00")), ("u4".to_string(), at("10:10:00"))]
     );
+}
+
+#[test]
+fn what_fires_at_once_goes_out_before_hours_of_silence() {
+    let shell = Shell::with_users();
+    let id = approved(&shell, "浏览", "", "kind = \"event\"\ndid = \"view\"");
+    let all = [event("e1", "u3", "view", "10:00:00"), event("e2", "u4", "view", "14:00:00")];
+    let events = shell.file("events.ndjson", &lines(&all));
+    run(&shell, "2026-03-02T20:00:00+08:00", &events);
+    let users: Vec<String> = reached(&shell, &id).into_iter().map(|(user, _)| user).collect();
+    assert_eq!(users, ["u3", "u4"], "neither is older than the grace when it goes out");
 }

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod asking;
+mod backtest;
 mod compact;
 mod comparing;
 mod crowds;
