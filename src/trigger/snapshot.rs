@@ -7,9 +7,10 @@
 
 use std::sync::Arc;
 
+use hashbrown::HashMap;
 use xxhash_rust::xxh3::xxh3_128;
 
-use crate::base::{Day, Timestamp, Zone};
+use crate::base::{Day, Timestamp, UserNo, Zone};
 use crate::task::rule::{Absence, Again, AudienceAt, Count, LateB, OnEnd, Per, Reach, Rule, WhenPast};
 
 use super::batch::Room;
@@ -18,6 +19,7 @@ use super::decision::Occurrence;
 use super::fact::{Predicate, Version};
 use super::interest::Interest;
 use super::keep::{Bytes, Keep, keep_fields, keep_words};
+use super::newest::Newest;
 use super::outs::Outs;
 use super::pages::Pages;
 use super::past::{Fact, Log, Part};
@@ -143,6 +145,7 @@ keep_fields!(Task {
     audiences,
     whole,
     periods,
+    periods_from,
     limits,
     book,
 });
@@ -193,6 +196,9 @@ keep_as!(String, Arc<str>, |text| Arc::from(text.as_str()), |text| Some(text.to_
 keep_as!(Texts, Vec<Arc<str>>, |texts| texts.all().to_vec(), |all| Some(Texts::of(all)));
 keep_as!(Book, Vec<(Day, Counts)>, |book| book.days.clone(), |days| Some(Book::of(days)));
 keep_as!(Outs, std::collections::BTreeMap<i64, Vec<u64>>, |outs| outs.words(), |all| Some(Outs::of(all)));
+keep_as!(Newest, (HashMap<UserNo, i64>, i64), |newest| newest.kept(), |(all, from)| Some(Newest::of(
+    all, from
+)));
 keep_as!(Arc<Version>, Version, |spec| (**spec).clone(), |spec| Some(Arc::new(spec)));
 
 impl Keep for Counts {
