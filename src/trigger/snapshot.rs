@@ -126,7 +126,6 @@ impl Shard {
 keep_fields!(Oddities { clamped, duplicates, late });
 
 keep_fields!(Part { facts, texts, is_sealed, same });
-keep_fields!(Fact { offset, user, id, mask });
 keep_fields!(Tracks { plain, keyed });
 keep_fields!(Seen { minutes });
 keep_fields!(Minute { facts, texts });
@@ -220,7 +219,7 @@ impl Keep for Pages {
         self.written().count().put(out);
         for (place, values) in self.written() {
             place.put(out);
-            values.iter().for_each(|value| value.put(out));
+            out.extend(values.iter().flat_map(|value| value.to_le_bytes()));
         }
     }
 
@@ -228,10 +227,29 @@ impl Keep for Pages {
         let mut pages = Pages::default();
         for _ in 0..usize::take(from)? {
             let place = u32::take(from)?;
-            let values: Option<Vec<u32>> = (0..Pages::PAGE).map(|_| u32::take(from)).collect();
-            pages.put_back(place, values?)?;
+            let (values, _) = from.split(4 * Pages::PAGE)?.as_chunks();
+            pages.put_back(place, values.iter().map(|bytes| u32::from_le_bytes(*bytes)).collect())?;
         }
         Some(pages)
+    }
+}
+
+/// Most of a large state: written and read in one piece.
+impl Keep for Fact {
+    fn put(&self, out: &mut Vec<u8>) {
+        let [a, b, c, d] = self.offset.to_le_bytes();
+        let [e, f, g, h] = self.user.to_le_bytes();
+        out.extend_from_slice(&[a, b, c, d, e, f, g, h]);
+        out.extend_from_slice(&self.id.0.to_le_bytes());
+        out.extend_from_slice(&self.mask.to_le_bytes());
+    }
+
+    fn take(from: &mut Bytes) -> Option<Fact> {
+        let bytes = from.split(24)?;
+        let whole = |at: usize| Some(u64::from_le_bytes(*bytes.get(at..)?.first_chunk()?));
+        let both = whole(0)?;
+        let (offset, user) = (both as u32, (both >> 32) as u32);
+        Some(Fact { offset, user, id: IdCode(whole(8)?), mask: whole(16)? })
     }
 }
 
