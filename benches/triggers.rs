@@ -10,7 +10,7 @@
 //! the processor where the system tells them (on a shared machine the wall clock measures others). `QUANKE_BENCH_EVENTS` sets the number of events (default 2,000,000),
 //! `QUANKE_BENCH_TASKS` measures that number of tasks only.
 //!
-//! Then windows of 30 days: how many bytes each takes while it waits, and how long ten million that fall due
+//! Then windows of 30 days: how many bytes each takes while it waits, how long a snapshot of them takes, and how long ten million that fall due
 //! in one minute take, second by second (`QUANKE_BENCH_WINDOWS`, default 2,000,000).
 
 use std::cmp::Reverse;
@@ -225,6 +225,14 @@ fn windows(count_of: u64) {
     state.step(Record::Watermark { source: 0, to: Timestamp(begin + 2 * MINUTE) }, &mut out);
     let each = (resident_bytes() - before) as f64 / count_of as f64;
     println!("{count_of} windows wait: {} kept, {each:.1} bytes each (resident)", state.pending());
+    let (from, busy) = (Instant::now(), busy_seconds());
+    let bytes = state.snapshot();
+    let written = seconds_since(from, busy);
+    let (from, busy) = (Instant::now(), busy_seconds());
+    let restored = State::restore(&bytes).map(|state| state.pending());
+    let read = seconds_since(from, busy);
+    println!("snapshot: {} bytes in {written:.3} s, restored {restored:?} in {read:.3} s", bytes.len());
+    drop(bytes);
     let (from, busy) = (Instant::now(), busy_seconds());
     let mut fires = 0;
     for second in 0..=60 {

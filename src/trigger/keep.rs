@@ -14,7 +14,7 @@ use roaring::RoaringBitmap;
 pub(super) struct Bytes<'a>(pub &'a [u8]);
 
 impl<'a> Bytes<'a> {
-    fn split(&mut self, count: usize) -> Option<&'a [u8]> {
+    pub fn split(&mut self, count: usize) -> Option<&'a [u8]> {
         let (head, rest) = self.0.split_at_checked(count)?;
         self.0 = rest;
         Some(head)
@@ -108,6 +108,7 @@ impl<T: Keep> Keep for Option<T> {
 impl<T: Keep> Keep for Vec<T> {
     fn put(&self, out: &mut Vec<u8>) {
         self.len().put(out);
+        out.reserve(size_of_val(self.as_slice()));
         self.iter().for_each(|value| value.put(out));
     }
 

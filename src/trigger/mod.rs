@@ -24,6 +24,7 @@ mod keep;
 pub mod log;
 mod look;
 mod names;
+mod newest;
 mod outs;
 mod pages;
 mod past;

@@ -7,9 +7,10 @@
 
 use std::sync::Arc;
 
+use hashbrown::HashMap;
 use xxhash_rust::xxh3::xxh3_128;
 
-use crate::base::{Day, Timestamp, Zone};
+use crate::base::{Day, Timestamp, UserNo, Zone};
 use crate::task::rule::{Absence, Again, AudienceAt, Count, LateB, OnEnd, Per, Reach, Rule, WhenPast};
 
 use super::batch::Room;
@@ -18,6 +19,7 @@ use super::decision::Occurrence;
 use super::fact::{Predicate, Version};
 use super::interest::Interest;
 use super::keep::{Bytes, Keep, keep_fields, keep_words};
+use super::newest::Newest;
 use super::outs::Outs;
 use super::pages::Pages;
 use super::past::{Fact, Log, Part};
@@ -124,7 +126,6 @@ impl Shard {
 keep_fields!(Oddities { clamped, duplicates, late });
 
 keep_fields!(Part { facts, texts, is_sealed, same });
-keep_fields!(Fact { offset, user, id, mask });
 keep_fields!(Tracks { plain, keyed });
 keep_fields!(Seen { minutes });
 keep_fields!(Minute { facts, texts });
@@ -143,6 +144,7 @@ keep_fields!(Task {
     audiences,
     whole,
     periods,
+    periods_from,
     limits,
     book,
 });
@@ -193,6 +195,9 @@ keep_as!(String, Arc<str>, |text| Arc::from(text.as_str()), |text| Some(text.to_
 keep_as!(Texts, Vec<Arc<str>>, |texts| texts.all().to_vec(), |all| Some(Texts::of(all)));
 keep_as!(Book, Vec<(Day, Counts)>, |book| book.days.clone(), |days| Some(Book::of(days)));
 keep_as!(Outs, std::collections::BTreeMap<i64, Vec<u64>>, |outs| outs.words(), |all| Some(Outs::of(all)));
+keep_as!(Newest, (HashMap<UserNo, i64>, i64), |newest| newest.kept(), |(all, from)| Some(Newest::of(
+    all, from
+)));
 keep_as!(Arc<Version>, Version, |spec| (**spec).clone(), |spec| Some(Arc::new(spec)));
 
 impl Keep for Counts {
@@ -214,7 +219,7 @@ impl Keep for Pages {
         self.written().count().put(out);
         for (place, values) in self.written() {
             place.put(out);
-            values.iter().for_each(|value| value.put(out));
+            out.extend(values.iter().flat_map(|value| value.to_le_bytes()));
         }
     }
 
@@ -222,10 +227,29 @@ impl Keep for Pages {
         let mut pages = Pages::default();
         for _ in 0..usize::take(from)? {
             let place = u32::take(from)?;
-            let values: Option<Vec<u32>> = (0..Pages::PAGE).map(|_| u32::take(from)).collect();
-            pages.put_back(place, values?)?;
+            let (values, _) = from.split(4 * Pages::PAGE)?.as_chunks();
+            pages.put_back(place, values.iter().map(|bytes| u32::from_le_bytes(*bytes)).collect())?;
         }
         Some(pages)
+    }
+}
+
+/// Most of a large state: written and read in one piece.
+impl Keep for Fact {
+    fn put(&self, out: &mut Vec<u8>) {
+        let [a, b, c, d] = self.offset.to_le_bytes();
+        let [e, f, g, h] = self.user.to_le_bytes();
+        out.extend_from_slice(&[a, b, c, d, e, f, g, h]);
+        out.extend_from_slice(&self.id.0.to_le_bytes());
+        out.extend_from_slice(&self.mask.to_le_bytes());
+    }
+
+    fn take(from: &mut Bytes) -> Option<Fact> {
+        let bytes = from.split(24)?;
+        let whole = |at: usize| Some(u64::from_le_bytes(*bytes.get(at..)?.first_chunk()?));
+        let both = whole(0)?;
+        let (offset, user) = (both as u32, (both >> 32) as u32);
+        Some(Fact { offset, user, id: IdCode(whole(8)?), mask: whole(16)? })
     }
 }
 

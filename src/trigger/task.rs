@@ -13,6 +13,7 @@ use super::EventId;
 use super::book::Book;
 use super::decision::TaskNo;
 use super::fact::{LATE_MAX_MS, Predicate, Version};
+use super::newest::Newest;
 use super::outs::Outs;
 use super::pages::Pages;
 use super::past::PART_MS;
@@ -45,6 +46,8 @@ pub(super) struct Task {
     /// A's counted in the whole window, and by counting period.
     pub whole: Pages,
     pub periods: HashMap<(UserNo, i32), u32>,
+    /// Counts of periods that begin before this local day are forgotten.
+    pub periods_from: i64,
     /// Fires and the last base instant, of users that have fired; kept if a version has limits.
     pub limits: HashMap<UserNo, (u32, i64)>,
     pub book: Book,
@@ -64,7 +67,7 @@ pub(super) struct Live {
     /// Everything is decided and forgotten.
     pub is_done: bool,
     /// `first`: the newest window of each user that reached its deadline.
-    pub last: HashMap<UserNo, i64>,
+    pub last: Newest,
     /// `first`, `restart`: the windows that reached their deadline, by the minute of A, for late A's.
     pub reached: BTreeMap<i64, Vec<(UserNo, u32)>>,
     /// `restart`: the A's of each user in the order of (time, id).
@@ -95,6 +98,7 @@ impl Task {
             audiences: Vec::new(),
             whole: Pages::default(),
             periods: HashMap::new(),
+            periods_from: i64::MIN,
             limits: HashMap::new(),
             book: Book::default(),
         }
@@ -214,7 +218,10 @@ impl Task {
             }
         }
         let oldest_day = oldest.div_euclid(DAY_MS) - PERIOD_DAYS_MAX;
-        self.periods.retain(|(_, period), _| *period as i64 >= oldest_day);
+        if oldest_day > self.periods_from {
+            self.periods_from = oldest_day;
+            self.periods.retain(|(_, period), _| *period as i64 >= oldest_day);
+        }
         self.pauses.retain(|(_, to)| *to >= oldest);
         let unneeded = self.audiences.partition_point(|(from, _)| *from <= oldest).saturating_sub(1);
         self.audiences.drain(..unneeded);
@@ -231,7 +238,7 @@ impl Live {
             cursor,
             track,
             is_done: false,
-            last: HashMap::new(),
+            last: Newest::default(),
             reached: BTreeMap::new(),
             queue: HashMap::new(),
             outs: Outs::default(),
@@ -247,8 +254,7 @@ impl Live {
     /// Remembers a window that reached its deadline.
     pub fn note_reached(&mut self, user: UserNo, at: i64) {
         if self.spec.again() == Again::First {
-            let last = self.last.entry(user).or_insert(at);
-            *last = at.max(*last);
+            self.last.note(user, at);
         }
         if self.spec.again() != Again::Each {
             let part = self.reached.entry(at.div_euclid(PART_MS)).or_default();
@@ -258,7 +264,7 @@ impl Live {
 
     /// `first`: does an A belong to a window of the user that reached its deadline?
     pub fn is_within(&self, user: UserNo, at: i64, gap: i64) -> bool {
-        self.last.get(&user).is_some_and(|last| *last <= at && at <= last + gap)
+        self.last.get(user).is_some_and(|last| last <= at && at <= last + gap)
     }
 
     /// Did a window of the user that reached its deadline begin within `[from, to]`?
@@ -281,7 +287,7 @@ impl Live {
         let part = horizon.div_euclid(PART_MS);
         self.reached = self.reached.split_off(&part);
         self.outs.forget(part);
-        self.last.retain(|_, at| *at >= horizon);
+        self.last.forget(horizon);
         self.queue.retain(|_, all| {
             all.retain(|queued| queued.at >= horizon);
             !all.is_empty()

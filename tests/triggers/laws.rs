@@ -229,7 +229,7 @@ fn with_more(log: &[Input], seed: u64, make: impl Fn(&Event) -> Option<Event>) -
     for (place, input) in log.iter().enumerate() {
         out.push(input.clone());
         if let Input::Event(event) = input
-            && mix(seed + place as u64) % 2 == 0
+            && mix(seed + place as u64).is_multiple_of(2)
         {
             out.extend(make(event).map(Input::Event));
         }
