@@ -56,7 +56,9 @@ pub fn edit(
     let is_open = task.state.after(Move::Edit).is_some();
     if is_open && matches!(task.file.trigger, Trigger::Once(_)) && ledger.has_begun(id)? {
         let what = format!("the run of task {id} has begun, so it cannot be edited");
-        return Err(Problem::author("DSP-040", what).cure(format!("quanke task copy {id}, and edit the copy")));
+        return Err(
+            Problem::author("DSP-040", what).cure(format!("quanke task copy {id}, and edit the copy"))
+        );
     }
     // The ledger first: what is forgotten is prepared again, also when the edit does not come about.
     if is_open {
