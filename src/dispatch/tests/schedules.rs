@@ -12,7 +12,7 @@
 //! ```
 //! After `task NAME:` stand keys of a task file, of `[trigger]` or of its top. A line's time is the clock: what falls
 //! due up to and at it happens, then what stands in the line is done: a move of a task; `edit NAME: keys`; `down`
-//! (nothing happens until `up`); `dies before "STEP"` (at this time a run breaks off there); `refresh breaks` and
+//! (nothing happens until `up`, which finds what is overdue); `dies before "STEP"` (at this time a run breaks off there); `refresh breaks` and
 //! `refresh mends`. What happened at another time than the line's has its time. `runs NAME` lists planned local
 //! time, state, users, and the version if it is not the first. `UPDATE=1` writes what follows `->` anew.
 
