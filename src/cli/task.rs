@@ -39,7 +39,9 @@ pub fn run(command: &Command, session: &mut Session, door: &mut Door) -> Done {
         Command::Plan { what, days } => plan::run(what, *days, session, door),
         Command::Submit { id, by } => moved(id, Move::Submit, (by, None), session, door),
         Command::Approve { id, by } => moved(id, Move::Approve, (by, None), session, door),
-        Command::Reject { id, reason, by } => moved(id, Move::Reject, (by, Some(reason.as_str())), session, door),
+        Command::Reject { id, reason, by } => {
+            moved(id, Move::Reject, (by, Some(reason.as_str())), session, door)
+        }
         Command::Start { id, by } => moved(id, Move::Start, (by, None), session, door),
         Command::Pause { id, why } => moved(id, Move::Pause, (&why.by, why.reason.as_deref()), session, door),
         Command::Resume { id, by } => moved(id, Move::Resume, (by, None), session, door),
@@ -86,7 +88,8 @@ pub fn checked(
     })?;
     let senders = session.senders()?;
     let now = session.environment.now;
-    let names = Names { audiences, snapshot, senders: &senders, features: &session.settings.tasks.features, now };
+    let names =
+        Names { audiences, snapshot, senders: &senders, features: &session.settings.tasks.features, now };
     Ok(check(&text, path, &session.settings.zone, now, &names)?)
 }
 
@@ -169,13 +172,7 @@ fn own(task: &Task, audiences: &mut Audiences, snapshot: &Snapshot, session: &Se
     Ok(())
 }
 
-fn moved(
-    id: &str,
-    step: Move,
-    (by, note): (&By, Option<&str>),
-    session: &Session,
-    door: &mut Door,
-) -> Done {
+fn moved(id: &str, step: Move, (by, note): (&By, Option<&str>), session: &Session, door: &mut Door) -> Done {
     let task = session.tasks()?.make_move(id, step, &session.who(by), note, session.environment.now)?;
     told(&task, door)
 }

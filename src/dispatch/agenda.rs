@@ -40,9 +40,10 @@ pub struct AtHand {
 /// The earliest step of a task that is not done yet; what is overdue is due at `clock`. Triggers fire by
 /// themselves: for their tasks the calendar knows no next run.
 pub fn due(task: &Task, at_hand: &AtHand, clock: Timestamp) -> Option<Due> {
-    let own = at_hand.next.as_ref().map(|(planned, run)| {
-        [refresh(task, planned, run.as_ref(), clock), the_run(task, planned, at_hand)]
-    });
+    let own = at_hand
+        .next
+        .as_ref()
+        .map(|(planned, run)| [refresh(task, planned, run.as_ref(), clock), the_run(task, planned, at_hand)]);
     let steps = own.into_iter().flatten().chain([
         go_on(task, at_hand.open.as_ref(), clock),
         drop_on(task, at_hand.open.as_ref(), clock),

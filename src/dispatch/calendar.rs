@@ -9,7 +9,7 @@ use rusqlite::{OptionalExtension, params};
 use crate::base::{Outcome, Problem, Timestamp};
 use crate::task::{Overlap, Planned, Slot, State, Task, disk_trouble};
 
-use super::agenda::{AtHand, Due, due};
+use super::agenda::{AtHand, Due, Step, due};
 use super::engine::{Engine, Said};
 use super::ledger::{Ledger, Run};
 use super::state::RunState;
@@ -29,7 +29,6 @@ pub struct Agendum {
 impl Engine<'_> {
     /// The next step of a task, if there is one. Errors: OUT-030.
     pub(super) fn agendum(&self, task: Task, clock: Timestamp) -> Outcome<Option<Agendum>> {
-        use super::agenda::Step;
         let at_hand = self.at_hand(&task)?;
         let Some(due) = due(&task, &at_hand, clock) else { return Ok(None) };
         let found = match (due.step, at_hand) {
@@ -63,7 +62,8 @@ impl Engine<'_> {
         let mut passed = Vec::new();
         let mut last = Planned { task: task.clone(), slot: slot.clone() };
         while passed.len() < MISSED_TOGETHER {
-            let Some(next) = self.tasks.run_after(task, Some(last.slot.at))?.filter(|p| p.slot.at <= now) else {
+            let Some(next) = self.tasks.run_after(task, Some(last.slot.at))?.filter(|p| p.slot.at <= now)
+            else {
                 break;
             };
             passed.push(std::mem::replace(&mut last, next));
@@ -116,9 +116,8 @@ impl Ledger {
                    state = excluded.state, cause = excluded.cause, progress_at = excluded.progress_at";
         for Planned { task, slot } in passed {
             let (word, occurrence) = (RunState::Missed.word(), slot.occurrence());
-            let values = params![
-                task.id, task.epoch, occurrence, task.version, slot.at.0, word, cause, now.0
-            ];
+            let values =
+                params![task.id, task.epoch, occurrence, task.version, slot.at.0, word, cause, now.0];
             tx.prepare_cached(sql).and_then(|mut insert| insert.execute(values)).map_err(disk_trouble)?;
         }
         tx.commit().map_err(disk_trouble)
@@ -134,7 +133,8 @@ impl Ledger {
 
     /// Has a run of the task begun, whatever became of it?
     pub(super) fn has_begun(&self, task: &str) -> Outcome<bool> {
-        let sql = "select 1 from runs where task = ?1 and state not in ('planned', 'refreshed', 'stale') limit 1";
+        let sql =
+            "select 1 from runs where task = ?1 and state not in ('planned', 'refreshed', 'stale') limit 1";
         let found = self.db.query_row(sql, [task], |row| row.get::<_, i64>(0)).optional();
         Ok(found.map_err(disk_trouble)?.is_some())
     }

@@ -109,7 +109,9 @@ impl Engine<'_> {
     fn next(&self, clock: Timestamp, until: Timestamp) -> Outcome<Option<Agendum>> {
         let mut best: Option<Agendum> = None;
         for task in self.tasks.alive()? {
-            let Some(found) = self.agendum(task, clock)?.filter(|found| found.due.at <= until) else { continue };
+            let Some(found) = self.agendum(task, clock)?.filter(|found| found.due.at <= until) else {
+                continue;
+            };
             if best.as_ref().is_none_or(|best| found.due < best.due) {
                 best = Some(found);
             }

@@ -310,7 +310,8 @@ impl<'a> Live<'a> {
         let before = engine.tasks.task_at(task, task.version.saturating_sub(1))?;
         let (old, new) = (&before.file, &task.file);
         let has_same_rule = old.trigger == new.trigger
-            && (old.start, old.end, old.grace_ms, old.on_pause) == (new.start, new.end, new.grace_ms, new.on_pause);
+            && (old.start, old.end, old.grace_ms, old.on_pause)
+                == (new.start, new.end, new.grace_ms, new.on_pause);
         match has_same_rule && (&old.audience, old.update) == (&new.audience, new.update) {
             true => Ok(()),
             false if has_same_rule => self.renew_one(engine, task, now),

@@ -42,7 +42,7 @@ pub fn stop(
 
 /// A new version of a task (semantics 7); runs under way keep theirs, and those that are prepared but
 /// have not begun are planned anew.
-/// Errors: DSP-040 when a once task's run has begun (S1.25); those of [`Tasks::edit`].
+/// Errors: DSP-042 when a once task's run has begun (S1.25); those of [`Tasks::edit`].
 pub fn edit(
     tasks: &Tasks,
     ledger: &Ledger,
@@ -56,7 +56,9 @@ pub fn edit(
     let is_open = task.state.after(Move::Edit).is_some();
     if is_open && matches!(task.file.trigger, Trigger::Once(_)) && ledger.has_begun(id)? {
         let what = format!("the run of task {id} has begun, so it cannot be edited");
-        return Err(Problem::author("DSP-040", what).cure(format!("quanke task copy {id}, and edit the copy")));
+        return Err(
+            Problem::author("DSP-042", what).cure(format!("quanke task copy {id}, and edit the copy"))
+        );
     }
     // The ledger first: what is forgotten is prepared again, also when the edit does not come about.
     if is_open {

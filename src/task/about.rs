@@ -76,7 +76,11 @@ impl AboutPart {
     /// Without the places.
     pub fn whole(self) -> About {
         let value = |field: Option<Field<String>>| field.map(|field| field.value);
-        About { resource_group: value(self.resource_group), activity: value(self.activity), staff: self.staff }
+        About {
+            resource_group: value(self.resource_group),
+            activity: value(self.activity),
+            staff: self.staff,
+        }
     }
 }
 

@@ -110,7 +110,14 @@ impl Tasks {
         self.put_state(tx, &task, to, act.note, act)
     }
 
-    fn put_state(&self, tx: &Transaction, task: &Task, to: State, cause: Option<&str>, act: Act) -> Outcome<()> {
+    fn put_state(
+        &self,
+        tx: &Transaction,
+        task: &Task,
+        to: State,
+        cause: Option<&str>,
+        act: Act,
+    ) -> Outcome<()> {
         let no = no_of(&task.id)?;
         tx.execute("update tasks set state = ?2, cause = ?3 where no = ?1", params![no, to.word(), cause])
             .map_err(disk_trouble)?;
@@ -148,7 +155,8 @@ fn refuse_another(task: &Task, file: &TaskFile, zone: &Zone) -> Outcome<()> {
         return Ok(());
     }
     let what = format!("task {} has begun, so an edit cannot change {}", task.id, words.join(", "));
-    let cure = format!("leave that as it is, or stop the task and make another: quanke task copy {}", task.id);
+    let cure =
+        format!("leave that as it is, or stop the task and make another: quanke task copy {}", task.id);
     Err(Problem::author("TSK-043", what).cure(cure))
 }
 
@@ -213,4 +221,3 @@ fn may_move(task: &Task, Act { step, note, now, .. }: Act) -> Outcome<()> {
     }
     Ok(())
 }
-

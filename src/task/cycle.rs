@@ -15,7 +15,10 @@ const DAYS_AHEAD_MAX: usize = 64;
 #[derive(Debug, Clone, PartialEq)]
 pub enum Cycle {
     /// At each of these times, in ascending order, on the days that `on` takes.
-    Times { times: Vec<NaiveTime>, on: Days },
+    Times {
+        times: Vec<NaiveTime>,
+        on: Days,
+    },
     Cron(Cron),
     /// Each once, in ascending order (S1.4).
     Pushes(Vec<Push>),
@@ -149,7 +152,7 @@ impl Cron {
 }
 
 /// `10:00`, with seconds only where there are some.
-pub fn time_words(time: NaiveTime) -> String {
+pub(super) fn time_words(time: NaiveTime) -> String {
     let form = if time.second() == 0 { "%H:%M" } else { "%H:%M:%S" };
     time.format(form).to_string()
 }

@@ -161,8 +161,21 @@ pub(super) struct Parts {
 }
 
 const TOP: &[&str] = &[
-    "name", "group", "audience", "crowd", "update", "start", "end", "grace", "on_pause", "trigger",
-    "dispatch", "limits", "resource_group", "activity", "staff",
+    "name",
+    "group",
+    "audience",
+    "crowd",
+    "update",
+    "start",
+    "end",
+    "grace",
+    "on_pause",
+    "trigger",
+    "dispatch",
+    "limits",
+    "resource_group",
+    "activity",
+    "staff",
 ];
 const DISPATCH: &[&str] = &["sender", "channel", "batch", "content"];
 const LIMITS: &[&str] = &["caps", "quiet", "holdout", "blacklist"];
@@ -294,7 +307,7 @@ impl Parts {
     }
 
     /// Does the file leave it open how often the audience is made?
-    pub fn is_made_once(&self) -> bool {
+    pub fn leaves_update_open(&self) -> bool {
         self.update.is_none()
     }
 

@@ -11,6 +11,7 @@ mod about;
 mod changes;
 mod content;
 mod cycle;
+mod difference;
 mod file;
 mod life;
 mod names;
@@ -21,7 +22,6 @@ mod repeat_file;
 pub mod rule;
 mod rule_file;
 mod search;
-mod difference;
 mod slot;
 mod tasks;
 mod timing;
@@ -30,18 +30,18 @@ mod versions;
 
 pub use about::{About, Feature};
 pub use content::{Content, Form};
-pub use cycle::{Cron, Cycle, Days, MonthDay, Push, time_words};
+pub use cycle::{Cron, Cycle, Days, MonthDay, Push};
+pub use difference::{Difference, difference};
 pub use file::{Audience, Dispatch, Limits, OnPause, TaskFile, Trigger, Update, read};
 pub use life::{Move, State};
 pub use names::{Checked, Known, check};
-pub use rule::Rule;
-pub use difference::{Difference, difference};
 pub use plan::{LeftOut, Plan, PlannedRun, RUNS_MAX, plan};
+pub use rule::Rule;
 pub use search::{Found, Search};
 pub use slot::Slot;
 pub use tasks::{MoveRow, Scheduled, Task, Tasks, disk_trouble};
-pub use versions::{InForce, Planned, VersionRow};
 pub use timing::{OnRefreshFailure, Once, Overlap, REFRESH_LEAD_MS, Refresh, Repeat, duration_ms};
+pub use versions::{InForce, Planned, VersionRow};
 
 #[cfg(test)]
 mod tests;

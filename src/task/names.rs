@@ -90,7 +90,9 @@ pub fn check(
 pub(super) fn past_problem(trigger: &Trigger) -> Problem {
     let (what, key) = match trigger {
         Trigger::Once(_) => ("the time of the run is past", "`at` (and `end`)"),
-        Trigger::Repeat(_) => ("the time of the last run, or of a push, is past", "`end`, or the push's `at`,"),
+        Trigger::Repeat(_) => {
+            ("the time of the last run, or of a push, is past", "`end`, or the push's `at`,")
+        }
         Trigger::Rule(_) => ("the period in which events count is past", "`end` (and `to`)"),
     };
     let cure = format!("set {key} later than now; a draft is changed by `task edit`");
@@ -99,7 +101,7 @@ pub(super) fn past_problem(trigger: &Trigger) -> Problem {
 
 /// TSK-042: a repeating task whose users are those of its first run for ever.
 fn made_once(parts: &Parts, part: &RepeatPart) -> Option<(Problem, Span)> {
-    let audience = parts.audience.as_ref().filter(|_| parts.is_made_once() && !part.refreshes())?;
+    let audience = parts.audience.as_ref().filter(|_| parts.leaves_update_open() && !part.refreshes())?;
     let what = "the audience is made once: every run reaches the users that the first run found";
     let cure = "say update = \"on_demand\" with refresh_before = true, or update = \"daily\"; or update = \"once\" if just that is meant";
     Some((Problem::author("TSK-042", what).cure(cure), audience.span))

@@ -155,7 +155,8 @@ fn soon(slot: &Slot) -> String {
 
 /// Month days that a month of the plan does not have.
 fn missing_days(file: &TaskFile, zone: &Zone, from: Timestamp, to: Timestamp) -> Vec<LeftOut> {
-    let Trigger::Repeat(Repeat { cycle: Cycle::Times { on: Days::Month(days), .. }, .. }) = &file.trigger else {
+    let Trigger::Repeat(Repeat { cycle: Cycle::Times { on: Days::Month(days), .. }, .. }) = &file.trigger
+    else {
         return Vec::new();
     };
     let (first, last) = (zone.day_of(from), zone.day_of(to.plus(-1)));

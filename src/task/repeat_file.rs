@@ -57,8 +57,10 @@ impl RepeatPart {
     pub fn compare(&self, reader: &mut Reader, start: Timestamp, end: Timestamp) {
         let (Some(cycle), Some(trigger)) = (&self.cycle, self.trigger()) else { return };
         let Some(first) = trigger.slot_after(start.plus(-1), &self.zone).filter(|slot| slot.at < end) else {
-            let problem = Problem::author("TSK-005", "no run lies in [start, end), so nothing would ever go out");
-            return reader.report(problem.cure("see `quanke task plan`; widen `start` and `end`"), cycle.span);
+            let problem =
+                Problem::author("TSK-005", "no run lies in [start, end), so nothing would ever go out");
+            return reader
+                .report(problem.cure("see `quanke task plan`; widen `start` and `end`"), cycle.span);
         };
         let second = cycle.value.after(first.local);
         if second.is_some_and(|second| (second - first.local).num_milliseconds() < APART_MS) {
@@ -74,7 +76,9 @@ impl RepeatPart {
         };
         let has_last = days.contains(&MonthDay::Last);
         let late = |day: &MonthDay| matches!(day, MonthDay::Day(day) if *day > EVERY_MONTH_HAS);
-        let MonthDay::Day(day) = days.iter().find(|day| late(day)).filter(|_| !has_last)? else { return None };
+        let MonthDay::Day(day) = days.iter().find(|day| late(day)).filter(|_| !has_last)? else {
+            return None;
+        };
         let what = format!("not every month has a day {day}; there is no run in a month without it");
         let cure = "write days = [\"last\"] for the end of every month, unless just that is meant";
         Some((Problem::author("TSK-041", what).cure(cure), *span))
@@ -134,7 +138,8 @@ fn cron(reader: &mut Reader, trigger: &Section) -> Option<Field<Cycle>> {
         Ok(cron) => Some(Field { value: Cycle::Cron(cron), span: field.span }),
         Err(why) => {
             let what = format!("`cron` is no cron expression of five or six fields: {why}");
-            let cure = "write cron = \"0 10 * * MON\" (minute hour day month weekday), or six with seconds first";
+            let cure =
+                "write cron = \"0 10 * * MON\" (minute hour day month weekday), or six with seconds first";
             reader.report(Problem::author("TSK-004", what).cure(cure), field.span);
             None
         }
@@ -203,7 +208,8 @@ fn push(reader: &mut Reader, item: &Spanned<DeValue>, zone: &Zone) -> Option<Pus
     let wanted = format!(
         "pushes with a name of 1 to {PUSH_NAME_CHARS_MAX} characters and a time: {{ name = \"第一波\", at = \"2026-03-02 20:00\" }}"
     );
-    let read = item.get_ref().as_table().filter(|table| table.len() == 2).and_then(|table| push_of(table, zone));
+    let read =
+        item.get_ref().as_table().filter(|table| table.len() == 2).and_then(|table| push_of(table, zone));
     read.or_else(|| reader.wrong("pushes", item, &wanted))
 }
 
@@ -252,7 +258,9 @@ fn time_of(item: &Spanned<DeValue>) -> Option<NaiveTime> {
 fn words_of(item: &Spanned<DeValue>) -> Option<String> {
     match item.get_ref() {
         DeValue::String(text) => Some(text.trim().to_string()),
-        DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix()).ok().map(|n| n.to_string()),
+        DeValue::Integer(number) => {
+            i64::from_str_radix(number.as_str(), number.radix()).ok().map(|n| n.to_string())
+        }
         DeValue::Datetime(moment) => Some(moment.to_string()),
         _ => None,
     }

@@ -9,7 +9,7 @@ use chrono::NaiveDateTime;
 use crate::base::{Timestamp, Zone};
 
 use super::file::{TaskFile, Trigger};
-use super::timing::{Once, OnRefreshFailure, Overlap, REFRESH_LEAD_MS, Refresh, Repeat};
+use super::timing::{OnRefreshFailure, Once, Overlap, REFRESH_LEAD_MS, Refresh, Repeat};
 
 /// One planned run of a task that the calendar starts.
 #[derive(Debug, Clone, PartialEq)]
@@ -97,7 +97,13 @@ impl Repeat {
     }
 }
 
-fn slot(local: NaiveDateTime, at: Timestamp, name: Option<String>, overlap: Overlap, refresh: Refresh) -> Slot {
+fn slot(
+    local: NaiveDateTime,
+    at: Timestamp,
+    name: Option<String>,
+    overlap: Overlap,
+    refresh: Refresh,
+) -> Slot {
     Slot { at, local, name, overlap, refresh }
 }
 

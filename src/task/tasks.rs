@@ -89,7 +89,14 @@ pub struct MoveRow {
 }
 
 impl MoveRow {
-    pub(super) fn new(task: &str, step: &str, from: Option<State>, to: State, who: &str, at: Timestamp) -> MoveRow {
+    pub(super) fn new(
+        task: &str,
+        step: &str,
+        from: Option<State>,
+        to: State,
+        who: &str,
+        at: Timestamp,
+    ) -> MoveRow {
         MoveRow {
             task: task.to_string(),
             at,
@@ -135,7 +142,10 @@ impl Tasks {
     /// One task by its id. Errors: TSK-011 with the ids that there are.
     pub fn task(&self, id: &str) -> Outcome<Task> {
         let no = no_of(id).map_err(|_| self.unknown(id))?;
-        let found = self.db.query_row(&format!("{TASK} t.no = ?1 and v.version = t.version"), [no], stored).optional();
+        let found = self
+            .db
+            .query_row(&format!("{TASK} t.no = ?1 and v.version = t.version"), [no], stored)
+            .optional();
         found.map_err(disk_trouble)?.ok_or_else(|| self.unknown(id))?.task()
     }
 

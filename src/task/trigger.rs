@@ -71,9 +71,8 @@ impl Written {
     ) -> Option<Written> {
         let all: Vec<&str> = keys().collect();
         let written = reader.text(trigger, "kind");
-        let known = reader
-            .required(trigger, "kind", written)
-            .and_then(|_| reader.word(trigger, "kind", KINDS));
+        let known =
+            reader.required(trigger, "kind", written).and_then(|_| reader.word(trigger, "kind", KINDS));
         let Some(kind) = known else {
             reader.keys(trigger, &all, elsewhere);
             return None;

@@ -40,7 +40,8 @@ pub struct Planned {
 impl Tasks {
     /// All versions of a task, the oldest first. Errors: TSK-011, OUT-030.
     pub fn versions(&self, id: &str) -> Outcome<Vec<VersionRow>> {
-        let sql = "select version, text, made_at, made_by from task_versions where task = ?1 order by version";
+        let sql =
+            "select version, text, made_at, made_by from task_versions where task = ?1 order by version";
         let mut query = self.db.prepare_cached(sql).map_err(disk_trouble)?;
         let rows = query.query_map([no_of(id)?], |row| {
             Ok(VersionRow {

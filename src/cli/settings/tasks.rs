@@ -56,7 +56,8 @@ mod tests {
 
     #[test]
     fn parts_of_tasks_are_switched_on() {
-        let text = "[tasks]\nby = \"小王\"\ncreate_starts = true\nactivities = true\nresource_groups = false\n";
+        let text =
+            "[tasks]\nby = \"小王\"\ncreate_starts = true\nactivities = true\nresource_groups = false\n";
         let found = Settings::read(text).unwrap().tasks;
         let features = vec![Feature::CreateStarted, Feature::Activities];
         assert_eq!(found, TaskSettings { by: Some("小王".into()), features: found.features.clone() });

@@ -116,7 +116,9 @@ fn page(task: &Task, versions: &[VersionRow], moves: &[MoveRow]) -> String {
         .collect();
     let made: Vec<Vec<Cell>> = versions
         .iter()
-        .map(|v| [format!("version {}", v.version), text(v.made_at), v.made_by.clone()].map(Cell::text).to_vec())
+        .map(|v| {
+            [format!("version {}", v.version), text(v.made_at), v.made_by.clone()].map(Cell::text).to_vec()
+        })
         .collect();
     let deleted = task.deleted_at.map_or(String::new(), |at| format!("  deleted {}", text(at)));
     let head = format!("{} '{}'  {}  version {}{deleted}", task.id, task.file.name, task.state, task.version);

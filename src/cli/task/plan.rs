@@ -39,7 +39,8 @@ fn tell(plan: &Plan, task: Option<&Task>, door: &mut Door) -> Done {
 fn text(plan: &Plan, task: Option<&Task>) -> String {
     let mut text = format!("{} to {}, {}\n", plan.from, plan.to, plan.zone);
     if let Some(task) = task {
-        let _ = writeln!(text, "{} '{}'  {}{}", task.id, task.file.name, task.state, what_holds_it(task.state));
+        let _ =
+            writeln!(text, "{} '{}'  {}{}", task.id, task.file.name, task.state, what_holds_it(task.state));
     }
     if let Some(waits_for) = &plan.waits_for {
         let _ = writeln!(text, "no run by the calendar; waits for {waits_for}");

@@ -23,7 +23,12 @@ fn reached(shell: &Shell) -> Vec<String> {
     let shown = |line: &str| {
         let touch: Value = serde_json::from_str(line).unwrap();
         let part = |key: &str| touch[key].as_str().unwrap().to_string();
-        format!("{} {} {}", part("user_id"), &part("due_at")[11..16], touch["content"]["template"].as_str().unwrap())
+        format!(
+            "{} {} {}",
+            part("user_id"),
+            &part("due_at")[11..16],
+            touch["content"]["template"].as_str().unwrap()
+        )
     };
     std::fs::read_to_string(path).unwrap_or_default().lines().map(shown).collect()
 }

@@ -12,7 +12,7 @@
 //! ```
 //! After `task NAME:` stand keys of a task file, of `[trigger]` or of its top. A line's time is the clock: what falls
 //! due up to and at it happens, then what stands in the line is done: a move of a task; `edit NAME: keys`; `down`
-//! (nothing happens until `up`); `dies before "STEP"` (at this time a run breaks off there); `refresh breaks` and
+//! (nothing happens until `up`, which finds what is overdue); `dies before "STEP"` (at this time a run breaks off there); `refresh breaks` and
 //! `refresh mends`. What happened at another time than the line's has its time. `runs NAME` lists planned local
 //! time, state, users, and the version if it is not the first. `UPDATE=1` writes what follows `->` anew.
 
@@ -29,7 +29,8 @@ const USERS: u32 = 5;
 #[test]
 fn every_schedule_is_as_it_is_written() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/schedules");
-    let mut files: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()).collect();
+    let mut files: Vec<PathBuf> =
+        std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()).collect();
     files.sort();
     assert!(files.len() >= 12, "{} timelines", files.len());
     let wrong: Vec<String> = files.iter().filter_map(|file| check(file).err()).collect();
@@ -167,6 +168,9 @@ impl Player {
             self.now = at;
             return Ok(died.err().unwrap_or_else(|| "nothing broke off".into()));
         }
+        if act == "up" {
+            self.now = at;
+        }
         if !self.is_down {
             self.run(at, &NoFaults)?;
         }
@@ -177,8 +181,7 @@ impl Player {
     }
 
     fn run(&mut self, at: Timestamp, faults: &dyn Faults) -> Result<(), String> {
-        let (now, senders) = (self.now, senders(&self.receiver));
-        let from = if self.world.ledger().clock().map_err(|p| p.to_string())?.is_some() { at } else { now };
+        let (from, senders) = (self.now, senders(&self.receiver));
         let summary = self.world.with_engine(&senders, faults, |engine| engine.run_until(from, at, None));
         self.happened.push(summary.map_err(|problem| problem.what)?);
         Ok(())
@@ -224,8 +227,10 @@ impl Player {
         all.filter(|happened| happened.what != "started")
             .map(|happened| {
                 let at = Timestamp::parse(&happened.at, &self.zone).unwrap_or(line_at);
-                let name = self.tasks.iter().find(|(_, id)| *id == happened.task).map_or("?", |(name, _)| name);
-                let form = if self.zone.day_of(at) == self.zone.day_of(line_at) { "%H:%M" } else { "%m-%d %H:%M" };
+                let name =
+                    self.tasks.iter().find(|(_, id)| *id == happened.task).map_or("?", |(name, _)| name);
+                let form =
+                    if self.zone.day_of(at) == self.zone.day_of(line_at) { "%H:%M" } else { "%m-%d %H:%M" };
                 let time = self.zone.local(at).format(form).to_string();
                 let shown = if at == line_at { String::new() } else { format!(" {time}") };
                 format!("{name} {}{shown}", happened.what)
@@ -237,10 +242,17 @@ impl Player {
         let runs = self.world.report(self.id(name)?).runs;
         let shown = runs.iter().map(|run| {
             let local = run.run.split_once('@').map_or("", |(_, local)| local);
-            let local = local.get(5..).unwrap_or(local).trim_end_matches(":00");
+            let local = local.get(5..).unwrap_or(local);
+            let local = local.strip_suffix(":00").unwrap_or(local);
             let handed = if run.book.handed > 0 { format!(" {}", run.book.handed) } else { String::new() };
-            let version = if run.task_version > 1 { format!(" v{}", run.task_version) } else { String::new() };
-            format!("{local} {}{handed}{version}", run.state)
+            let lost = if run.book.suppressed > 0 {
+                format!(" suppressed {}", run.book.suppressed)
+            } else {
+                String::new()
+            };
+            let version =
+                if run.task_version > 1 { format!(" v{}", run.task_version) } else { String::new() };
+            format!("{local} {}{handed}{lost}{version}", run.state)
         });
         Ok(shown.collect::<Vec<_>>().join(", "))
     }

@@ -54,7 +54,8 @@ fn an_edit_of_a_running_task_is_a_new_version_and_each_holds_in_its_time() {
 fn what_names_a_touch_cannot_be_edited_once_a_task_has_begun() {
     let tasks = tasks();
     let task = moved(&tasks, ONCE, &TO_RUNNING);
-    let other = ONCE.replace("kind='once'\nat='2026-03-20'", "kind='repeat'\ntimes=['10:00']") + "channel='短信'\n";
+    let other =
+        ONCE.replace("kind='once'\nat='2026-03-20'", "kind='repeat'\ntimes=['10:00']") + "channel='短信'\n";
     let zone = Zone::named("Europe/Paris").unwrap();
     let refused = tasks.edit(&task.id, &file(&other), &zone, "小张", at("2026-03-05")).unwrap_err();
     assert_eq!(refused.code, "TSK-043");
@@ -126,7 +127,8 @@ fn tasks_are_found_by_name_creator_staff_and_group() {
 // proves: S2.14, S2.15
 #[test]
 fn parts_that_are_switched_off_are_refused_with_all_other_mistakes() {
-    let text = format!("resource_group='华东'\nactivity='春节'\n{}", ONCE.replace("'张三','李四'", "'张三','张三'"));
+    let text =
+        format!("resource_group='华东'\nactivity='春节'\n{}", ONCE.replace("'张三','李四'", "'张三','张三'"));
     assert_eq!(mistakes(&text), ["TSK-045 1:16", "TSK-004 5:7"]);
     let text = format!("activity='春节'\n{ONCE}");
     assert_eq!(file(&text).about.activity.as_deref(), Some("春节"));
@@ -134,10 +136,15 @@ fn parts_that_are_switched_off_are_refused_with_all_other_mistakes() {
 
 #[test]
 fn a_difference_names_keys_and_not_spellings() {
-    let after = ONCE.replace("at='2026-03-20'", "at = \"2026-03-21\" # later").replace("group='会员日'\n", "");
+    let after =
+        ONCE.replace("at='2026-03-20'", "at = \"2026-03-21\" # later").replace("group='会员日'\n", "");
     let found = difference(ONCE, &after);
-    let told: Vec<_> = found.iter().map(|one| (one.key.as_str(), one.before.as_deref(), one.after.as_deref())).collect();
-    assert_eq!(told, [("group", Some("会员日"), None), ("trigger.at", Some("2026-03-20"), Some("2026-03-21"))]);
+    let told: Vec<_> =
+        found.iter().map(|one| (one.key.as_str(), one.before.as_deref(), one.after.as_deref())).collect();
+    assert_eq!(
+        told,
+        [("group", Some("会员日"), None), ("trigger.at", Some("2026-03-20"), Some("2026-03-21"))]
+    );
     assert!(difference(ONCE, &ONCE.replace('\'', "\"")).is_empty());
     assert_eq!(difference("= broken", "a = 1").len(), 1);
 }

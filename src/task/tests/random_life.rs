@@ -34,7 +34,12 @@ struct Command {
 fn command() -> impl Strategy<Value = Command> {
     let step = prop::sample::select(Move::ALL.to_vec());
     let note = prop::sample::select(vec![None, Some(" "), Some("因为")]);
-    (0..3usize, step, note, 0..2_000i64).prop_map(|(task, step, note, minutes)| Command { task, step, note, minutes })
+    (0..3usize, step, note, 0..2_000i64).prop_map(|(task, step, note, minutes)| Command {
+        task,
+        step,
+        note,
+        minutes,
+    })
 }
 
 /// What the model keeps of a task.
@@ -66,7 +71,13 @@ impl Kept {
     }
 }
 
-fn perform(tasks: &Tasks, id: &str, file: &TaskFile, command: &Command, now: Timestamp) -> Option<&'static str> {
+fn perform(
+    tasks: &Tasks,
+    id: &str,
+    file: &TaskFile,
+    command: &Command,
+    now: Timestamp,
+) -> Option<&'static str> {
     let done = match command.step {
         Move::Edit => tasks.edit(id, file, &Zone::default(), "小王", now),
         Move::Delete => tasks.delete(id, "小王", command.note, now),

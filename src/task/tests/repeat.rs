@@ -35,10 +35,19 @@ fn times_days_and_weekdays_are_read() {
     assert_eq!(repeat("times='10:00'\non_refresh_failure='skip'").refresh.on_failure, OnRefreshFailure::Skip);
     assert_eq!(planned("times=['10:00','20:00']", 3), ["03-01 10:00", "03-01 20:00", "03-02 10:00"]);
     // 2026-03-01 is a Sunday.
-    assert_eq!(planned("times=['10:00']\nweekdays=['mon','周四',7]", 3), ["03-01 10:00", "03-02 10:00", "03-05 10:00"]);
-    assert_eq!(planned("times=['10:00']\ndays=[1, 31, 'last']", 4), ["03-01 10:00", "03-31 10:00", "04-01 10:00", "04-30 10:00"]);
+    assert_eq!(
+        planned("times=['10:00']\nweekdays=['mon','周四',7]", 3),
+        ["03-01 10:00", "03-02 10:00", "03-05 10:00"]
+    );
+    assert_eq!(
+        planned("times=['10:00']\ndays=[1, 31, 'last']", 4),
+        ["03-01 10:00", "03-31 10:00", "04-01 10:00", "04-30 10:00"]
+    );
     assert_eq!(planned("times=['10:00']\ndays=31", 3), ["03-31 10:00", "05-31 10:00"]);
-    assert_eq!(repeat("times=['10:00']\nweekdays=['MON']\noverlap='skip'").cycle.words(), "every Mon at 10:00");
+    assert_eq!(
+        repeat("times=['10:00']\nweekdays=['MON']\noverlap='skip'").cycle.words(),
+        "every Mon at 10:00"
+    );
 }
 
 #[test]
@@ -73,7 +82,8 @@ fn up_to_five_pushes_are_read() {
 #[test]
 fn a_push_that_is_past_cannot_be_approved_but_a_rule_with_runs_left_can() {
     let zone = Zone::default();
-    let pushes = checked(&text("pushes = [{ name = 'a', at = '2026-03-02' }, { name = 'b', at = '2026-03-09' }]"));
+    let pushes =
+        checked(&text("pushes = [{ name = 'a', at = '2026-03-02' }, { name = 'b', at = '2026-03-09' }]"));
     let pushes = pushes.unwrap().file;
     assert!(!pushes.is_past(at("2026-03-02"), &zone) && pushes.is_past(at("2026-03-02T00:01"), &zone));
     let daily = checked(&text("times=['10:00']")).unwrap().file;
@@ -119,7 +129,8 @@ fn odd_schedules_are_warned_of() {
 
 #[test]
 fn a_plan_tells_every_run_and_why() {
-    let file = checked(&text("times=['02:30','03:00','10:00']\ndays=[8, 31]\nrefresh_before=true")).unwrap().file;
+    let file =
+        checked(&text("times=['02:30','03:00','10:00']\ndays=[8, 31]\nrefresh_before=true")).unwrap().file;
     let zone = Zone::named("America/New_York").unwrap();
     let day = |text: &str| Timestamp::parse(text, &zone).unwrap();
     let found = plan(&file, &zone, day("2026-03-08"), day("2026-03-09"));
@@ -128,7 +139,10 @@ fn a_plan_tells_every_run_and_why() {
     assert_eq!(found.runs[0].planned, "2026-03-08T02:30:00");
     assert_eq!(found.runs[0].refresh_at.as_deref(), Some("2026-03-08T01:45:00.000-05:00"));
     let notes = found.runs[0].notes.join("\n");
-    assert!(notes.contains("jumps over 02:30") && notes.contains("03:00 falls on the same instant"), "{notes}");
+    assert!(
+        notes.contains("jumps over 02:30") && notes.contains("03:00 falls on the same instant"),
+        "{notes}"
+    );
     let whole = plan(&file, &zone, day("2026-03-31"), day("2026-07-01"));
     let left: Vec<String> = whole.left_out.iter().map(|l| format!("{} {}", l.planned, l.why)).collect();
     assert!(left.contains(&"2026-04-31 the month has no day 31".to_string()), "{left:?}");

@@ -33,15 +33,23 @@ type Takes = Box<dyn Fn(NaiveDateTime) -> bool>;
 /// A rule, and which minutes of a clock it takes.
 fn rules() -> Vec<(Cycle, Takes)> {
     let time = |h, m| NaiveTime::from_hms_opt(h, m, 0).unwrap();
-    let times = |times: &[(u32, u32)], on: Days| Cycle::Times { times: times.iter().map(|(h, m)| time(*h, *m)).collect(), on };
+    let times = |times: &[(u32, u32)], on: Days| Cycle::Times {
+        times: times.iter().map(|(h, m)| time(*h, *m)).collect(),
+        on,
+    };
     let cron = |text: &str| Cycle::Cron(Cron::parse(text).unwrap());
     let at = |t: NaiveDateTime| (t.hour(), t.minute());
     vec![
-        (times(&[(0, 0), (0, 30), (2, 30)], Days::Every), Box::new(move |t| [(0, 0), (0, 30), (2, 30)].contains(&at(t)))),
+        (
+            times(&[(0, 0), (0, 30), (2, 30)], Days::Every),
+            Box::new(move |t| [(0, 0), (0, 30), (2, 30)].contains(&at(t))),
+        ),
         (times(&[(1, 30), (23, 59)], Days::Every), Box::new(move |t| [(1, 30), (23, 59)].contains(&at(t)))),
         (
             times(&[(2, 0), (3, 0)], Days::Weekdays([0, 6].into())),
-            Box::new(move |t| [(2, 0), (3, 0)].contains(&at(t)) && matches!(t.weekday().num_days_from_monday(), 0 | 6)),
+            Box::new(move |t| {
+                [(2, 0), (3, 0)].contains(&at(t)) && matches!(t.weekday().num_days_from_monday(), 0 | 6)
+            }),
         ),
         (
             times(&[(0, 15), (12, 0)], Days::Month([MonthDay::Last, MonthDay::Day(30)].into())),
