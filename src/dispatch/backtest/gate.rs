@@ -1,6 +1,7 @@
 //! Would dispatch have handed it over? The gates that a live run asks at release: blacklist, holdout.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use roaring::RoaringBitmap;
 
@@ -58,11 +59,10 @@ impl<'a> Gate<'a> {
             self.versions.insert(name.to_string(), overview.versions);
         }
         let seen = self.versions.get(name).and_then(|all| resolve(all, at)).map(|(version, _)| version.no);
-        let key = (name.to_string(), seen);
-        if !self.lists.contains_key(&key) {
-            let (_, users) = self.trial.crowds.users(name, seen)?;
-            self.lists.insert(key.clone(), users);
-        }
-        Ok(self.lists.get(&key).is_some_and(|users| users.contains(user)))
+        let list = match self.lists.entry((name.to_string(), seen)) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(slot) => slot.insert(self.trial.crowds.users(name, seen)?.1),
+        };
+        Ok(list.contains(user))
     }
 }
