@@ -5,6 +5,7 @@
 mod asking;
 mod compact;
 mod insight;
+mod receipts;
 mod running;
 mod task;
 
@@ -17,6 +18,8 @@ use super::words::{bytes_of, instant_text, which_text};
 pub use asking::*;
 pub use compact::*;
 pub use insight::*;
+use receipts::RECEIPTS_EXAMPLES;
+pub use receipts::{ReceiptShape, Receipts};
 use running::RUN_EXAMPLES;
 pub use running::{Live, Run};
 pub use task::Task;
@@ -73,6 +76,9 @@ pub enum Command {
     /// Move the clock: everything that falls due on the way happens, in order
     #[command(after_help = RUN_EXAMPLES)]
     Run(Run),
+    /// Book what channels said later 回执
+    #[command(after_help = RECEIPTS_EXAMPLES)]
+    Receipts(Receipts),
     /// Count the users who fit, at every node of the selection 预估
     #[command(after_help = ESTIMATE_EXAMPLES)]
     Estimate(Estimate),
@@ -114,6 +120,7 @@ impl Command {
             Command::Compact(_) => "compact",
             Command::Task(_) => "task",
             Command::Run(_) => "run",
+            Command::Receipts(_) => "receipts",
             Command::Demo(_) => "demo",
             Command::Estimate(_) => "estimate",
             Command::Select(_) => "select",

@@ -9,8 +9,11 @@
 mod content;
 mod file;
 mod life;
+mod link;
+mod lint;
 mod names;
 mod odd;
+mod policy;
 mod reader;
 pub mod rule;
 mod rule_file;
@@ -18,10 +21,13 @@ mod tasks;
 mod timing;
 mod trigger;
 
-pub use content::{Content, Form};
+pub use content::{Content, Form, Missing};
 pub use file::{Audience, Dispatch, Limits, OnPause, TaskFile, Trigger, Update, read};
 pub use life::{Move, State};
+pub use link::{LinkText, Links, code_of, touch_id_of};
+pub use lint::sms_parts;
 pub use names::{Checked, Known, check};
+pub use policy::{Limit, OnExceed, Policies};
 pub use rule::Rule;
 pub use tasks::{MoveRow, Scheduled, Task, Tasks, disk_trouble};
 pub use timing::{OnRefreshFailure, Once, REFRESH_LEAD_MS, duration_ms};

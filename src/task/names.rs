@@ -2,11 +2,13 @@
 
 use crate::base::{Problem, Problems, Span, Timestamp, Zone};
 
+use super::content::LINK;
 use super::file::{Parts, TaskFile, Trigger};
-use super::odd;
+use super::policy::Policies;
 use super::reader::{Field, Reader, near};
 use super::rule_file::RulePart;
 use super::trigger::Written;
+use super::{lint, odd};
 
 /// What a task file may name; the wiring answers from the store and the settings.
 pub trait Known {
@@ -28,6 +30,18 @@ pub trait Known {
     fn attributes(&self) -> Vec<String>;
     /// Names of the senders that are set up.
     fn senders(&self) -> Vec<String>;
+    /// Names of the links that are set up.
+    fn links(&self) -> Vec<String> {
+        Vec::new()
+    }
+    /// Is the link another one for each touch?
+    fn is_link_per_touch(&self, _link: &str) -> bool {
+        false
+    }
+    /// What channels allow, and the first part of the ids that hold for a sender (empty for none).
+    fn limits(&self, _sender: &str) -> (Policies, String) {
+        Default::default()
+    }
 }
 
 /// A task file that is right, and what is odd about it.
@@ -38,9 +52,10 @@ pub struct Checked {
 }
 
 /// Reads a task file and looks up its names. `now` is for the warning about a time that is past.
-/// Errors: those of [`super::read`], TSK-007 for names, and those of the selection and the events.
+/// Errors: those of [`super::read`], TSK-007 and TSK-041 for names, TSK-042 for limits of the channel, and those of the selection and the events.
 /// Warnings: TSK-008 placeholders that are no attribute, TSK-009 a time that is past, TSK-017 to
-/// TSK-019 odd rules, and those of the selection and the events.
+/// TSK-019 odd rules, TSK-043 and TSK-044 what the channel will not like, and those of the selection and the
+/// events.
 pub fn check(
     text: &str,
     origin: &str,
@@ -65,6 +80,7 @@ pub fn check(
         name(&mut reader, "sender", sender, &known.senders());
     }
     warnings.extend(placeholders(&reader, &parts, known));
+    warnings.extend(lint::content(&mut reader, &parts, known));
     let last_word = parts.last_word();
     let past = |file: &TaskFile| file.is_past(now).then(|| past_problem(&file.trigger));
     let file = reader.finish_with(parts.whole(text), |reader, file| {
@@ -154,7 +170,8 @@ fn name(reader: &mut Reader, kind: &str, written: &Field<String>, known: &[Strin
 fn placeholders(reader: &Reader, parts: &Parts, known: &dyn Known) -> Vec<Problem> {
     let attributes = known.attributes();
     let names: Vec<&str> = attributes.iter().map(String::as_str).collect();
-    let left = parts.content.value.left_to_the_channel(&|name| names.contains(&name));
+    let is_link = |name: &str| name == LINK && parts.link.is_some();
+    let left = parts.content.value.left_to_the_channel(&|name| names.contains(&name) || is_link(name));
     let warn = |name: String| {
         let what = format!("`{{{{{name}}}}}` is no attribute and no key of the content; it stays as written");
         let cure = match near(&name, &names) {

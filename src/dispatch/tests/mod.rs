@@ -6,5 +6,6 @@ mod facts;
 mod fires;
 mod kills;
 mod ledger;
+mod receipts;
 mod replays;
 pub(crate) mod world;
