@@ -19,8 +19,9 @@ pub mod staff;
 pub mod webhook;
 mod word;
 
+use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use toml::{Table, Value};
 
@@ -49,6 +50,23 @@ pub struct World<'a> {
 }
 
 const KINDS: [&str; 6] = ["file", "blackhole", "webhook", "exec", "sms", "staff"];
+
+/// Makes a sender of a kind from its table in quanke.toml. Errors: all that is wrong in the table.
+pub type Maker = fn(&str, &Table, &World) -> Result<Arc<dyn Sender>, Problems>;
+
+/// Kinds that a program around this library added.
+static MORE_KINDS: Mutex<BTreeMap<String, Maker>> = Mutex::new(BTreeMap::new());
+
+/// Adds a kind of sender: `kind = "…"` in quanke.toml then makes one. Once, before the command line runs;
+/// kinds of our own keep their meaning. `examples/sender.rs` shows it.
+pub fn add_kind(kind: &str, maker: Maker) {
+    MORE_KINDS.lock().unwrap_or_else(PoisonError::into_inner).insert(kind.to_string(), maker);
+}
+
+/// A mistake in the settings of a sender, for makers. The code is SND-001.
+pub fn mistake(name: &str, what: impl Into<String>, cure: impl Into<String>) -> Problem {
+    wrong(name, what, cure)
+}
 
 /// The senders of `[senders.NAME]` in quanke.toml (`settings` is the table `senders`), and `file`
 /// and `blackhole`. Errors: SND-001 for every wrong setting at once.
@@ -89,11 +107,20 @@ fn of_kind(name: &str, table: &Table, world: &World) -> Result<Arc<dyn Sender>, 
             Ok(Arc::new(Sms::new(config, world.clock, world.policies)?))
         }
         Some("staff") => Ok(Arc::new(Staff::read(name, table, world.outbox, world.faults.clone())?)),
-        other => {
-            let what = format!("`kind` is {}; it can be {}", other.unwrap_or("missing"), KINDS.join(", "));
-            Err(wrong(name, what, "write kind = \"webhook\"").into())
-        }
+        other => match added(other) {
+            Some(maker) => maker(name, table, world),
+            None => Err(unknown_kind(name, other).into()),
+        },
     }
+}
+
+fn added(kind: Option<&str>) -> Option<Maker> {
+    MORE_KINDS.lock().unwrap_or_else(PoisonError::into_inner).get(kind?).copied()
+}
+
+fn unknown_kind(name: &str, kind: Option<&str>) -> Problem {
+    let what = format!("`kind` is {}; it can be {}", kind.unwrap_or("missing"), KINDS.join(", "));
+    wrong(name, what, "write kind = \"webhook\"")
 }
 
 /// The key `rate`, which every kind has.

@@ -175,7 +175,7 @@ mod tests {
         Links::read(&text.parse().unwrap(), &Policies::shipped().unwrap())
     }
 
-    /// proves: S2.51
+    // proves: S2.51
     #[test]
     fn a_link_carries_what_it_is_told_to() {
         let links = read(

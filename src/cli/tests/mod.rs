@@ -10,6 +10,7 @@ mod insight;
 mod live;
 mod loading;
 mod packages;
+mod receipts;
 #[cfg(feature = "sql")]
 mod sql;
 mod tasks;

@@ -168,6 +168,22 @@ fn what_was_not_handed_over_takes_no_receipt() {
     assert_eq!(settle(&world, &[early]), [Fate::Stranger], "this sender keeps no names");
 }
 
+/// DSP-021: the gateway says it sent what it said it did not take.
+#[test]
+fn a_receipt_that_comes_too_early_changes_nothing() {
+    let (world, id, gateway) = sent(3, Gateway::default());
+    let handle = Handle::from(ids(&gateway)[0]);
+    let db = rusqlite::Connection::open(world.dir.path().join("ledger.db")).unwrap();
+    db.execute_batch(
+        "update touches set state = 0 where seat = 0; update counts set count = 2 where state = 4;
+         insert into counts values (1, 0, 0, 1);",
+    )
+    .unwrap();
+    assert_eq!(settle(&world, &[word(handle, ReceiptState::Delivered)]), [Fate::Early]);
+    let book = world.report(&id).total;
+    assert_eq!((book.delivered, book.waiting, book.balanced), (0, 1, true));
+}
+
 /// A task in which a value or a number is missing suppresses just those touches, and says why.
 #[test]
 fn touches_that_cannot_go_are_suppressed() {

@@ -163,7 +163,7 @@ fn the_signature_of_volcengine_is_the_known_one() {
     );
 }
 
-/// proves: S2.2
+// proves: S2.2
 #[test]
 fn each_gateway_takes_a_signed_call_and_awaits_receipts() {
     for shape in ["aliyun", "tencent", "volcengine"] {

@@ -6,9 +6,9 @@ use super::*;
 use crate::dispatch::NoFaults;
 use crate::sender::tests::{batch, send};
 
-/// proves: S0.17
-/// proves: S2.1
-/// proves: S2.54
+// proves: S0.17
+// proves: S2.1
+// proves: S2.54
 #[test]
 fn a_touch_becomes_one_thing_to_do() {
     let home = tempfile::tempdir().unwrap();

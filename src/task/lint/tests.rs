@@ -56,10 +56,10 @@ fn content(channel: &'static str, content: &str) -> Result<Vec<&'static str>, Ve
     codes(channel, &format!("[dispatch.content]\n{content}"))
 }
 
-/// proves: S1.8
-/// proves: S1.10
-/// proves: S1.11
-/// proves: S1.13
+// proves: S1.8
+// proves: S1.10
+// proves: S1.11
+// proves: S1.13
 #[test]
 fn moments_have_their_measures() {
     let moment = |lines: &str| content("", &format!("form = \"moment\"\n{lines}"));
@@ -75,10 +75,10 @@ fn moments_have_their_measures() {
     assert_eq!(moment(&format!("prompt = \"{}\"", "请".repeat(51))), Err(vec!["TSK-042"]));
 }
 
-/// proves: S0.15
-/// proves: S4.10
-/// proves: S4.13
-/// proves: S4.14
+// proves: S0.15
+// proves: S4.10
+// proves: S4.13
+// proves: S4.14
 #[test]
 fn mass_messages_have_their_measures() {
     let attachments =
