@@ -44,7 +44,9 @@ pub(super) fn content(reader: &mut Reader, parts: &Parts, known: &dyn Known) -> 
         found.extend(lint.words(channel));
         found.extend(lint.opt_out(channel));
     }
-    found.extend(channels.iter().find(|c| c.starts_with("sms.")).and_then(|_| lint.parts_of_sms()));
+    if channels.iter().any(|channel| channel.starts_with("sms.")) {
+        found.extend([lint.parts_of_sms(), lint.link_of_sms()].into_iter().flatten());
+    }
     told(reader, found, parts.content.span)
 }
 
@@ -130,6 +132,17 @@ impl Lint<'_> {
         );
         (parts > 1)
             .then(|| Problem::author("TSK-044", what).cure("shorten the text, if one message is enough"))
+    }
+
+    /// The text of a reviewed template is fixed, so its link cannot differ from touch to touch.
+    fn link_of_sms(&self) -> Option<Problem> {
+        let link = self.parts.link.as_ref().filter(|link| self.known.is_link_per_touch(&link.value))?;
+        let what =
+            format!("the link `{}` is another one for each touch; a reviewed template has one", link.value);
+        Some(
+            Problem::author("TSK-043", what)
+                .cure("take a link with state = \"task\", written in the template"),
+        )
     }
 
     fn unknown_link(&self) -> Option<Problem> {

@@ -176,7 +176,7 @@ fn a_receipt_that_comes_too_early_changes_nothing() {
     let db = rusqlite::Connection::open(world.dir.path().join("ledger.db")).unwrap();
     db.execute_batch(
         "update touches set state = 0 where seat = 0; update counts set count = 2 where state = 4;
-         insert into counts values (1, 0, 0, 1);",
+         insert or replace into counts values (1, 0, 0, 1);",
     )
     .unwrap();
     assert_eq!(settle(&world, &[word(handle, ReceiptState::Delivered)]), [Fate::Early]);

@@ -65,7 +65,8 @@ impl Sms {
     pub fn call(&self, messages: &[Message], tag: &str, attempt: u32) -> Call {
         let now = (self.clock)();
         let phone = messages.first().map_or("", |message| message.phone.as_str());
-        let nonce = call::sha256(format!("{tag} {attempt} {phone} {}", now.0).as_bytes());
+        // A call for all and one for its first number alone may come in the same millisecond.
+        let nonce = call::sha256(format!("{tag} {attempt} {phone} {} {}", messages.len(), now.0).as_bytes());
         let stamp = Stamp { now, host: &self.host, nonce: nonce.get(..32).unwrap_or(&nonce) };
         match self.config.shape {
             Shape::Aliyun => aliyun::call(&self.config, messages, tag, stamp),

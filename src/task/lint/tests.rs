@@ -32,7 +32,10 @@ impl Known for Channel {
         vec!["s".into()]
     }
     fn links(&self) -> Vec<String> {
-        vec!["加客".into()]
+        vec!["加客".into(), "每人".into()]
+    }
+    fn is_link_per_touch(&self, link: &str) -> bool {
+        link == "每人"
     }
     fn limits(&self, _: &str) -> (Policies, String) {
         (Policies::shipped().unwrap(), self.0.into())
@@ -121,6 +124,8 @@ fn variables_of_sms_have_their_limits() {
     assert_eq!(content("sms.aliyun", marketing), Ok(vec!["TSK-043"]));
     let linked = "link = \"加客\"\n[dispatch.content]\nkind = \"notice\"\nvariables = { a = \"{{link}}\" }";
     assert_eq!(codes("sms.aliyun", linked), Err(vec!["TSK-042"]));
+    assert_eq!(codes("sms.aliyun", "link = \"每人\""), Ok(vec!["TSK-043"]));
+    assert_eq!(codes("", "link = \"每人\""), Ok(vec![]));
     assert_eq!(codes("", "link = \"加克\""), Err(vec!["TSK-041"]));
 }
 
