@@ -214,7 +214,7 @@ fn unreadable(path: &str, error: &std::io::Error) -> Problem {
 
 impl Session<'_> {
     /// What channels allow: as shipped, and over it the home's own files in `limits`.
-    /// Errors: TSK-045 for what is no limit.
+    /// Errors: TSK-055 for what is no limit.
     pub fn policies(&self) -> Result<crate::task::Policies, Problems> {
         let mut policies = crate::task::Policies::shipped()?;
         let Ok(folder) = std::fs::read_dir(self.home.root().join("limits")) else { return Ok(policies) };
@@ -228,7 +228,7 @@ impl Session<'_> {
         Ok(policies)
     }
 
-    /// The links that quanke.toml sets up. Errors: TSK-040, TSK-045.
+    /// The links that quanke.toml sets up. Errors: TSK-050, TSK-055.
     pub fn links(&self) -> Result<crate::task::Links, Failure> {
         Ok(crate::task::Links::read(&self.settings.links, &self.policies()?)?)
     }

@@ -96,7 +96,7 @@ impl Engine<'_> {
         Ok(trouble.stalled.map_or(Ok(()), Err))
     }
 
-    /// The content of a task, ready for many users of one sender. Errors: TSK-041 for a link that is gone.
+    /// The content of a task, ready for many users of one sender. Errors: TSK-051 for a link that is gone.
     fn form(&self, task: &Task, sender: &dyn Sender) -> Outcome<Form> {
         let dispatch = &task.file.dispatch;
         let link = dispatch.link.as_deref().map(|name| self.policy.links.made(name, &task.id)).transpose()?;

@@ -45,7 +45,7 @@ pub struct LinkText {
 }
 
 impl Links {
-    /// Reads the table `links`. Errors: TSK-040 for every wrong setting at once.
+    /// Reads the table `links`. Errors: TSK-050 for every wrong setting at once.
     pub fn read(table: &Table, policies: &Policies) -> Result<Links, Problems> {
         let mut problems = Problems::default();
         let mut links = BTreeMap::new();
@@ -68,7 +68,7 @@ impl Links {
         self.0.get(name).is_some_and(|link| link.carries == Carries::Touch)
     }
 
-    /// The link for one task. Errors: TSK-041 with the links there are.
+    /// The link for one task. Errors: TSK-051 with the links there are.
     pub fn made(&self, name: &str, task: &str) -> Outcome<LinkText> {
         let link = self.0.get(name).ok_or_else(|| unknown(name, &self.names()))?;
         let mut text = link.url.clone();
@@ -110,7 +110,7 @@ pub fn touch_id_of(code: &str) -> Option<[u8; 16]> {
     code.chars().try_fold(0u128, add).map(u128::to_be_bytes)
 }
 
-/// TSK-041: a content names a link that is not set up.
+/// TSK-051: a content names a link that is not set up.
 pub(super) fn unknown(name: &str, known: &[String]) -> Problem {
     let names: Vec<&str> = known.iter().map(String::as_str).collect();
     let there = if names.is_empty() {
@@ -122,12 +122,12 @@ pub(super) fn unknown(name: &str, known: &[String]) -> Problem {
         Some(near) => format!("write \"{near}\""),
         None => format!("set it up in quanke.toml: [links.\"{name}\"] and its url"),
     };
-    Problem::author("TSK-041", format!("no link is called `{name}`; {there}")).cure(cure)
+    Problem::author("TSK-051", format!("no link is called `{name}`; {there}")).cure(cure)
 }
 
 fn link(name: &str, value: &Value, policies: &Policies) -> Result<Link, Vec<Problem>> {
     let wrong = |what: String, cure: &str| {
-        Problem::author("TSK-040", what).at(format!("quanke.toml [links.{name}]")).cure(cure)
+        Problem::author("TSK-050", what).at(format!("quanke.toml [links.{name}]")).cure(cure)
     };
     let Some(table) = value.as_table() else {
         return Err(vec![wrong("it must be a table".into(), "write [links.NAME] and its url below")]);
@@ -192,13 +192,13 @@ mod tests {
             links.made("加可", "t7").unwrap_err().cure,
             "set it up in quanke.toml: [links.\"加可\"] and its url"
         );
-        assert_eq!(links.made("plan", "t7").unwrap_err().code, "TSK-041");
+        assert_eq!(links.made("plan", "t7").unwrap_err().code, "TSK-051");
     }
 
     #[test]
     fn every_mistake_of_a_link_is_told() {
         let problems = read("a = 1\n[b]\nurl = \"ftp://x\"\nstat = \"task\"\nstate = \"user\"").unwrap_err();
-        assert_eq!(problems.0.iter().map(|p| p.code).collect::<Vec<_>>(), ["TSK-040"; 4]);
+        assert_eq!(problems.0.iter().map(|p| p.code).collect::<Vec<_>>(), ["TSK-050"; 4]);
     }
 
     proptest! {

@@ -2,7 +2,7 @@
 //!
 //! Each measure has a name; with the channel's name before it, it is the id of a limit: the characters of the
 //! text of a moments task are `wecom.moment.text_chars`. What the limit says decides between a mistake
-//! (TSK-042) and a warning (TSK-043). A text is measured without its placeholders: what they will hold, nobody
+//! (TSK-052) and a warning (TSK-053). A text is measured without its placeholders: what they will hold, nobody
 //! knows here.
 
 use std::collections::BTreeSet;
@@ -53,7 +53,7 @@ pub(super) fn content(reader: &mut Reader, parts: &Parts, known: &dyn Known) -> 
 /// Mistakes are noted; what is no mistake is given back.
 fn told(reader: &mut Reader, found: Vec<Problem>, span: Span) -> Vec<Problem> {
     let (warnings, mistakes): (Vec<_>, Vec<_>) =
-        found.into_iter().partition(|problem| matches!(problem.code, "TSK-043" | "TSK-044"));
+        found.into_iter().partition(|problem| matches!(problem.code, "TSK-053" | "TSK-054"));
     mistakes.into_iter().for_each(|problem| reader.report(problem, span));
     warnings.into_iter().map(|problem| reader.placed(problem, span)).collect()
 }
@@ -123,7 +123,7 @@ impl Lint<'_> {
         (!is_right).then(|| problem(limit, what(), "put it at the very end, or say kind = \"notice\""))
     }
 
-    /// TSK-044: how many messages one text becomes.
+    /// TSK-054: how many messages one text becomes.
     fn parts_of_sms(&self) -> Option<Problem> {
         let length = fixed(&self.text()).chars().count();
         let parts = sms_parts(length, self.policies)?;
@@ -131,7 +131,7 @@ impl Lint<'_> {
             "{length} characters go out, and are billed, as {parts} messages; signature and values come on top"
         );
         (parts > 1)
-            .then(|| Problem::author("TSK-044", what).cure("shorten the text, if one message is enough"))
+            .then(|| Problem::author("TSK-054", what).cure("shorten the text, if one message is enough"))
     }
 
     /// The text of a reviewed template is fixed, so its link cannot differ from touch to touch.
@@ -140,7 +140,7 @@ impl Lint<'_> {
         let what =
             format!("the link `{}` is another one for each touch; a reviewed template has one", link.value);
         Some(
-            Problem::author("TSK-043", what)
+            Problem::author("TSK-053", what)
                 .cure("take a link with state = \"task\", written in the template"),
         )
     }
@@ -160,13 +160,13 @@ impl Lint<'_> {
         let form = self.content.text_of("form").filter(|_| self.form().is_none())?;
         let known: Vec<&str> = FORMS.iter().map(|(form, _)| *form).collect();
         let what = format!("`form` is `{form}`; it can be {}", known.join(", "));
-        Some(Problem::author("TSK-042", what).cure("write one of them, or leave it out"))
+        Some(Problem::author("TSK-052", what).cure("write one of them, or leave it out"))
     }
 
     /// Attachments of no known kind, and those that lack a key.
     fn attachments(&self) -> Vec<Problem> {
         let wrong =
-            |what: String| Problem::author("TSK-042", what).cure("see attachments in docs/content.md");
+            |what: String| Problem::author("TSK-052", what).cure("see attachments in docs/content.md");
         let known: Vec<&str> = ATTACHMENTS.iter().map(|(kind, _)| *kind).collect();
         let mistake = |(kind, value): (String, Value)| {
             let Some((_, keys)) = ATTACHMENTS.iter().find(|(known, _)| *known == kind) else {
@@ -229,7 +229,7 @@ pub fn sms_parts(chars: usize, policies: &Policies) -> Option<usize> {
 }
 
 fn problem(limit: &Limit, what: String, cure: &str) -> Problem {
-    let code = if limit.on_exceed == OnExceed::Error { "TSK-042" } else { "TSK-043" };
+    let code = if limit.on_exceed == OnExceed::Error { "TSK-052" } else { "TSK-053" };
     Problem::author(code, what).cure(cure)
 }
 

@@ -52,9 +52,9 @@ pub struct Checked {
 }
 
 /// Reads a task file and looks up its names. `now` is for the warning about a time that is past.
-/// Errors: those of [`super::read`], TSK-007 and TSK-041 for names, TSK-042 for limits of the channel, and those of the selection and the events.
+/// Errors: those of [`super::read`], TSK-007 and TSK-051 for names, TSK-052 for limits of the channel, and those of the selection and the events.
 /// Warnings: TSK-008 placeholders that are no attribute, TSK-009 a time that is past, TSK-017 to
-/// TSK-019 odd rules, TSK-043 and TSK-044 what the channel will not like, and those of the selection and the
+/// TSK-019 odd rules, TSK-053 and TSK-054 what the channel will not like, and those of the selection and the
 /// events.
 pub fn check(
     text: &str,

@@ -57,12 +57,12 @@ struct File {
 }
 
 impl Policies {
-    /// The limits that are shipped. Errors: TSK-045; a test sees to it that there is none.
+    /// The limits that are shipped. Errors: TSK-055; a test sees to it that there is none.
     pub fn shipped() -> Result<Policies, Problems> {
         SHIPPED.iter().try_fold(Policies::default(), |known, (origin, text)| known.and(text, origin))
     }
 
-    /// These, and over them those of a file named `origin`. Errors: TSK-045 for what is no limit.
+    /// These, and over them those of a file named `origin`. Errors: TSK-055 for what is no limit.
     pub fn and(mut self, text: &str, origin: &str) -> Result<Policies, Problems> {
         let file: File = toml::from_str(text).map_err(|error| unreadable(&error, text, origin))?;
         let mut problems = Problems::default();
@@ -101,13 +101,13 @@ impl Limit {
 
 fn unreadable(error: &toml::de::Error, text: &str, origin: &str) -> Problem {
     let line = error.span().map_or(1, |span| text.get(..span.start).unwrap_or("").matches('\n').count() + 1);
-    Problem::author("TSK-045", format!("the limits cannot be read: {}", error.message().trim()))
+    Problem::author("TSK-055", format!("the limits cannot be read: {}", error.message().trim()))
         .at(format!("{origin}:{line}"))
         .cure("write it like limits/sms.toml of the program; docs/content.md shows the form")
 }
 
 fn wrong(id: &str, what: &str, origin: &str) -> Problem {
-    Problem::author("TSK-045", format!("the limit `{id}` {what}"))
+    Problem::author("TSK-055", format!("the limit `{id}` {what}"))
         .at(origin)
         .cure("give each limit a max, words or a text, its source and its date")
 }
@@ -136,7 +136,7 @@ mod tests {
     fn what_is_no_limit_is_told_with_its_place() {
         let told = |text: &str| Policies::default().and(text, "limits/x.toml").unwrap_err().0;
         let found = told("[[limit]]\nid = \"a.b\"\nmaxx = 1");
-        assert_eq!((found[0].code, found[0].at.as_str()), ("TSK-045", "limits/x.toml:3"));
+        assert_eq!((found[0].code, found[0].at.as_str()), ("TSK-055", "limits/x.toml:3"));
         let bad = "[[limit]]\nid = \"a.b\"\non_exceed = \"warn\"\nsource = \"x\"\nas_of = \"2026\"\n\
                    [[limit]]\nid = \"a.c\"\nmax = 1\non_exceed = \"warn\"\nsource = \" \"\nas_of = \"2026\"\n\
                    [[limit]]\nid = \"a.d\"\nmax = 1\non_exceed = \"warn\"\nsource = \"x\"\nas_of = \"soon\"";

@@ -106,10 +106,10 @@ fn a_home_has_limits_of_its_own() {
         shell.file("home/limits/ours.toml", &text)
     };
     ours("max = 3");
-    assert_eq!(shell.ask(&["task", "check", &path]).codes(), ["TSK-042"]);
+    assert_eq!(shell.ask(&["task", "check", &path]).codes(), ["TSK-052"]);
     ours("");
-    assert_eq!(shell.ask(&["task", "check", &path]).codes(), ["TSK-045"]);
+    assert_eq!(shell.ask(&["task", "check", &path]).codes(), ["TSK-055"]);
     shell.file("home/quanke.toml", "[links.a]\nurl = \"x\"\n");
     ours("max = 4");
-    assert_eq!(shell.ask(&["task", "check", &path]).codes(), ["TSK-040"]);
+    assert_eq!(shell.ask(&["task", "check", &path]).codes(), ["TSK-050"]);
 }

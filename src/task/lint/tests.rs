@@ -67,15 +67,15 @@ fn content(channel: &'static str, content: &str) -> Result<Vec<&'static str>, Ve
 fn moments_have_their_measures() {
     let moment = |lines: &str| content("", &format!("form = \"moment\"\n{lines}"));
     assert_eq!(moment(&format!("text = \"{}\"", "好".repeat(200))), Ok(vec![]));
-    assert_eq!(moment(&format!("text = \"{}😀\"", "好".repeat(200))), Err(vec!["TSK-042"]));
+    assert_eq!(moment(&format!("text = \"{}😀\"", "好".repeat(200))), Err(vec!["TSK-052"]));
     let images = |n: usize| format!("images = [{}]", "\"a.png\",".repeat(n));
     assert_eq!(moment(&images(9)), Ok(vec![]));
-    assert_eq!(moment(&images(10)), Err(vec!["TSK-042"]));
+    assert_eq!(moment(&images(10)), Err(vec!["TSK-052"]));
     assert_eq!(moment("links = [\"https://a.cn\"]"), Ok(vec![]));
-    assert_eq!(moment("links = [\"https://a.cn\", \"https://b.cn\"]"), Err(vec!["TSK-042"]));
+    assert_eq!(moment("links = [\"https://a.cn\", \"https://b.cn\"]"), Err(vec!["TSK-052"]));
     let both = format!("{}\nlinks = [\"https://a.cn\"]", images(1));
-    assert_eq!(moment(&both), Err(vec!["TSK-042"]));
-    assert_eq!(moment(&format!("prompt = \"{}\"", "请".repeat(51))), Err(vec!["TSK-042"]));
+    assert_eq!(moment(&both), Err(vec!["TSK-052"]));
+    assert_eq!(moment(&format!("prompt = \"{}\"", "请".repeat(51))), Err(vec!["TSK-052"]));
 }
 
 // proves: S0.15
@@ -88,24 +88,24 @@ fn mass_messages_have_their_measures() {
         |kind: &str, n: usize| format!("attachments = [{}]", format!("{{ {kind} }},").repeat(n));
     let mass = |lines: &str| content("", &format!("form = \"mass\"\ntext = \"您好\"\n{lines}"));
     assert_eq!(mass(&attachments("kind = \"image\", url = \"a.png\"", 9)), Ok(vec![]));
-    assert_eq!(mass(&attachments("kind = \"image\", url = \"a.png\"", 10)), Err(vec!["TSK-042"; 2]));
+    assert_eq!(mass(&attachments("kind = \"image\", url = \"a.png\"", 10)), Err(vec!["TSK-052"; 2]));
     assert_eq!(mass(&attachments("kind = \"link\", title = \"a\", url = \"https://a.cn\"", 1)), Ok(vec![]));
     let program = "kind = \"miniprogram\", title = \"a\", appid = \"wx1\", page = \"/home\"";
     assert_eq!(mass(&attachments(program, 1)), Ok(vec![]));
-    assert_eq!(mass(&attachments("kind = \"link\", title = \"a\"", 1)), Err(vec!["TSK-042"]));
-    assert_eq!(mass(&attachments("kind = \"sticker\"", 1)), Err(vec!["TSK-042"]));
+    assert_eq!(mass(&attachments("kind = \"link\", title = \"a\"", 1)), Err(vec!["TSK-052"]));
+    assert_eq!(mass(&attachments("kind = \"sticker\"", 1)), Err(vec!["TSK-052"]));
     let personal = |batch: usize| codes("", &format!("batch = {batch}\ncontent = {{ form = \"personal\" }}"));
-    assert_eq!((personal(200), personal(201)), (Ok(vec![]), Err(vec!["TSK-042"])));
-    assert_eq!(content("", "form = \"fax\""), Err(vec!["TSK-042"]));
+    assert_eq!((personal(200), personal(201)), (Ok(vec![]), Err(vec!["TSK-052"])));
+    assert_eq!(content("", "form = \"fax\""), Err(vec!["TSK-052"]));
 }
 
 #[test]
 fn sms_texts_are_looked_over() {
     let told = |text: &str| content("sms.tencent", &format!("template = \"{text}\""));
     assert_eq!(told("您好，拒收请回复R"), Ok(vec![]));
-    assert_eq!(told("您好"), Ok(vec!["TSK-043"]));
-    assert_eq!(told("加微信有礼，拒收请回复R"), Ok(vec!["TSK-043"]));
-    assert_eq!(told(&format!("{}，拒收请回复R", "好".repeat(70))), Ok(vec!["TSK-044"]));
+    assert_eq!(told("您好"), Ok(vec!["TSK-053"]));
+    assert_eq!(told("加微信有礼，拒收请回复R"), Ok(vec!["TSK-053"]));
+    assert_eq!(told(&format!("{}，拒收请回复R", "好".repeat(70))), Ok(vec!["TSK-054"]));
     assert_eq!(content("sms.tencent", "template = \"您好\"\nkind = \"notice\""), Ok(vec![]));
 }
 
@@ -116,17 +116,17 @@ fn variables_of_sms_have_their_limits() {
     };
     for channel in ["sms.aliyun", "sms.tencent", "sms.volcengine"] {
         assert_eq!(variable(channel, "{{name}}"), Ok(vec![]), "{channel}");
-        assert_eq!(variable(channel, "https://a.cn"), Err(vec!["TSK-042"]), "{channel}");
+        assert_eq!(variable(channel, "https://a.cn"), Err(vec!["TSK-052"]), "{channel}");
     }
-    assert_eq!(variable("sms.aliyun", &"长".repeat(36)), Err(vec!["TSK-042"]));
+    assert_eq!(variable("sms.aliyun", &"长".repeat(36)), Err(vec!["TSK-052"]));
     let marketing = "[dispatch.content.variables]\na = \"x\"";
-    assert_eq!(content("sms.volcengine", marketing), Err(vec!["TSK-042"]));
-    assert_eq!(content("sms.aliyun", marketing), Ok(vec!["TSK-043"]));
+    assert_eq!(content("sms.volcengine", marketing), Err(vec!["TSK-052"]));
+    assert_eq!(content("sms.aliyun", marketing), Ok(vec!["TSK-053"]));
     let linked = "link = \"加客\"\n[dispatch.content]\nkind = \"notice\"\nvariables = { a = \"{{link}}\" }";
-    assert_eq!(codes("sms.aliyun", linked), Err(vec!["TSK-042"]));
-    assert_eq!(codes("sms.aliyun", "link = \"每人\""), Ok(vec!["TSK-043"]));
+    assert_eq!(codes("sms.aliyun", linked), Err(vec!["TSK-052"]));
+    assert_eq!(codes("sms.aliyun", "link = \"每人\""), Ok(vec!["TSK-053"]));
     assert_eq!(codes("", "link = \"每人\""), Ok(vec![]));
-    assert_eq!(codes("", "link = \"加克\""), Err(vec!["TSK-041"]));
+    assert_eq!(codes("", "link = \"加克\""), Err(vec!["TSK-051"]));
 }
 
 #[test]
