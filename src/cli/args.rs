@@ -6,6 +6,7 @@ mod asking;
 mod backtest;
 mod compact;
 mod insight;
+mod receipts;
 mod running;
 mod task;
 
@@ -19,6 +20,8 @@ pub use asking::*;
 pub use backtest::*;
 pub use compact::*;
 pub use insight::*;
+use receipts::RECEIPTS_EXAMPLES;
+pub use receipts::{ReceiptShape, Receipts};
 use running::RUN_EXAMPLES;
 pub use running::{Live, Run};
 pub use task::{By, Task, TaskList, Why};
@@ -78,6 +81,9 @@ pub enum Command {
     /// What a trigger task would have done on stored history; sends nothing 回测
     #[command(after_help = BACKTEST_EXAMPLES)]
     Backtest(Backtest),
+    /// Book what channels said later 回执
+    #[command(after_help = RECEIPTS_EXAMPLES)]
+    Receipts(Receipts),
     /// Count the users who fit, at every node of the selection 预估
     #[command(after_help = ESTIMATE_EXAMPLES)]
     Estimate(Estimate),
@@ -120,6 +126,7 @@ impl Command {
             Command::Task(_) => "task",
             Command::Run(_) => "run",
             Command::Backtest(_) => "backtest",
+            Command::Receipts(_) => "receipts",
             Command::Demo(_) => "demo",
             Command::Estimate(_) => "estimate",
             Command::Select(_) => "select",

@@ -20,6 +20,7 @@ mod members;
 mod output;
 pub mod packages;
 mod plan;
+mod receipts;
 mod session;
 pub mod settings;
 #[cfg(feature = "sql")]
@@ -107,6 +108,7 @@ fn perform(command: &Command, mut session: Session, door: &mut Door) -> Done {
         Command::Task(what) => task::run(what, &mut session, door),
         Command::Run(what) => task::run_until(what, &mut session, door),
         Command::Backtest(what) => backtest::run(what, &session, door),
+        Command::Receipts(what) => receipts::run(what, &mut session, door),
         Command::Estimate(what) => ask::estimate(what, &mut session, door),
         Command::Select(what) => ask::select(what, &mut session, door),
         Command::Explain(what) => ask::explain(what, &mut session, door),

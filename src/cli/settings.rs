@@ -54,6 +54,8 @@ pub struct Settings {
     pub tasks: TaskSettings,
     /// `[senders.NAME]` as written; each channel reads its own.
     pub senders: toml::Table,
+    /// `[links.NAME]` as written.
+    pub links: toml::Table,
 }
 
 impl Default for Settings {
@@ -69,6 +71,7 @@ impl Default for Settings {
             retry_wait: Policy::default().wait_first,
             tasks: TaskSettings::default(),
             senders: toml::Table::new(),
+            links: toml::Table::new(),
         }
     }
 }
@@ -95,7 +98,7 @@ impl Settings {
         reader.top(table.get_ref());
         let Reader { problems, mut settings, .. } = reader;
         problems.or(())?;
-        settings.senders = senders_of(text)?;
+        (settings.senders, settings.links) = (tables_of(text, "senders")?, tables_of(text, "links")?);
         Ok(settings)
     }
 }
@@ -113,11 +116,11 @@ fn text_of(path: &Path) -> Outcome<Option<String>> {
     }
 }
 
-/// The `[senders.NAME]` tables as plain TOML; the text was read before, so it has no mistake.
-fn senders_of(text: &str) -> Outcome<toml::Table> {
+/// The tables under a name as plain TOML; the text was read before, so it has no mistake.
+fn tables_of(text: &str, name: &str) -> Outcome<toml::Table> {
     let mut table: toml::Table = text.parse().map_err(|e: toml::de::Error| Problem::bug(e.to_string()))?;
-    match table.remove("senders") {
-        Some(toml::Value::Table(senders)) => Ok(senders),
+    match table.remove(name) {
+        Some(toml::Value::Table(found)) => Ok(found),
         _ => Ok(toml::Table::new()),
     }
 }
@@ -128,7 +131,8 @@ struct Reader<'t> {
     settings: Settings,
 }
 
-const TOP_KEYS: [&str; 8] = ["zone", "memory", "cache", "blacklist", "crowds", "retry", "tasks", "senders"];
+const TOP_KEYS: [&str; 9] =
+    ["zone", "memory", "cache", "blacklist", "crowds", "retry", "tasks", "senders", "links"];
 const CROWDS_KEYS: [&str; 2] = ["sync", "daily_at"];
 const RETRY_KEYS: [&str; 2] = ["tries", "wait"];
 /// More tries than this are a loop and no patience.
@@ -145,7 +149,8 @@ impl Reader<'_> {
                 "crowds" => self.crowds(value),
                 "retry" => self.retry(value),
                 "tasks" => self.tasks(value),
-                "senders" => self.senders(value),
+                "senders" => self.tables(value, "senders"),
+                "links" => self.tables(value, "links"),
                 other => self.unknown(key.span(), other, &TOP_KEYS),
             }
         }
@@ -233,13 +238,13 @@ impl Reader<'_> {
         }
     }
 
-    fn senders(&mut self, value: &Spanned<DeValue>) {
+    fn tables(&mut self, value: &Spanned<DeValue>, name: &str) {
         let Some(table) = value.get_ref().as_table() else {
-            return self.wrong(value, "a table", "write `[senders.NAME]` on a line of its own");
+            return self.wrong(value, "a table", &format!("write `[{name}.NAME]` on a line of its own"));
         };
         for (key, value) in table.iter().filter(|(_, value)| !value.get_ref().is_table()) {
-            let cure = format!("write `[senders.{}]` with the sender's own keys below it", key.get_ref());
-            self.wrong(value, "a sender's settings", &cure);
+            let cure = format!("write `[{name}.{}]` with its own keys below it", key.get_ref());
+            self.wrong(value, "a table of settings", &cure);
         }
     }
 

@@ -20,7 +20,7 @@ use crate::base::{Day, Outcome, Problem, Problems, Timestamp};
 use crate::dispatch::{self, Engine, Happened, Ledger, Policy, RealPatience, Report, Summary, Triggered};
 use crate::select::Selection;
 use crate::store::{Snapshot, Writer};
-use crate::task::{Audience, Checked, Feature, Move, State, Task, Tasks, check};
+use crate::task::{Audience, Checked, Feature, Links, Move, State, Task, Tasks, check};
 use crate::trigger::log::RealDisk;
 use crate::trigger::{Numbered, Opened, Triggers, look};
 
@@ -49,6 +49,7 @@ pub fn run(command: &Command, session: &mut Session, door: &mut Door) -> Done {
         Command::Stop { id, why } => steered(id, why, dispatch::stop, session, door),
         Command::Delete { id, why } => delete(id, why, session, door),
         Command::Report { id } => report(id, session, door),
+        Command::Reconcile { id } => super::receipts::reconcile(id, session, door),
         Command::Trace { id, user } => super::trace::run(id, user, session, door),
     }
 }
@@ -88,8 +89,9 @@ pub fn checked(
     })?;
     let senders = session.senders()?;
     let now = session.environment.now;
-    let names =
-        Names { audiences, snapshot, senders: &senders, features: &session.settings.tasks.features, now };
+    let (links, policies) = (session.links()?, session.policies()?);
+    let features = &session.settings.tasks.features;
+    let names = Names { audiences, snapshot, senders: &senders, links: &links, policies: &policies, features, now };
     Ok(check(&text, path, &session.settings.zone, now, &names)?)
 }
 
@@ -326,17 +328,19 @@ fn text(summary: &Summary) -> String {
 }
 
 /// What moves with the clock: tasks, and crowds that are made anew each day.
-struct Clock<'a> {
+pub(super) struct Clock<'a> {
     session: &'a Session<'a>,
     snapshot: &'a Snapshot,
     audiences: RefCell<Audiences>,
     tasks: Tasks,
     ledger: Ledger,
     senders: dispatch::Senders,
+    links: Arc<Links>,
 }
 
 impl<'a> Clock<'a> {
-    fn new(session: &'a Session<'a>, snapshot: &'a Snapshot) -> Result<Clock<'a>, Failure> {
+    /// Everything of the session's app, over one snapshot.
+    pub(super) fn new(session: &'a Session<'a>, snapshot: &'a Snapshot) -> Result<Clock<'a>, Failure> {
         // A touch without its user's id must never go out.
         snapshot.ids().ready()?;
         Ok(Clock {
@@ -346,6 +350,7 @@ impl<'a> Clock<'a> {
             tasks: session.tasks()?,
             ledger: session.ledger()?,
             senders: session.senders()?,
+            links: Arc::new(session.links()?),
         })
     }
 
@@ -383,7 +388,7 @@ impl<'a> Clock<'a> {
     }
 
     /// What `act` does with an engine over everything here.
-    fn engine<T>(&self, act: impl FnOnce(&Engine) -> Outcome<T>) -> Result<T, Failure> {
+    pub(super) fn engine<T>(&self, act: impl FnOnce(&Engine) -> Outcome<T>) -> Result<T, Failure> {
         let settings = &self.session.settings;
         let reach = Reach {
             audiences: &self.audiences,
@@ -403,6 +408,8 @@ impl<'a> Clock<'a> {
             policy: Policy {
                 attempts_max: settings.retry_tries,
                 wait_first: settings.retry_wait,
+                seed: self.session.environment.seed,
+                links: self.links.clone(),
                 ..Policy::default()
             },
             patience: &RealPatience,

@@ -9,7 +9,7 @@ use crate::audience::{Audiences, BoundVersion, Job, Owner, Predicate, fields, ro
 use crate::base::{Outcome, Pace, Problem, Problems, Timestamp, UserNo};
 use crate::dispatch::{self, Directory, Resolved, Senders};
 use crate::store::Snapshot;
-use crate::task::{Audience, Feature, Known, Task};
+use crate::task::{Audience, Feature, Known, Links, Policies, Task};
 
 /// What a task file may name.
 pub struct Names<'a> {
@@ -17,6 +17,8 @@ pub struct Names<'a> {
     pub snapshot: &'a Snapshot,
     pub senders: &'a Senders,
     pub features: &'a [Feature],
+    pub links: &'a Links,
+    pub policies: &'a Policies,
     pub now: Timestamp,
 }
 
@@ -65,6 +67,19 @@ impl Known for Names<'_> {
 
     fn has(&self, feature: Feature) -> bool {
         self.features.contains(&feature)
+    }
+
+    fn links(&self) -> Vec<String> {
+        self.links.names()
+    }
+
+    fn is_link_per_touch(&self, link: &str) -> bool {
+        self.links.is_per_touch(link)
+    }
+
+    fn limits(&self, sender: &str) -> (Policies, String) {
+        let channel = self.senders.get(sender).map_or("", |sender| sender.policy());
+        (self.policies.clone(), channel.to_string())
     }
 }
 
@@ -198,11 +213,13 @@ impl Session<'_> {
     /// The senders that quanke.toml sets up, and those that need no set-up.
     /// Errors: SND-001 for every wrong setting at once.
     pub fn senders(&self) -> Result<Senders, Problems> {
+        let policies = self.policies()?;
         let world = crate::sender::World {
             outbox: &self.home.dir().join("outbox"),
             clock: self.clock,
             secret: &|name| (self.variable)(name),
             faults: self.faults.clone(),
+            policies: &policies,
         };
         crate::sender::build(&self.settings.senders, &world)
     }

@@ -14,6 +14,11 @@ use super::ledger::Seat;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TouchId(pub [u8; 16]);
 
+/// A name that a channel has for a touch, as later receipts will use it: a hash, so that no phone number
+/// lies in the ledger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Handle(pub [u8; 16]);
+
 /// Gives the touches of one run their names.
 #[derive(Clone)]
 pub struct TouchNames {
@@ -84,6 +89,31 @@ impl Batch {
         let mut hasher = Sha256::new();
         self.touches.iter().for_each(|touch| hasher.update(touch.touch_id.0));
         TouchId(first_half(&hasher.finalize())).to_string()
+    }
+
+    /// What a channel may echo in later receipts: 32 letters and digits, of the run and the number.
+    pub fn tag(&self) -> String {
+        tag_of(&self.run, self.no)
+    }
+}
+
+/// The tag of batch `no` of a run, before the batch is made.
+pub(super) fn tag_of(run: &str, no: u64) -> String {
+    hex(&Handle::of(&[run, &no.to_string()]).0)
+}
+
+impl Handle {
+    /// The handle of these parts, in this order.
+    pub fn of(parts: &[&str]) -> Handle {
+        let mut hasher = Sha256::new();
+        parts.iter().for_each(|part| add_part(&mut hasher, part));
+        Handle(first_half(&hasher.finalize()))
+    }
+}
+
+impl From<TouchId> for Handle {
+    fn from(id: TouchId) -> Handle {
+        Handle(id.0)
     }
 }
 

@@ -17,6 +17,12 @@ struct Label<'a> {
     names: TouchNames,
 }
 
+/// Touches that are ready, and the seats of those that lack a value which the task insists on.
+pub(super) struct Filled {
+    pub touches: Vec<Touch>,
+    pub lacking: Vec<Seat>,
+}
+
 impl Engine<'_> {
     /// The next touches of a run that wait for a batch, filled; at most `limit`.
     pub(super) fn next_touches(
@@ -26,7 +32,7 @@ impl Engine<'_> {
         form: &Form,
         limit: usize,
         now: Timestamp,
-    ) -> Outcome<Vec<Touch>> {
+    ) -> Outcome<Filled> {
         if task.rule().is_some() {
             let waiting = self.known_fires(run, limit, now)?;
             let labels = waiting.iter().map(|fire| self.label_of_fire(task, run, fire));
@@ -64,28 +70,41 @@ impl Engine<'_> {
     }
 
     /// Values are read once for each user, in the order in which they are stored.
-    fn filled(&self, labels: &[Label], form: &Form) -> Outcome<Vec<Touch>> {
+    fn filled(&self, labels: &[Label], form: &Form) -> Outcome<Filled> {
         let mut users: Vec<UserNo> = labels.iter().map(|label| label.user).collect();
         users.sort_unstable();
         users.dedup();
         let values = self.directory.fields(&users, form.fields())?;
         let of = |user| users.binary_search(&user).ok().and_then(|place| values.get(place));
-        let touch = |label: &Label| self.touch(label, of(label.user).map_or(&[][..], Vec::as_slice), form);
-        labels.iter().map(touch).collect()
+        let mut filled = Filled { touches: Vec::with_capacity(labels.len()), lacking: Vec::new() };
+        for label in labels {
+            match self.touch(label, of(label.user).map_or(&[][..], Vec::as_slice), form)? {
+                Some(touch) => filled.touches.push(touch),
+                None => filled.lacking.push(label.seat()),
+            }
+        }
+        Ok(filled)
     }
 
-    fn touch(&self, label: &Label, values: &[Option<String>], form: &Form) -> Outcome<Touch> {
+    fn touch(&self, label: &Label, values: &[Option<String>], form: &Form) -> Outcome<Option<Touch>> {
         let known = self.directory.user_id(label.user);
         let user_id = known.ok_or_else(|| Problem::bug(format!("user number {} lost its id", label.user)))?;
-        let (content, fields) = form.fill(user_id, values);
-        Ok(Touch {
-            touch_id: label.names.touch_id(user_id),
+        let touch_id = label.names.touch_id(user_id);
+        let Some((content, fields)) = form.fill(user_id, &touch_id.0, values) else { return Ok(None) };
+        Ok(Some(Touch {
+            touch_id,
             seat: label.waiting.map(|fire| fire.seat),
             user_no: label.user,
             user_id: user_id.into(),
             due_at: label.due_at.clone(),
             content,
             fields,
-        })
+        }))
+    }
+}
+
+impl Label<'_> {
+    fn seat(&self) -> Seat {
+        self.waiting.map_or(self.user, |fire| fire.seat)
     }
 }

@@ -4,6 +4,7 @@
 //! the next. Between the two a kill leaves batches `handing`: an idempotent sender gets the same
 //! bytes again, any other leaves them unknown until its word comes.
 
+use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -11,11 +12,13 @@ use std::task::Poll;
 use std::time::Duration;
 
 use tokio::runtime::Runtime;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::base::{Outcome, Problem, Timestamp};
-use crate::task::{Form, Task};
+use crate::task::{Form, Links, Task};
 
-use super::batch::{Batch, Touch};
+use super::batch::{Batch, Handle, Touch, TouchId};
+use super::cut::Portion;
 use super::engine::Engine;
 use super::ledger::{Run, Seat};
 use super::sender::{Outcome as Answer, Receipt, ReceiptState, Sender};
@@ -35,8 +38,12 @@ pub struct Policy {
     pub wait_first: Duration,
     /// No single wait is longer, whatever the channel asks for.
     pub wait_max: Duration,
-    /// All waits of one batch together.
+    /// All waits of one batch together. A channel that asks for more patience stops the run at once.
     pub wait_total: Duration,
+    /// Spreads the waits of machines that were refused at the same instant.
+    pub seed: u64,
+    /// The links that contents may name.
+    pub links: Arc<Links>,
 }
 
 impl Default for Policy {
@@ -46,15 +53,17 @@ impl Default for Policy {
             wait_first: Duration::from_secs(1),
             wait_max: Duration::from_secs(60),
             wait_total: Duration::from_secs(600),
+            seed: 0,
+            links: Arc::default(),
         }
     }
 }
 
 /// What a wave left behind.
 #[derive(Default)]
-struct Trouble {
+pub(super) struct Trouble {
     unknown_in_a_row: usize,
-    stalled: Option<Problem>,
+    pub stalled: Option<Problem>,
 }
 
 impl Engine<'_> {
@@ -73,10 +82,11 @@ impl Engine<'_> {
         };
         let mut trouble = Trouble::default();
         self.hand_open(runtime, (task, run), &sender, &mut trouble, now)?;
-        let form = task.file.dispatch.content.form(&|name| self.directory.is_attribute(name));
+        let form = self.form(task, sender.as_ref())?;
+        let mut portion = Portion::of(task, sender.as_ref());
         self.pace.begin("hand over", None, "touches");
         while trouble.stalled.is_none() {
-            let batches = self.cut_wave(task, run, &form, now)?;
+            let batches = self.cut_wave(task, run, sender.as_ref(), (&form, &mut portion), now)?;
             if batches.is_empty() {
                 break;
             }
@@ -86,17 +96,12 @@ impl Engine<'_> {
         Ok(trouble.stalled.map_or(Ok(()), Err))
     }
 
-    /// Hands the batches that nobody answered over once more, with the same names and bytes, where
-    /// the sender takes a second hand-over for the first. Errors: DSP-005 when it is silent still.
-    pub fn reconcile(&self, task: &str, now: Timestamp) -> Outcome<()> {
-        let task = self.tasks.task(task)?;
-        let sender = self.sender(&task)?;
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let mut trouble = Trouble::default();
-        for run in self.ledger.runs_of(&task.id)? {
-            self.hand_open(&runtime, (&task, &run), &sender, &mut trouble, now)?;
-        }
-        trouble.stalled.map_or(Ok(()), Err)
+    /// The content of a task, ready for many users of one sender. Errors: TSK-051 for a link that is gone.
+    fn form(&self, task: &Task, sender: &dyn Sender) -> Outcome<Form> {
+        let dispatch = &task.file.dispatch;
+        let link = dispatch.link.as_deref().map(|name| self.policy.links.made(name, &task.id)).transpose()?;
+        let form = dispatch.content.form_with(&|name| self.directory.is_attribute(name), link.as_ref());
+        Ok(form.missing(dispatch.missing.clone()).with_fields(&sender.fields()))
     }
 
     /// The sender of a task. Errors: DSP-001 with the senders there are.
@@ -112,7 +117,7 @@ impl Engine<'_> {
     }
 
     /// Batches that an earlier process, or an earlier failure, left without an answer.
-    fn hand_open(
+    pub(super) fn hand_open(
         &self,
         runtime: &Runtime,
         (task, run): (&Task, &Run),
@@ -126,6 +131,9 @@ impl Engine<'_> {
             .partition(|batch| sender.is_idempotent() || batch.state == BatchState::Waiting.word());
         self.faults.step("leave unknown")?;
         self.leave_unknown(run, &lost, now)?;
+        if sender.can_reconcile() && !sender.is_idempotent() {
+            self.ask_about(runtime, (task, run), sender.as_ref(), now)?;
+        }
         let mut again = again.into_iter();
         while trouble.stalled.is_none() {
             let wave: Vec<OpenBatch> = again.by_ref().take(WAVE_BATCHES).collect();
@@ -150,28 +158,11 @@ impl Engine<'_> {
             state: BatchState::Unknown,
             cause: Some(cause),
             touches: all(&batch.touches, TouchState::Unknown, Some(cause)),
+            handles: Vec::new(),
         };
         let handing = lost.iter().filter(|batch| batch.state == BatchState::Handing.word());
         let settled: Vec<Settled> = handing.map(settle).collect();
         if settled.is_empty() { Ok(()) } else { self.ledger.record(run, &settled, now) }
-    }
-
-    /// Cuts the next wave and marks it as being handed over.
-    fn cut_wave(&self, task: &Task, run: &Run, form: &Form, now: Timestamp) -> Outcome<Vec<Batch>> {
-        let run = self.ledger.fresh(run)?;
-        let size = task.file.dispatch.batch;
-        let mut touches =
-            self.next_touches(task, &run, form, size * WAVE_BATCHES, now)?.into_iter().peekable();
-        let mut batches = Vec::new();
-        while touches.peek().is_some() {
-            batches.push(touches.by_ref().take(size).collect::<Vec<Touch>>());
-        }
-        if batches.is_empty() {
-            return Ok(batches_of(task, &run, batches));
-        }
-        self.faults.step("cut")?;
-        self.ledger.cut(&run, &batches, now)?;
-        Ok(batches_of(task, &run, batches))
     }
 
     /// Hands over batches that are marked already, and records the answers.
@@ -219,20 +210,40 @@ impl Engine<'_> {
     async fn hand(&self, sender: &dyn Sender, mut batch: Batch) -> (Batch, Answer) {
         let (mut wait, mut waited) = (self.policy.wait_first, Duration::ZERO);
         loop {
+            self.wait_for_turn(sender, &batch).await;
             let answer = sender.send(&batch).await;
             let asked = match &answer {
                 Answer::TryLater { after, .. } => *after,
                 Answer::Unknown(_) if sender.is_idempotent() => Duration::ZERO,
                 _ => return (batch, answer),
             };
-            let pause = wait.max(asked).min(self.policy.wait_max);
-            if batch.attempt >= self.policy.attempts_max || waited + pause > self.policy.wait_total {
+            let pause = self.policy.spread(wait, &batch).max(asked).min(self.policy.wait_max);
+            let is_over =
+                batch.attempt >= self.policy.attempts_max || waited + pause > self.policy.wait_total;
+            if is_over || asked > self.policy.wait_total {
                 return (batch, answer);
             }
             self.patience.wait(pause).await;
             (wait, waited) = (wait.saturating_mul(2), waited + pause);
             batch.attempt += 1;
         }
+    }
+
+    /// Waits until the channel's rate lets the batch go.
+    async fn wait_for_turn(&self, sender: &dyn Sender, batch: &Batch) {
+        let wait = sender.bucket().map_or(Duration::ZERO, |bucket| bucket.take(batch.touches.len()));
+        if !wait.is_zero() {
+            self.patience.wait(wait).await;
+        }
+    }
+}
+
+impl Policy {
+    /// Between a half and the whole of `wait`: always the same for one seed, batch and try.
+    fn spread(&self, wait: Duration, batch: &Batch) -> Duration {
+        let what = format!("{} {} {}", batch.run, batch.no, batch.attempt);
+        let share = xxh3_64_with_seed(what.as_bytes(), self.seed) as f64 / u64::MAX as f64;
+        wait.mul_f64(0.5 + share / 2.0)
     }
 }
 
@@ -260,12 +271,12 @@ impl Trouble {
 }
 
 /// Batches that were just cut, numbered from `run.batch_count + 1`.
-fn batches_of(task: &Task, run: &Run, batches: Vec<Vec<Touch>>) -> Vec<Batch> {
+pub(super) fn batches_of(task: &Task, run: &Run, batches: Vec<Vec<Touch>>) -> Vec<Batch> {
     let numbered = batches.into_iter().zip(run.batch_count + 1..);
     numbered.map(|(touches, no)| batch_of(task, run, no, 1, touches)).collect()
 }
 
-fn batch_of(task: &Task, run: &Run, no: u64, attempt: u32, touches: Vec<Touch>) -> Batch {
+pub(super) fn batch_of(task: &Task, run: &Run, no: u64, attempt: u32, touches: Vec<Touch>) -> Batch {
     let channel = task.file.dispatch.channel.clone();
     Batch { task: task.id.clone(), run: run.name(), no, channel, attempt, touches }
 }
@@ -287,21 +298,43 @@ fn settled<'b>(batch: &'b Batch, answer: Option<&'b Answer>) -> Settled<'b> {
             (BatchState::Unknown, Some(cause), all(&batch.touches, TouchState::Unknown, Some(cause)))
         }
     };
-    Settled { no: batch.no, size: batch.touches.len(), attempts: batch.attempt, state, cause, touches }
+    let handles = handles_of(batch, answer);
+    Settled {
+        no: batch.no,
+        size: batch.touches.len(),
+        attempts: batch.attempt,
+        state,
+        cause,
+        touches,
+        handles,
+    }
 }
 
-type Words = (Seat, TouchState, Option<String>);
+/// The channel's own names of touches, as its receipts gave them.
+fn handles_of(batch: &Batch, answer: Option<&Answer>) -> Vec<(Handle, Seat)> {
+    let Some(Answer::Answered(receipts)) = answer else { return Vec::new() };
+    let named: HashMap<TouchId, Handle> =
+        receipts.iter().filter_map(|receipt| Some((receipt.touch_id, receipt.handle?))).collect();
+    let of = |touch: &Touch| named.get(&touch.touch_id).map(|handle| (*handle, touch.seat()));
+    batch.touches.iter().filter_map(of).collect()
+}
 
-fn answered<'b>(batch: &Batch, receipts: &[Receipt]) -> (BatchState, Option<&'b str>, Vec<Words>) {
-    let seats: std::collections::HashMap<_, _> =
-        batch.touches.iter().map(|t| (t.touch_id, t.seat())).collect();
+pub(super) type Words = Vec<(Seat, TouchState, Option<String>)>;
+
+fn answered<'b>(batch: &Batch, receipts: &[Receipt]) -> (BatchState, Option<&'b str>, Words) {
+    let words = words_of(batch, receipts);
+    let is_unknown = words.iter().any(|(_, state, _)| *state == TouchState::Unknown);
+    (if is_unknown { BatchState::Unknown } else { BatchState::Answered }, None, words)
+}
+
+/// What receipts say of the touches of a batch; strangers are left out.
+pub(super) fn words_of(batch: &Batch, receipts: &[Receipt]) -> Words {
+    let seats: HashMap<_, _> = batch.touches.iter().map(|t| (t.touch_id, t.seat())).collect();
     let word = |receipt: &Receipt| {
         let seat = seats.get(&receipt.touch_id)?;
         Some((*seat, state_of(receipt.state), receipt.reason.clone()))
     };
-    let words: Vec<Words> = receipts.iter().filter_map(word).collect();
-    let is_unknown = words.iter().any(|(_, state, _)| *state == TouchState::Unknown);
-    (if is_unknown { BatchState::Unknown } else { BatchState::Answered }, None, words)
+    receipts.iter().filter_map(word).collect()
 }
 
 fn state_of(state: ReceiptState) -> TouchState {
@@ -313,7 +346,7 @@ fn state_of(state: ReceiptState) -> TouchState {
     }
 }
 
-fn all(touches: &[Touch], state: TouchState, note: Option<&str>) -> Vec<Words> {
+fn all(touches: &[Touch], state: TouchState, note: Option<&str>) -> Words {
     touches.iter().map(|touch| (touch.seat(), state, note.map(str::to_string))).collect()
 }
 

@@ -2,7 +2,7 @@
 //!
 //! `ledger.db` of an app: `runs`, their `touches` (one compact row per run and [`Seat`]), `batches`
 //! (with their bytes until they are settled), `counts` (touches by state and reason, kept in the
-//! same commits) and the `clock`. In a trigger's run `fires` says whose a seat is, and `place` how far
+//! same commits), `handles` (by which names receipts call touches) and the `clock`. In a trigger's run `fires` says whose a seat is, and `place` how far
 //! the trigger's decisions are in the book. Every commit is on disk when it returns.
 
 use std::path::Path;
@@ -97,6 +97,11 @@ const FIRES: &str = "
     create table place (
         id integer primary key check (id = 0), position integer not null, part integer not null);";
 
+/// By which names receipts call touches.
+const HANDLES: &str = "
+    create table handles (
+        handle blob primary key, run integer not null references runs(no), seat integer not null) without rowid;";
+
 const RUN: &str =
     "select no, task, epoch, occurrence, version, planned_at, state, cause, as_of, data_version,
     crowd_version, size, due, next_user, cut_seat, batch_count, progress_at, is_paused, contradicted from runs";
@@ -117,7 +122,7 @@ impl Ledger {
         }
         db.execute_batch("pragma synchronous = full; pragma foreign_keys = on; pragma busy_timeout = 5000;")
             .map_err(disk_trouble)?;
-        migrate(&mut db, "ledger", &[TABLES, FIRES]).map_err(|problem| problem.at("ledger.db"))?;
+        migrate(&mut db, "ledger", &[TABLES, FIRES, HANDLES]).map_err(|problem| problem.at("ledger.db"))?;
         Ok(Ledger { db })
     }
 

@@ -11,7 +11,9 @@ mod agenda;
 pub mod backtest;
 mod batch;
 mod book;
+mod bucket;
 mod calendar;
+mod cut;
 mod engine;
 mod fill;
 mod fires;
@@ -21,18 +23,21 @@ mod history;
 mod ledger;
 mod live;
 mod outside;
+mod reconcile;
 mod release;
 mod report;
 mod run;
 mod sender;
+mod settle;
 mod state;
 mod steer;
 mod touches;
 mod triggered;
 
 pub use agenda::{AtHand, Due, Step, due};
-pub use batch::{Batch, Touch, TouchId, TouchNames};
+pub use batch::{Batch, Handle, Touch, TouchId, TouchNames};
 pub use book::Book;
+pub use bucket::{Bucket, Rate};
 pub use engine::{Engine, Happened, Summary};
 pub use fires::{Fire, Release, Word};
 pub use hand::Policy;
@@ -40,14 +45,18 @@ pub use history::{EachA, stored};
 pub use ledger::{Ledger, Run, Seat};
 pub use live::{Feed, LATENESS_MS, Live, Meanings, Portion, SILENCE, source_of};
 pub use outside::{Audiences, Directory, Faults, NoFaults, Patience, RealPatience, Resolved};
+pub use reconcile::Reconciled;
 pub use release::Decided;
 pub use report::{Report, RunReport};
 pub use sender::{Outcome, Receipt, ReceiptState, Sender, Senders};
+pub use settle::{Fate, Word as ReceiptWord};
 pub use state::{Reason, RunState, TouchState};
 pub use steer::{cancel, edit, stop};
 pub use touches::WAVE_BATCHES;
 pub use triggered::{FiredReport, Triggered};
 
+/// Limits and words of channels are dated data; channels read their own there.
+pub use crate::task::Policies;
 /// Channels read lengths of time as task files do; a channel sees only this room.
 pub use crate::task::duration_ms;
 

@@ -66,6 +66,8 @@ pub enum Reason {
     Past,
     /// A B came while the touch still waited.
     LateB,
+    /// A value that its content or its channel needs is missing or of no use.
+    Missing,
 }
 
 /// What became of a batch.
@@ -145,7 +147,7 @@ impl TouchState {
 impl Reason {
     /// All reasons; their number in `ledger.db` is the place here plus one, and 0 is no reason. New ones
     /// come at the end.
-    pub const ALL: [Reason; 14] = [
+    pub const ALL: [Reason; 15] = [
         Reason::Paused,
         Reason::Ended,
         Reason::Expired,
@@ -160,6 +162,7 @@ impl Reason {
         Reason::GapMin,
         Reason::Past,
         Reason::LateB,
+        Reason::Missing,
     ];
 
     /// The word in reports.
@@ -179,6 +182,7 @@ impl Reason {
             Reason::GapMin => "gap_min",
             Reason::Past => "past",
             Reason::LateB => "late_b",
+            Reason::Missing => "missing",
         }
     }
 

@@ -7,7 +7,7 @@ use rusqlite::{Transaction, params};
 use crate::base::{Outcome, Problem, Timestamp, UserNo};
 use crate::task::disk_trouble;
 
-use super::batch::{Touch, packed, unpacked};
+use super::batch::{Handle, Touch, packed, unpacked};
 use super::ledger::{Ledger, Run, Seat, commit, count_at, shift, whole};
 use super::state::{BatchState, Reason, RunState, TouchState};
 
@@ -36,6 +36,8 @@ pub struct Settled<'a> {
     pub cause: Option<&'a str>,
     /// The new state of each of its touches, with the channel's words.
     pub touches: Vec<(Seat, TouchState, Option<String>)>,
+    /// The channel's own names of touches.
+    pub handles: Vec<(Handle, Seat)>,
 }
 
 impl Ledger {
@@ -90,9 +92,16 @@ impl Ledger {
     }
 
     /// Cuts batches numbered from `run.batch_count + 1` and marks them as being handed over:
-    /// from here on their touches and bytes are fixed.
-    pub fn cut(&self, run: &Run, batches: &[Vec<Touch>], now: Timestamp) -> Outcome<()> {
+    /// from here on their touches and bytes are fixed. Receipts will find touches by `handles`.
+    pub fn cut(
+        &self,
+        run: &Run,
+        batches: &[Vec<Touch>],
+        handles: &[(Handle, Seat)],
+        now: Timestamp,
+    ) -> Outcome<()> {
         let tx = self.begin()?;
+        add_handles(&tx, run.no, handles)?;
         let mut total = 0;
         for (touches, no) in batches.iter().zip(run.batch_count + 1..) {
             let sql = "insert into batches (run, no, state, size, attempts, handed_at, payload)
@@ -141,6 +150,20 @@ impl Ledger {
             });
         }
         Ok(batches)
+    }
+
+    /// Those of these touches that are unknown.
+    pub(super) fn unknown_of(&self, run: &Run, touches: Vec<Touch>) -> Outcome<Vec<Touch>> {
+        let sql = "select exists (select 1 from touches where run = ?1 and seat = ?2 and state = ?3)";
+        let mut query = self.db.prepare_cached(sql).map_err(disk_trouble)?;
+        let mut unknown = Vec::new();
+        for touch in touches {
+            let values = params![run.no, touch.seat(), TouchState::Unknown.number()];
+            if query.query_row(values, |row| row.get::<_, bool>(0)).map_err(disk_trouble)? {
+                unknown.push(touch);
+            }
+        }
+        Ok(unknown)
     }
 
     /// Marks an open batch as being handed over once more, before it is.
@@ -249,6 +272,7 @@ fn ends(seats: impl Iterator<Item = Seat>) -> (Seat, Seat) {
 }
 
 fn record_batch(tx: &Transaction, run: i64, batch: &Settled, now: Timestamp) -> Outcome<()> {
+    add_handles(tx, run, &batch.handles)?;
     for (state, moved) in move_batch(tx, run, batch)? {
         shift(tx, run, TouchState::Handed, None, -moved)?;
         shift(tx, run, state, None, moved)?;
@@ -277,6 +301,16 @@ fn move_batch(tx: &Transaction, run: i64, batch: &Settled) -> Outcome<BTreeMap<T
             move_touch(tx, run, *seat, TouchState::Handed, *state, note.as_deref())?;
     }
     Ok(tally)
+}
+
+/// A handle that is known already keeps its touch: the first that was named so.
+fn add_handles(tx: &Transaction, run: i64, handles: &[(Handle, Seat)]) -> Outcome<()> {
+    let sql = "insert or ignore into handles (handle, run, seat) values (?1, ?2, ?3)";
+    let mut insert = tx.prepare_cached(sql).map_err(disk_trouble)?;
+    for (handle, seat) in handles {
+        insert.execute(params![handle.0, run, seat]).map_err(disk_trouble)?;
+    }
+    Ok(())
 }
 
 pub(super) fn move_touch(

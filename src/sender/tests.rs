@@ -21,7 +21,12 @@ pub fn batch(no: u64, users: std::ops::Range<u32>, content: Value) -> Batch {
         user_id: format!("用户{n}"),
         due_at: "2026-03-01T20:00:00.000+08:00".into(),
         content: content.clone(),
-        fields: [("name".to_string(), json!("张\"三\"\n"))].into_iter().collect(),
+        fields: [
+            ("name".to_string(), json!("张\"三\"\n")),
+            ("phone".to_string(), json!(format!("+86 138{n:08}"))),
+        ]
+        .into_iter()
+        .collect(),
     };
     let touches = users.map(touch).collect();
     Batch {
@@ -81,6 +86,19 @@ fn every_sender_keeps_the_contract() {
     assert_eq!(posted[0].body, posted[1].body, "a retry carries the same bytes");
     assert_eq!(posted[0].header("idempotency-key"), posted[1].header("idempotency-key"));
     assert!(posted[2].body.contains("您好 👋"));
+    keeps_the_contract(&super::exec::tests::script(&super::exec::tests::answering("delivered"), ""));
+    for shape in ["aliyun", "tencent", "volcengine"] {
+        let server = Server::start(vec![super::sms::tests::good(shape); 6]);
+        keeps_the_contract(&super::sms::tests::gateway(shape, &server, ""));
+        server.finish();
+    }
+    let table = toml::from_str("kind = \"staff\"").unwrap();
+    let todo = folder.path().join("outbox");
+    keeps_the_contract(&Staff::read("staff", &table, &todo, Arc::new(NoFaults)).unwrap());
+    let rate = Rate::parse("1000/s").unwrap();
+    let paced = Paced::new(Arc::new(Blackhole::new("b")), Bucket::new(rate, || Timestamp(0)));
+    assert_eq!(paced.bucket().unwrap().burst(), 1_000);
+    keeps_the_contract(&paced);
 }
 
 #[test]
@@ -187,13 +205,16 @@ fn settings_are_checked_all_at_once() {
         clock: || Timestamp(0),
         secret: &|name| (name == "KEY").then(|| "s".into()),
         faults: Arc::new(NoFaults),
+        policies: &Policies::shipped().unwrap(),
     };
     let good: Table = toml::from_str(
-        "[\"短信\"]\nkind = \"webhook\"\nurl = \"https://例.cn/x\"\nsecret_env = \"KEY\"\ntimeout = \"3s\"",
+        "[\"短信\"]\nkind = \"webhook\"\nurl = \"https://例.cn/x\"\nsecret_env = \"KEY\"\ntimeout = \"3s\"\nrate = \"10/s\"\n\
+         [p]\nkind = \"exec\"\ncommand = \"true\"\n[q]\nkind = \"staff\"\n\
+         [r]\nkind = \"sms\"\nshape = \"tencent\"\naccess_key = \"a\"\nsecret_env = \"KEY\"\nsign = \"测试\"\napp_id = \"1\"",
     )
     .unwrap();
     let names: Vec<String> = build(&good, &world).map(|senders| senders.into_keys().collect()).unwrap();
-    assert_eq!(names, ["blackhole", "file", "短信"]);
+    assert_eq!(names, ["blackhole", "file", "p", "q", "r", "短信"]);
     let bad: Table = toml::from_str(
         "a = 1\n[b]\nkind = \"fax\"\n[c]\nkind = \"webhook\"\nurl = \"ftp://x\"\ntimout = 3\nparallel = 99\nsecret_env = \"NO\"\non_accept = \"x\"",
     )
@@ -202,6 +223,10 @@ fn settings_are_checked_all_at_once() {
     assert_eq!(problems.0.len(), 7, "{problems}");
     assert!(problems.0.iter().all(|problem| problem.code == "SND-001"));
     assert!(problems.to_string().contains("write `timeout`"));
+    let bad = "[a]\nkind = \"exec\"\n[b]\nkind = \"staff\"\nrate = \"fast\"\n[c]\nkind = \"staff\"\nphon = \"x\"\n\
+               [d]\nkind = \"sms\"\nshape = \"huawei\"\n[e]\nkind = \"sms\"\nshape = \"tencent\"\naccess_key = \"a\"\nsecret = \"b\"\nsign = \"c\"";
+    let problems = build(&toml::from_str(bad).unwrap(), &world).map(|_| ()).unwrap_err();
+    assert_eq!(problems.0.len(), 8, "{problems}");
 }
 
 /// Each code of these rooms has its page, and each page belongs to a code.

@@ -11,7 +11,7 @@ use toml::de::{DeTable, DeValue};
 use crate::base::{Problem, Problems, Share, Span, Timestamp, Zone};
 
 use super::about::{About, AboutPart};
-use super::content::Content;
+use super::content::{Content, Missing};
 use super::cycle::Cycle;
 use super::reader::{Field, Reader, Section};
 use super::rule::Rule;
@@ -121,6 +121,10 @@ pub struct Dispatch {
     /// Touches in one batch, 1 to 10,000.
     pub batch: usize,
     pub content: Content,
+    /// What becomes of a touch whose content lacks a value.
+    pub missing: Missing,
+    /// The link of quanke.toml that `{{link}}` stands for.
+    pub link: Option<String>,
 }
 
 /// Who does not get it.
@@ -149,6 +153,8 @@ pub(super) struct Parts {
     pub end: Option<Field<Timestamp>>,
     pub sender: Option<Field<String>>,
     pub content: Field<Content>,
+    pub link: Option<Field<String>>,
+    missing: Missing,
     pub blacklist: Option<Field<String>>,
     pub about: AboutPart,
     group: Option<String>,
@@ -177,9 +183,14 @@ const TOP: &[&str] = &[
     "activity",
     "staff",
 ];
-const DISPATCH: &[&str] = &["sender", "channel", "batch", "content"];
+const DISPATCH: &[&str] = &["sender", "channel", "batch", "content", "missing", "link"];
 const LIMITS: &[&str] = &["caps", "quiet", "holdout", "blacklist"];
 impl Parts {
+    /// Touches in one batch.
+    pub fn batch(&self) -> usize {
+        usize::try_from(self.batch).unwrap_or(0)
+    }
+
     pub fn read(reader: &mut Reader, text: &str, zone: &Zone) -> Parts {
         let (document, errors) = DeTable::parse_recoverable(text);
         if !errors.is_empty() {
@@ -207,6 +218,8 @@ impl Parts {
             end: None,
             sender: None,
             content: Field { value: Content::default(), span: Span::default() },
+            link: None,
+            missing: Missing::default(),
             blacklist: None,
             about: AboutPart::default(),
             group: None,
@@ -249,6 +262,8 @@ impl Parts {
         self.sender = reader.required(&dispatch, "sender", sender);
         self.channel = reader.text(&dispatch, "channel").map(|field| field.value);
         self.batch = reader.number(&dispatch, "batch", 1, BATCH_MAX).unwrap_or(BATCH_DEFAULT);
+        self.link = reader.text(&dispatch, "link");
+        self.missing = missing(reader, &dispatch).unwrap_or_default();
         let content = dispatch.inner("content", reader);
         if content.is_present() {
             self.read_content(reader, &dispatch, &content);
@@ -337,6 +352,8 @@ impl Parts {
                 sender,
                 batch: usize::try_from(self.batch).ok()?,
                 content: self.content.value,
+                missing: self.missing,
+                link: self.link.map(|field| field.value),
             },
             limits: Limits { holdout: self.holdout, blacklist: self.blacklist.map(|field| field.value) },
         })
@@ -357,6 +374,16 @@ fn is_a_name(reader: &mut Reader, name: &Field<String>) -> bool {
         name.span,
     );
     false
+}
+
+fn missing(reader: &mut Reader, dispatch: &Section) -> Option<Missing> {
+    let field = reader.text(dispatch, "missing")?;
+    let found = Missing::parse(&field.value);
+    if found.is_none() {
+        let what = format!("`missing` is `{}`; it can be empty, refuse, default:TEXT", field.value);
+        reader.report(Problem::author("TSK-004", what).cure("write missing = \"refuse\""), field.span);
+    }
+    found
 }
 
 /// What this version cannot do.

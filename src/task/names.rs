@@ -3,12 +3,14 @@
 use crate::base::{Problem, Problems, Span, Timestamp, Zone};
 
 use super::about::Feature;
+use super::content::LINK;
 use super::file::{Parts, TaskFile, Trigger};
-use super::odd;
+use super::policy::Policies;
 use super::reader::{Field, Reader, near};
 use super::repeat_file::RepeatPart;
 use super::rule_file::RulePart;
 use super::trigger::Written;
+use super::{lint, odd};
 
 /// What a task file may name; the wiring answers from the store and the settings.
 pub trait Known {
@@ -32,6 +34,18 @@ pub trait Known {
     fn senders(&self) -> Vec<String>;
     /// Is this part switched on in the home's settings?
     fn has(&self, feature: Feature) -> bool;
+    /// Names of the links that are set up.
+    fn links(&self) -> Vec<String> {
+        Vec::new()
+    }
+    /// Is the link another one for each touch?
+    fn is_link_per_touch(&self, _link: &str) -> bool {
+        false
+    }
+    /// What channels allow, and the first part of the ids that hold for a sender (empty for none).
+    fn limits(&self, _sender: &str) -> (Policies, String) {
+        Default::default()
+    }
 }
 
 /// A task file that is right, and what is odd about it.
@@ -42,9 +56,11 @@ pub struct Checked {
 }
 
 /// Reads a task file and looks up its names. `now` is for the warning about a time that is past.
-/// Errors: those of [`super::read`], TSK-007 for names, TSK-045 switched off, and those of the selection and the events.
+/// Errors: those of [`super::read`], TSK-007 and TSK-051 for names, TSK-045 switched off, TSK-052 for limits of the
+/// channel, and those of the selection and the events.
 /// Warnings: TSK-008 placeholders that are no attribute, TSK-009 a time that is past, TSK-017 to
-/// TSK-019 odd rules, TSK-041 and TSK-042 odd schedules, and those of the selection and the events.
+/// TSK-019 odd rules, TSK-041 and TSK-042 odd schedules, TSK-053 and TSK-054 what the channel will not like, and
+/// those of the selection and the events.
 pub fn check(
     text: &str,
     origin: &str,
@@ -78,6 +94,7 @@ pub fn check(
         }
     }
     warnings.extend(placeholders(&reader, &parts, known));
+    warnings.extend(lint::content(&mut reader, &parts, known));
     let last_word = parts.last_word();
     let past = |file: &TaskFile| file.is_past(now, zone).then(|| past_problem(&file.trigger));
     let file = reader.finish_with(parts.whole(text), |reader, file| {
@@ -178,7 +195,8 @@ fn name(reader: &mut Reader, kind: &str, written: &Field<String>, known: &[Strin
 fn placeholders(reader: &Reader, parts: &Parts, known: &dyn Known) -> Vec<Problem> {
     let attributes = known.attributes();
     let names: Vec<&str> = attributes.iter().map(String::as_str).collect();
-    let left = parts.content.value.left_to_the_channel(&|name| names.contains(&name));
+    let is_link = |name: &str| name == LINK && parts.link.is_some();
+    let left = parts.content.value.left_to_the_channel(&|name| names.contains(&name) || is_link(name));
     let warn = |name: String| {
         let what = format!("`{{{{{name}}}}}` is no attribute and no key of the content; it stays as written");
         let cure = match near(&name, &names) {

@@ -200,11 +200,14 @@ fn contents_are_filled() {
     let content = checked(GOOD).unwrap().file.dispatch.content;
     let form = content.form(&|name| matches!(name, "name" | "头像"));
     assert_eq!(form.fields(), ["name", "头像"]);
-    let (filled, fields) = form.fill("u1", &[Some("张三".into()), None]);
+    let (filled, fields) = form.fill("u1", &[0; 16], &[Some("张三".into()), None]).unwrap();
     let expected = json!({"template": "张三 您好，点击 https://a.cn/?u=u1", "link": "https://a.cn/?u=u1", "images": [""], "n": 3});
     assert_eq!((filled, Value::Object(fields)), (expected, json!({"name": "张三", "头像": ""})));
     let round = Content([("a".into(), json!("{{b}}")), ("b".into(), json!("{{a}}"))].into_iter().collect());
-    assert_eq!(round.form(&|_| false).fill("u", &[]).0, json!({"a": "{{a}}", "b": "{{b}}"}));
+    assert_eq!(
+        round.form(&|_| false).fill("u", &[0; 16], &[]).unwrap().0,
+        json!({"a": "{{a}}", "b": "{{b}}"})
+    );
 }
 
 proptest! {
@@ -213,7 +216,7 @@ proptest! {
     fn filling_agrees_with_replacing(text in "[a-c{}王 ]{0,40}") {
         let content = Content([("template".to_string(), json!(text))].into_iter().collect());
         let form = content.form(&|name| name == "a");
-        let filled = form.fill("u1", &vec![Some("值".into()); form.fields().len()]).0;
+        let filled = form.fill("u1", &[0; 16], &vec![Some("值".into()); form.fields().len()]).unwrap().0;
         let slow = regex::Regex::new(r"\{\{[ ]*a[ ]*\}\}").unwrap().replace_all(&text, "值").to_string();
         prop_assert_eq!(filled["template"].as_str().unwrap(), slow);
     }

@@ -123,6 +123,9 @@ pub enum Task {
     /// What became of every touch; the book balances 报表
     #[command(after_help = TASK_REPORT_EXAMPLES)]
     Report { id: String },
+    /// Ask the channel about touches of which nobody knows whether they were taken 核对
+    #[command(after_help = TASK_RECONCILE_EXAMPLES)]
+    Reconcile { id: String },
     /// What a triggered task decided about one user, and why 追踪
     #[command(after_help = TASK_TRACE_EXAMPLES)]
     Trace {
@@ -203,6 +206,7 @@ const TASK_CANCEL_EXAMPLES: &str = "Examples:\n  quanke task cancel t1 --reason 
 const TASK_STOP_EXAMPLES: &str = "Examples:\n  quanke task stop t1";
 const TASK_COPY_EXAMPLES: &str = "Examples:\n  quanke task copy t1";
 const TASK_DELETE_EXAMPLES: &str = "Examples:\n  quanke task delete t1 --reason 写错了";
+const TASK_RECONCILE_EXAMPLES: &str = "Examples:\n  quanke task reconcile t1 --json";
 const TASK_TRACE_EXAMPLES: &str = "\
 Examples:
   quanke task trace t1 --user u10086

@@ -13,6 +13,7 @@ mod life;
 mod live;
 mod loading;
 mod packages;
+mod receipts;
 #[cfg(feature = "sql")]
 mod sql;
 mod tasks;

@@ -304,7 +304,7 @@ impl Sender for Receiver {
         let receipt = |(n, touch): (usize, &crate::dispatch::Touch)| {
             let states = [ReceiptState::Delivered, ReceiptState::Refused];
             let state = states.get(n).copied().unwrap_or(ReceiptState::Unknown);
-            Receipt { touch_id: touch.touch_id, state, reason: Some("因为".into()) }
+            Receipt { reason: Some("因为".into()), ..Receipt::of(touch.touch_id, state) }
         };
         match reply {
             Reply::Deliver => {

@@ -16,18 +16,22 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::base::Problem;
-use crate::dispatch::{Batch, Faults, Outcome, Receipt, Sender, TouchId};
+use crate::dispatch::{Batch, Faults, Outcome, Receipt, Sender, Touch, TouchId};
 
 use super::line::Line;
 
 /// How long the shared loop should wait for a full disk.
 const DISK_WAIT: Duration = Duration::from_secs(5);
 
+/// How a touch is written: one line of JSON without its end, with the keys `touch_id`, `run` and `batch`.
+pub type Written = Box<dyn Fn(&Batch, &Touch) -> serde_json::Result<Vec<u8>> + Send + Sync>;
+
 /// The sender `file`.
 pub struct FileSender {
     name: String,
     outbox: PathBuf,
     faults: Arc<dyn Faults>,
+    write: Written,
     /// One append at a time.
     turn: Mutex<()>,
 }
@@ -43,7 +47,18 @@ enum Broken {
 impl FileSender {
     /// A file sender that writes into the folder `outbox`, which is made when it is needed.
     pub fn new(name: &str, outbox: &Path, faults: Arc<dyn Faults>) -> FileSender {
-        FileSender { name: name.to_string(), outbox: outbox.to_path_buf(), faults, turn: Mutex::new(()) }
+        FileSender::writing(name, outbox, faults, Box::new(|b, t| serde_json::to_vec(&Line::of(b, t))))
+    }
+
+    /// The same with lines of another form.
+    pub fn writing(name: &str, outbox: &Path, faults: Arc<dyn Faults>, write: Written) -> FileSender {
+        FileSender {
+            name: name.to_string(),
+            outbox: outbox.to_path_buf(),
+            faults,
+            write,
+            turn: Mutex::new(()),
+        }
     }
 
     fn append(&self, batch: &Batch) -> Result<(), Broken> {
@@ -52,9 +67,9 @@ impl FileSender {
         let mut file = self.open(&batch.task)?;
         let end = tail::cut_torn_line(&mut file)?;
         let present = if batch.attempt > 1 { tail::present(&mut file, end, batch)? } else { HashSet::new() };
-        let text = missing_lines(batch, &present)?;
+        let text = self.missing_lines(batch, &present)?;
         file.seek(SeekFrom::Start(end))?;
-        match self.write(&mut file, &text) {
+        match self.add(&mut file, &text) {
             Err(Broken::Disk(error)) => {
                 file.set_len(end)?;
                 Err(Broken::Disk(error))
@@ -64,7 +79,7 @@ impl FileSender {
     }
 
     /// In two halves, so that tests can kill between them; the cut is anywhere in a line.
-    fn write(&self, file: &mut File, text: &[u8]) -> Result<(), Broken> {
+    fn add(&self, file: &mut File, text: &[u8]) -> Result<(), Broken> {
         let (first, second) = text.split_at(text.len() / 2);
         file.write_all(first)?;
         self.faults.step("file: half written")?;
@@ -73,6 +88,16 @@ impl FileSender {
         file.sync_data()?;
         self.faults.step("file: synced")?;
         Ok(())
+    }
+
+    /// The lines of a batch that are not in the file yet, in its order.
+    fn missing_lines(&self, batch: &Batch, present: &HashSet<TouchId>) -> io::Result<Vec<u8>> {
+        let mut text = Vec::new();
+        for touch in batch.touches.iter().filter(|touch| !present.contains(&touch.touch_id)) {
+            text.extend((self.write)(batch, touch)?);
+            text.push(b'\n');
+        }
+        Ok(text)
     }
 
     fn open(&self, task: &str) -> io::Result<File> {
@@ -117,16 +142,6 @@ impl Sender for FileSender {
             Err(Broken::Killed(problem)) => Outcome::Unknown(problem),
         }
     }
-}
-
-/// The lines of a batch that are not in the file yet, in its order.
-fn missing_lines(batch: &Batch, present: &HashSet<TouchId>) -> io::Result<Vec<u8>> {
-    let mut text = Vec::new();
-    for touch in batch.touches.iter().filter(|touch| !present.contains(&touch.touch_id)) {
-        serde_json::to_writer(&mut text, &Line::of(batch, touch))?;
-        text.push(b'\n');
-    }
-    Ok(text)
 }
 
 impl From<io::Error> for Broken {

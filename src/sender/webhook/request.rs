@@ -8,6 +8,7 @@ use sha2::Sha256;
 
 use crate::dispatch::{Batch, Receipt, ReceiptState, TouchId};
 use crate::sender::line::Line;
+use crate::sender::word::{self, Word};
 
 /// What is posted. It has nothing that differs from try to try.
 #[derive(Serialize)]
@@ -40,6 +41,12 @@ pub fn signature(secret: &str, stamp: &str, body: &[u8]) -> String {
     text
 }
 
+/// The question what became of touches: `{"touch_ids": […]}`.
+pub fn question(batch: &Batch) -> Vec<u8> {
+    let ids: Vec<TouchId> = batch.touches.iter().map(|touch| touch.touch_id).collect();
+    serde_json::to_vec(&serde_json::json!({ "touch_ids": ids })).unwrap_or_default()
+}
+
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Answer {
@@ -47,39 +54,19 @@ enum Answer {
     Bare(Vec<Word>),
 }
 
-#[derive(Deserialize)]
-struct Word {
-    touch_id: String,
-    state: String,
-    #[serde(default)]
-    reason: Option<String>,
-}
-
 /// The receipts in the answer to a batch that was taken (2xx): `{"receipts": […]}` or a bare list
 /// of `{touch_id, state, reason?}`. Those of strange touches are left out; an answer that is
 /// something else has none. `is_delivered` fills in for the touches that are not named.
 pub fn receipts(batch: &Batch, answer: &[u8], is_delivered: bool) -> Vec<Receipt> {
+    let state = if is_delivered { ReceiptState::Delivered } else { ReceiptState::Awaiting };
+    word::for_all(batch, words(batch, answer), state)
+}
+
+/// The receipts in an answer, without those of strange touches; one for a touch, the last said.
+pub fn words(batch: &Batch, answer: &[u8]) -> Vec<Receipt> {
     let words = match serde_json::from_slice::<Answer>(answer) {
         Ok(Answer::Named { receipts } | Answer::Bare(receipts)) => receipts,
         Err(_) => Vec::new(),
     };
-    let known: std::collections::HashSet<TouchId> =
-        batch.touches.iter().map(|touch| touch.touch_id).collect();
-    let mut found: std::collections::HashMap<TouchId, Receipt> =
-        words.into_iter().filter_map(receipt).collect();
-    found.retain(|touch_id, _| known.contains(touch_id));
-    let state = if is_delivered { ReceiptState::Delivered } else { ReceiptState::Awaiting };
-    let unnamed = |touch_id| Receipt { touch_id, state, reason: None };
-    batch.touches.iter().map(|t| found.remove(&t.touch_id).unwrap_or_else(|| unnamed(t.touch_id))).collect()
-}
-
-fn receipt(word: Word) -> Option<(TouchId, Receipt)> {
-    let touch_id = TouchId::parse(&word.touch_id)?;
-    let state = match word.state.as_str() {
-        "delivered" => ReceiptState::Delivered,
-        "refused" => ReceiptState::Refused,
-        "unknown" => ReceiptState::Unknown,
-        _ => ReceiptState::Awaiting,
-    };
-    Some((touch_id, Receipt { touch_id, state, reason: word.reason }))
+    word::of_batch(batch, words)
 }

@@ -27,11 +27,13 @@ pub enum Manner {
     Close,
     /// Promises a body and closes after a part of it.
     HalfAnswer,
+    /// Looks at the request and answers 200 with this.
+    By(fn(&Seen) -> String),
 }
 
 /// One request as the server saw it.
 pub struct Seen {
-    head: Vec<String>,
+    pub head: Vec<String>,
     pub body: String,
 }
 
@@ -82,6 +84,10 @@ fn serve(mut stream: TcpStream, manner: Manner, log: &Mutex<Vec<Seen>>) {
         Manner::Answer(status, body) => answer(status, body.len(), body),
         Manner::Receipts => {
             let body = some_receipts(&request.body);
+            answer("200 OK", body.len(), &body)
+        }
+        Manner::By(answered) => {
+            let body = answered(&request);
             answer("200 OK", body.len(), &body)
         }
         Manner::HalfAnswer => answer("200 OK", 1_000, "{\"rece"),
@@ -138,7 +144,8 @@ fn hook(text: &str, timeout: Duration) -> Webhook {
     let table: toml::Table = toml::from_str(text).unwrap();
     let config = Config::read("短信", &table, &|_| None).unwrap();
     let stamp = || Timestamp::parse("2026-03-01T12:00:00Z", &Zone::default()).unwrap();
-    Webhook::new(Config { timeout, ..config }, stamp).unwrap()
+    let times = super::super::http::Times { whole: timeout, ..config.times };
+    Webhook::new(Config { times, ..config }, stamp).unwrap()
 }
 
 fn answer_to(manner: Manner) -> Outcome {
@@ -264,4 +271,18 @@ fn a_run_survives_a_bad_day_of_the_receiver() {
     assert!(posted[..3].iter().all(|seen| seen.body == posted[0].body));
     let book = world.report(&id).total;
     assert_eq!((book.due, book.delivered, book.refused, book.balanced), (6, 5, 1, true));
+}
+
+#[test]
+fn a_receiver_can_be_asked_what_became_of_touches() {
+    let server = Server::start(vec![Manner::By(|seen| {
+        let body: Value = serde_json::from_str(&seen.body).unwrap();
+        json!([{"touch_id": body["touch_ids"][1], "state": "refused", "reason": "空号"}]).to_string()
+    })]);
+    let sender = webhook(&server, &format!("reconcile_url = \"{}\"", server.url));
+    let sent = batch(1, 0..3, json!({}));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let receipts = runtime.block_on(sender.reconcile(&sent)).unwrap();
+    server.finish();
+    assert_eq!(receipts, [crate::dispatch::Receipt::refused(sent.touches[1].touch_id, "空号")]);
 }

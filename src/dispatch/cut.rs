@@ -1,0 +1,114 @@
+//! Which touches go together in a batch, and which cannot go at all?
+
+use crate::base::{Outcome, Timestamp};
+use crate::task::{Form, Task};
+
+use super::batch::{Batch, Handle, Touch, tag_of};
+use super::engine::Engine;
+use super::fill::Filled;
+use super::hand::batches_of;
+use super::ledger::{Run, Seat};
+use super::sender::Sender;
+use super::state::Reason;
+use super::touches::WAVE_BATCHES;
+
+/// How many touches to read for a wave: as many as fit in, learned from the wave before.
+pub(super) struct Portion {
+    size: usize,
+    next: usize,
+}
+
+impl Portion {
+    /// For batches of `task` through `sender`.
+    pub fn of(task: &Task, sender: &dyn Sender) -> Portion {
+        let burst = sender.bucket().map_or(usize::MAX, |bucket| bucket.burst());
+        let size = task.file.dispatch.batch.min(burst);
+        Portion { size, next: size * WAVE_BATCHES }
+    }
+
+    fn used(&mut self, touches: usize) {
+        self.next = (touches * 2).clamp(WAVE_BATCHES, self.size * WAVE_BATCHES);
+    }
+}
+
+impl Engine<'_> {
+    /// Cuts the next wave and marks it as being handed over.
+    pub(super) fn cut_wave(
+        &self,
+        task: &Task,
+        run: &Run,
+        sender: &dyn Sender,
+        (form, portion): (&Form, &mut Portion),
+        now: Timestamp,
+    ) -> Outcome<Vec<Batch>> {
+        let run = self.ledger.fresh(run)?;
+        let touches = self.fitting(task, &run, sender, (form, portion.next), now)?;
+        let batches = grouped(touches, sender, portion.size);
+        portion.used(batches.iter().map(Vec::len).sum());
+        if !batches.is_empty() {
+            let handles = handles(&run, &batches, sender);
+            self.faults.step("cut")?;
+            self.ledger.cut(&run, &batches, &handles, now)?;
+        }
+        Ok(batches_of(task, &run, batches))
+    }
+
+    /// The next touches that can go out. Those that cannot are suppressed on the way.
+    fn fitting(
+        &self,
+        task: &Task,
+        run: &Run,
+        sender: &dyn Sender,
+        (form, limit): (&Form, usize),
+        now: Timestamp,
+    ) -> Outcome<Vec<Touch>> {
+        loop {
+            let Filled { touches, mut lacking } = self.next_touches(task, run, form, limit, now)?;
+            let (fit, unfit): (Vec<_>, Vec<_>) = touches.into_iter().partition(|t| sender.takes(t).is_ok());
+            lacking.extend(unfit.iter().map(Touch::seat));
+            if !lacking.is_empty() {
+                self.faults.step("suppress what cannot go")?;
+                self.ledger.suppress(run, &lacking, Reason::Missing, now)?;
+            }
+            if !fit.is_empty() || lacking.is_empty() {
+                return Ok(fit);
+            }
+        }
+    }
+}
+
+/// At most a wave of batches; what is too much waits for the next.
+fn grouped(touches: Vec<Touch>, sender: &dyn Sender, size: usize) -> Vec<Vec<Touch>> {
+    let mut batches: Vec<Vec<Touch>> = Vec::new();
+    for touch in touches {
+        let is_full = batches.len() == WAVE_BATCHES;
+        match batches.last_mut().filter(|batch| batch.len() < size && sender.fits(batch, &touch)) {
+            Some(batch) => batch.push(touch),
+            None if is_full => break,
+            None => batches.push(vec![touch]),
+        }
+    }
+    batches
+}
+
+/// The names by which receipts will call the touches of batches that are about to be cut.
+fn handles(run: &Run, batches: &[Vec<Touch>], sender: &dyn Sender) -> Vec<(Handle, Seat)> {
+    if !sender.has_receipts() {
+        return Vec::new();
+    }
+    let name = run.name();
+    let numbered = batches.iter().zip(run.batch_count + 1..);
+    let named = |(batch, no): (&Vec<Touch>, u64)| -> Vec<(Handle, Seat)> {
+        let tag = tag_of(&name, no);
+        let of = |touch: &Touch| {
+            let own = sender.handle(&tag, touch);
+            [Some(Handle::from(touch.touch_id)), own]
+                .into_iter()
+                .flatten()
+                .map(|h| (h, touch.seat()))
+                .collect()
+        };
+        batch.iter().flat_map(|touch| -> Vec<_> { of(touch) }).collect()
+    };
+    numbered.flat_map(named).collect()
+}
