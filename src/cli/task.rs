@@ -91,7 +91,8 @@ pub fn checked(
     let now = session.environment.now;
     let (links, policies) = (session.links()?, session.policies()?);
     let features = &session.settings.tasks.features;
-    let names = Names { audiences, snapshot, senders: &senders, links: &links, policies: &policies, features, now };
+    let names =
+        Names { audiences, snapshot, senders: &senders, links: &links, policies: &policies, features, now };
     Ok(check(&text, path, &session.settings.zone, now, &names)?)
 }
 

@@ -76,6 +76,8 @@ fn task_of(
         version: 1,
         epoch: 0,
         created_at: from,
+        creator: String::new(),
+        deleted_at: None,
         zone: session.settings.zone,
         file: found.file,
     };

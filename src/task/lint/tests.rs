@@ -1,7 +1,7 @@
 //! Contents that a channel takes, and such that it does not.
 
 use crate::base::{Problems, Timestamp, Zone};
-use crate::task::{Checked, Known, Policies, check, sms_parts};
+use crate::task::{Checked, Feature, Known, Policies, check, sms_parts};
 
 /// A world with one sender under `channel`, and a link.
 struct Channel(&'static str);
@@ -30,6 +30,9 @@ impl Known for Channel {
     }
     fn senders(&self) -> Vec<String> {
         vec!["s".into()]
+    }
+    fn has(&self, _: Feature) -> bool {
+        true
     }
     fn links(&self) -> Vec<String> {
         vec!["加客".into(), "每人".into()]
