@@ -6,6 +6,7 @@ mod asking;
 mod compact;
 mod insight;
 mod running;
+mod serving;
 mod task;
 
 use std::path::PathBuf;
@@ -19,6 +20,8 @@ pub use compact::*;
 pub use insight::*;
 use running::RUN_EXAMPLES;
 pub use running::{Live, Run};
+use serving::SERVE_EXAMPLES;
+pub use serving::Serve;
 pub use task::Task;
 
 /// The whole command line.
@@ -73,6 +76,9 @@ pub enum Command {
     /// Move the clock: everything that falls due on the way happens, in order
     #[command(after_help = RUN_EXAMPLES)]
     Run(Run),
+    /// Follow the clock as it runs, with doors for live events 服务
+    #[command(after_help = SERVE_EXAMPLES)]
+    Serve(Serve),
     /// Count the users who fit, at every node of the selection 预估
     #[command(after_help = ESTIMATE_EXAMPLES)]
     Estimate(Estimate),
@@ -114,6 +120,7 @@ impl Command {
             Command::Compact(_) => "compact",
             Command::Task(_) => "task",
             Command::Run(_) => "run",
+            Command::Serve(_) => "serve",
             Command::Demo(_) => "demo",
             Command::Estimate(_) => "estimate",
             Command::Select(_) => "select",

@@ -19,6 +19,7 @@ mod members;
 mod output;
 pub mod packages;
 mod plan;
+mod serve;
 mod session;
 pub mod settings;
 #[cfg(feature = "sql")]
@@ -105,6 +106,7 @@ fn perform(command: &Command, mut session: Session, door: &mut Door) -> Done {
         Command::Compact(what) => compact::run(what, &session, door),
         Command::Task(what) => task::run(what, &mut session, door),
         Command::Run(what) => task::run_until(what, &mut session, door),
+        Command::Serve(what) => serve::run(what, &mut session, door),
         Command::Estimate(what) => ask::estimate(what, &mut session, door),
         Command::Select(what) => ask::select(what, &mut session, door),
         Command::Explain(what) => ask::explain(what, &mut session, door),

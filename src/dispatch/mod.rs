@@ -18,6 +18,7 @@ mod hand;
 mod ledger;
 mod live;
 mod outside;
+mod overview;
 mod release;
 mod report;
 mod run;

@@ -41,6 +41,7 @@ mod text;
 mod whole;
 
 pub use checked::Checked;
+pub use rejects::Refusal;
 pub use source::{Source, open};
 pub use whole::{Whole, whole};
 
