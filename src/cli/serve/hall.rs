@@ -153,9 +153,14 @@ impl Hall {
         self.state().bytes < self.bytes_max
     }
 
-    /// Gives lines to the porter, who answers. When the porter is gone the answer never comes.
+    /// Gives lines to the porter, who answers. When the porter is gone the answer is dropped.
     pub fn post(&self, post: Post) {
         let mut state = self.state();
+        if state.is_porter_gone {
+            // A visit that ends needs the lock.
+            drop(state);
+            return drop(post);
+        }
         state.bytes += post.lines.len() as u64;
         state.posts.push_back(post);
         self.porter.notify_one();
@@ -175,17 +180,18 @@ impl Hall {
     // What the porter does.
 
     /// The posts that have come, after waiting for one; nothing when the doors are closed and all is done.
-    /// A porter who owes a sync does not wait long.
+    /// A porter who owes a sync does not wait long; nobody waits long for those who talk when the doors close.
     pub fn next_posts(&self, is_owing: bool) -> Option<Vec<Post>> {
         let mut state = self.state();
-        let mut has_waited = false;
+        let (mut has_waited, mut patience) = (false, FAREWELL_WAITS);
         loop {
             if !state.posts.is_empty() || (is_owing && has_waited) {
                 return Some(state.posts.drain(..).collect());
             }
-            if state.is_closing && state.visits.is_empty() {
+            if state.is_closing && (state.visits.is_empty() || patience == 0) {
                 return None;
             }
+            patience -= u32::from(state.is_closing);
             let (next, _) = self.porter.wait_timeout(state, WAIT).unwrap_or_else(PoisonError::into_inner);
             (state, has_waited) = (next, true);
         }
@@ -224,8 +230,11 @@ impl Hall {
         let mut state = self.state();
         state.is_porter_gone = true;
         state.failure = state.failure.take().or(failure);
-        state.posts.clear();
+        let posts = std::mem::take(&mut state.posts);
         self.keeper.notify_one();
+        // A visit that ends needs the lock.
+        drop(state);
+        drop(posts);
     }
 
     /// Events up to this place are in the store.
@@ -313,6 +322,8 @@ impl Hall {
 
 /// How long anybody waits before looking around.
 const WAIT: Duration = Duration::from_millis(100);
+/// So often the porter waits for visits under way when the doors close.
+const FAREWELL_WAITS: u32 = 50;
 
 fn size(item: &Item) -> u64 {
     item.line.len() as u64

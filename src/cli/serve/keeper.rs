@@ -124,7 +124,7 @@ impl<'a> Keeper<'a> {
         };
         let waiting = items.split_off(items.partition_point(|item| item.place <= self.taken_to));
         let batches = self.read(&items)?;
-        self.shelf.put(batches, self.taken_to);
+        self.shelf.put(batches, bytes_of(&items), self.taken_to);
         self.store()?;
         Ok(waiting)
     }
@@ -166,7 +166,8 @@ impl<'a> Keeper<'a> {
         let Taken { mut items, until, silent_to } = taken;
         items.retain(|item| item.place > self.taken_to);
         let last = items.last().map_or(self.taken_to, |item| item.place);
-        let until = until.max(self.now);
+        // What came is never left behind, whatever the clock says.
+        let until = items.iter().map(|item| item.arrival).fold(until.max(self.now), Timestamp::max);
         let batches = self.read(&items)?;
         count(&batches, &items, numbers);
         let is_stored = self.know(&batches)?;
@@ -176,7 +177,11 @@ impl<'a> Keeper<'a> {
         let silence_ms = until.0 - silent_to.0.min(until.0) + self.lateness_ms;
         let happened = self.pass(batches.clone(), until, silence_ms)?;
         drop(crowds);
-        self.shelf.put(if is_stored { Vec::new() } else { batches }, last);
+        let good = batches.iter().filter_map(|batch| batch.positions.last()).max();
+        if good.is_some_and(|good| taken_to(&self.triggers) < *good) {
+            return Err(Problem::bug(format!("the triggers did not take event {last} of the spool")).into());
+        }
+        self.shelf.put(if is_stored { Vec::new() } else { batches }, bytes_of(&items), last);
         (self.taken_to, self.now) = (last, until);
         if self.shelf.is_due(self.session.pace.seconds()) {
             self.store()?;
@@ -233,7 +238,7 @@ impl<'a> Keeper<'a> {
         let is_new = |batch: &Batch| has_new_words(batch, &self.clock.snapshot, &self.ask.types);
         if batches.iter().any(is_new) {
             // A filter asks the catalog what a word means, so history comes first this time.
-            self.shelf.put(batches.to_vec(), self.taken_to);
+            self.shelf.put(batches.to_vec(), 0, self.taken_to);
             self.store()?;
             return Ok(true);
         }
@@ -314,6 +319,10 @@ fn count(batches: &[Batch], items: &[Item], numbers: &Numbers) {
             numbers.clamped.add(door, u64::from(is_clamped));
         }
     }
+}
+
+fn bytes_of(items: &[Item]) -> u64 {
+    items.iter().map(|item| item.line.len() as u64).sum()
 }
 
 /// Lines as the doors took them, each with its arrival.

@@ -37,7 +37,7 @@ use super::door::{Done, Door, Failure};
 use super::load::aside;
 use super::session::{Session, usage};
 use super::trace::TRIGGERS;
-use crate::base::{Problem, Problems, Timestamp};
+use crate::base::{Outcome, Problem, Problems, Timestamp};
 use crate::dispatch::Happened;
 use crate::ingest::live::{ARRIVAL, Ask, Judge};
 use crate::store::Writer;
@@ -61,6 +61,8 @@ const REST: Duration = Duration::from_secs(1);
 /// Seconds between readings that cost a look into the ledger, and between lines of numbers.
 const BOOK_SECONDS: f64 = 2.0;
 const TELL_SECONDS: f64 = 60.0;
+/// A clock that begins so far from the real one is a rehearsal's: it goes on where the last one ended.
+const REHEARSAL_MS: i64 = 60_000;
 /// A request may have so many bytes at most: it must fit into a group of the spool.
 const BODY_BYTES_MAX: u64 = 16 << 20;
 
@@ -84,8 +86,10 @@ pub fn run(args: &Serve, session: &mut Session, door: &mut Door) -> Done {
     door.warn(&notes);
     let ran_until = session.ledger()?.clock()?;
     let now = session.environment.now;
-    let steady = Steady::new(session.clock, session.pace, now, args.speed);
-    let hall = Hall::new(args.queue.max(1), means.lateness_ms, ran_until.map_or(now, |at| at.max(now)), ran_until);
+    let begin = beginning(now, ran_until, &spool)?;
+    let is_rehearsal = args.speed > 1 || ((session.clock)().0 - now.0).abs() > REHEARSAL_MS;
+    let steady = Steady::new(session.clock, session.pace, if is_rehearsal { begin } else { now }, args.speed);
+    let hall = Hall::new(args.queue.max(1), means.lateness_ms, begin, ran_until);
     let doors = Doors::open(&places, &hall)?;
     let server = Server { session, hall: &hall, spool: Mutex::new(spool), steady, means, stop, until };
     let has_others = places.http.is_some() || places.lines.is_some();
@@ -98,11 +102,17 @@ pub fn run(args: &Serve, session: &mut Session, door: &mut Door) -> Done {
             }
         });
     }
-    server.greet(door, &doors.document())?;
+    server.greet(door, doors.document())?;
     let done = server.serve(writer, door);
     hall.close();
     doors.close();
     done
+}
+
+/// Where the clock begins: not before what has happened, nor before an event that was accepted.
+fn beginning(now: Timestamp, ran_until: Option<Timestamp>, spool: &Spool) -> Outcome<Timestamp> {
+    let last = spool.after(spool.forgotten())?.last().map(|item| item.arrival);
+    Ok([ran_until, last].into_iter().flatten().fold(now, Timestamp::max))
 }
 
 fn token(args: &Serve, session: &Session) -> Result<Option<String>, Failure> {
@@ -155,7 +165,10 @@ struct Server<'s> {
 }
 
 impl Server<'_> {
-    fn greet(&self, door: &mut Door, places: &Value) -> Done {
+    /// Says where the doors are and what the clock shows.
+    fn greet(&self, door: &mut Door, mut places: Value) -> Done {
+        let now = self.hall.take(self.steady.now(), 0).until;
+        places["at"] = self.session.settings.zone.text(now).into();
         if door.is_json {
             return self.line(door, &json!({ "serving": places }));
         }

@@ -16,7 +16,7 @@ use crate::ingest::live::Judge;
 /// Bytes that are made safe with one sync; a group of the log holds more than twice that.
 const GROUP_BYTES: usize = 16 << 20;
 /// Events that the store has before that is written down.
-const FORGET_EVENTS: u64 = 20_000;
+const FORGET_EVENTS: u64 = 100_000;
 
 /// Who stands between the doors and the keeper.
 pub struct Porter<'a> {
@@ -67,7 +67,7 @@ impl<'a> Porter<'a> {
                 bytes = 0;
             }
         }
-        self.take_group(group, now)
+        if group.is_empty() && self.unsafe_yet.is_empty() { Ok(()) } else { self.take_group(group, now) }
     }
 
     fn take_group(&mut self, posts: Vec<Post>, now: &dyn Fn() -> Timestamp) -> Outcome<()> {
