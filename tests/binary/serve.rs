@@ -41,7 +41,13 @@ impl Server {
         out.read_line(&mut line).unwrap();
         let greeting: Value = serde_json::from_str(&line).unwrap_or_else(|e| panic!("{e}: {line}"));
         let place = |name: &str| greeting["serving"][name].as_str().unwrap().to_string();
-        Server { http: place("http").replace("http://", ""), lines: place("lines"), at: place("at"), child, out }
+        Server {
+            http: place("http").replace("http://", ""),
+            lines: place("lines"),
+            at: place("at"),
+            child,
+            out,
+        }
     }
 
     /// Status and body of a request; nothing when the server is gone.
@@ -219,7 +225,10 @@ fn doors_answer_line_by_line_and_say_how_they_are() {
     place.run(&["task", "pause", &bought, "--now", NOW]);
     wait_for("a pause that is followed", || {
         let report = place.json(&["task", "report", &bought, "--now", EVENING]);
-        server.post(&format!("{}\n", event(&format!("p{}", report["trigger"]["total"]["fired"]), "u4", "buy", NOW)));
+        server.post(&format!(
+            "{}\n",
+            event(&format!("p{}", report["trigger"]["total"]["fired"]), "u4", "buy", NOW)
+        ));
         report["trigger"]["total"]["paused"].as_u64().is_some_and(|paused| paused > 0)
     });
     let ended = server.end();

@@ -43,7 +43,9 @@ pub struct Serve {
 }
 
 fn length_ms(text: &str) -> Result<i64, String> {
-    duration_ms(text).filter(|ms| *ms >= 0).ok_or_else(|| "write a length of time, such as 60s or 2m".to_string())
+    duration_ms(text)
+        .filter(|ms| *ms >= 0)
+        .ok_or_else(|| "write a length of time, such as 60s or 2m".to_string())
 }
 
 pub(super) const SERVE_EXAMPLES: &str = "\

@@ -103,7 +103,12 @@ pub struct Taken {
 impl Hall {
     /// A hall with room for `bytes_max` bytes that wait; events may be `lateness_ms` behind. No event comes
     /// in before `clock`; if the server ran before, others may have been turned away since.
-    pub fn new(bytes_max: u64, lateness_ms: i64, clock: Timestamp, ran_until: Option<Timestamp>) -> Arc<Hall> {
+    pub fn new(
+        bytes_max: u64,
+        lateness_ms: i64,
+        clock: Timestamp,
+        ran_until: Option<Timestamp>,
+    ) -> Arc<Hall> {
         let turned_away = ran_until.map(|at| (at.0, clock.0));
         let state = State { clock: clock.0, turned_away, ..State::default() };
         Arc::new(Hall {

@@ -151,7 +151,11 @@ impl<'a> Keeper<'a> {
     /// may make crowds meanwhile.
     /// Errors: OUT-010 while another process makes crowds: ask again.
     pub fn prepare(&self, taken: &Taken) -> Result<Option<CrowdLock>, Failure> {
-        if self.needs_crowds(taken.until.max(self.now))? { Ok(Some(self.session.crowd_lock()?)) } else { Ok(None) }
+        if self.needs_crowds(taken.until.max(self.now))? {
+            Ok(Some(self.session.crowd_lock()?))
+        } else {
+            Ok(None)
+        }
     }
 
     /// Takes events and moves the clock; what falls due on the way happens. Events that were taken before are
@@ -256,7 +260,12 @@ impl<'a> Keeper<'a> {
         Ok(false)
     }
 
-    fn pass(&mut self, batches: Vec<Batch>, until: Timestamp, silence_ms: i64) -> Result<Vec<Happened>, Failure> {
+    fn pass(
+        &mut self,
+        batches: Vec<Batch>,
+        until: Timestamp,
+        silence_ms: i64,
+    ) -> Result<Vec<Happened>, Failure> {
         let snapshot = self.clock.snapshot.clone();
         let mut batches = batches.into_iter();
         let mut feed = Events::new(self.source, &snapshot, Box::new(move || Ok(batches.next())))
@@ -269,7 +278,11 @@ impl<'a> Keeper<'a> {
     /// Will audiences be asked on the way? Then history is written first, and nobody else makes crowds.
     fn needs_crowds(&self, until: Timestamp) -> Result<bool, Failure> {
         let has_moves = !self.clock.tasks.moves_after(self.triggers.names().followed())?.is_empty();
-        let is_daily = || Ok::<bool, Failure>(self.clock.audiences.borrow().has_daily()? && !self.clock.daily(self.now, until).is_empty());
+        let is_daily = || {
+            Ok::<bool, Failure>(
+                self.clock.audiences.borrow().has_daily()? && !self.clock.daily(self.now, until).is_empty(),
+            )
+        };
         let has_steps = || self.clock.engine(|engine| engine.next_at(self.now, until)).map(|at| at.is_some());
         Ok(has_moves || is_daily()? || has_steps()?)
     }

@@ -56,7 +56,8 @@ impl Socket {
             if !is_trusted && let Some(line) = held.first_line() {
                 is_trusted = self.is_token(&line);
                 if !is_trusted {
-                    return say(stream, json!({"problem": {"what": "the first line must be: token TOKEN"}})).await;
+                    return say(stream, json!({"problem": {"what": "the first line must be: token TOKEN"}}))
+                        .await;
                 }
             }
             if is_trusted && let Some((lines, visit)) = held.lines(is_end) {
@@ -81,7 +82,11 @@ impl Socket {
     }
 
     /// Reads some bytes; nothing when a line that has begun did not go on.
-    async fn read(&self, stream: &mut (impl AsyncRead + Unpin), held: &mut Held) -> std::io::Result<Option<usize>> {
+    async fn read(
+        &self,
+        stream: &mut (impl AsyncRead + Unpin),
+        held: &mut Held,
+    ) -> std::io::Result<Option<usize>> {
         held.bytes.reserve(READ_BYTES);
         let has_begun = !held.bytes.is_empty();
         let count = match tokio::time::timeout(LINE_TIME, stream.read_buf(&mut held.bytes)).await {

@@ -71,7 +71,11 @@ pub fn run(args: &Serve, session: &mut Session, door: &mut Door) -> Done {
     session.must_exist()?;
     let token = token(args, session)?;
     if args.body > BODY_BYTES_MAX {
-        return Err(usage("--body", "a request may have 16 MB at most", "give less, and send smaller requests"));
+        return Err(usage(
+            "--body",
+            "a request may have 16 MB at most",
+            "give less, and send smaller requests",
+        ));
     }
     let body_bytes = usize::try_from(args.body).unwrap_or(usize::MAX);
     let places = Places::read(&args.listen, args.lines.as_deref(), token, body_bytes)?;
@@ -119,7 +123,11 @@ fn token(args: &Serve, session: &Session) -> Result<Option<String>, Failure> {
     let Some(name) = &args.token_env else { return Ok(None) };
     match (session.variable)(name).filter(|token| !token.trim().is_empty()) {
         Some(token) => Ok(Some(token.trim().to_string())),
-        None => Err(usage(format!("--token-env {name}"), "this variable is not set", "set it to a long random text")),
+        None => Err(usage(
+            format!("--token-env {name}"),
+            "this variable is not set",
+            "set it to a long random text",
+        )),
     }
 }
 
@@ -147,7 +155,8 @@ fn means(args: &Serve, session: &Session) -> Result<Means, Failure> {
 fn signals() -> Result<Arc<AtomicBool>, Failure> {
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [SIGTERM, SIGINT] {
-        signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, stop.clone()).map_err(Problem::from)?;
+        signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, stop.clone())
+            .map_err(Problem::from)?;
         signal_hook::flag::register(signal, stop.clone()).map_err(Problem::from)?;
     }
     Ok(stop)
@@ -204,7 +213,9 @@ impl Server<'_> {
             };
             match failed {
                 Ok(()) => return Ok(()),
-                Err(Failure::Found(problems)) if !self.stop.load(Ordering::SeqCst) => self.note(&problems, door),
+                Err(Failure::Found(problems)) if !self.stop.load(Ordering::SeqCst) => {
+                    self.note(&problems, door)
+                }
                 Err(failure) => return Err(failure),
             }
             self.hall.start_again();

@@ -110,7 +110,8 @@ impl Numbers {
     pub fn document(&self) -> Value {
         let mut all = Map::new();
         for metric in self.metrics() {
-            let values = metric.values.into_iter().map(|(label, value)| (label.map(|(_, word)| word), json!(value)));
+            let values =
+                metric.values.into_iter().map(|(label, value)| (label.map(|(_, word)| word), json!(value)));
             let values: Vec<(Option<String>, Value)> = values.collect();
             let value = match values.as_slice() {
                 [(None, value)] => value.clone(),
@@ -147,10 +148,23 @@ impl Numbers {
         vec![
             by_door("events_accepted_total", "Events accepted and safe on the disk.", &self.accepted),
             by_door("events_rejected_total", "Lines that are no good event.", &self.rejected),
-            by_door("events_late_total", "Events over two hours behind their arrival: history only.", &self.late),
+            by_door(
+                "events_late_total",
+                "Events over two hours behind their arrival: history only.",
+                &self.late,
+            ),
             by_door("events_clamped_total", "Events over two minutes ahead of their arrival.", &self.clamped),
-            by_door("requests_refused_total", "Requests turned away: no room, or a failing disk.", &self.refused),
-            one("group_commits_total", "counter", "Syncs of the spool.", self.commits.load(Ordering::Relaxed) as f64),
+            by_door(
+                "requests_refused_total",
+                "Requests turned away: no room, or a failing disk.",
+                &self.refused,
+            ),
+            one(
+                "group_commits_total",
+                "counter",
+                "Syncs of the spool.",
+                self.commits.load(Ordering::Relaxed) as f64,
+            ),
         ]
     }
 }
@@ -170,7 +184,11 @@ fn seconds(ms: i64) -> f64 {
 fn of_time(now: &Readings) -> Vec<Metric> {
     let age = now.watermark.map_or(0, |watermark| now.now - watermark);
     vec![
-        gauge("clock_lag_seconds", "How far what has happened is behind the clock.", seconds(now.now - now.clock)),
+        gauge(
+            "clock_lag_seconds",
+            "How far what has happened is behind the clock.",
+            seconds(now.now - now.clock),
+        ),
         gauge("watermark_age_seconds", "How far the watermark is behind the clock.", seconds(age)),
         gauge("time_held_seconds", "For how long silence is not proved.", seconds(now.now - now.silent_to)),
         gauge("clock_apart_seconds", "By how much the machine's clock was set.", seconds(now.apart_ms)),
@@ -185,17 +203,27 @@ fn of_time(now: &Readings) -> Vec<Metric> {
 fn of_work(now: &Readings) -> Vec<Metric> {
     let counter = |name, help, value: u64| one(name, "counter", help, value as f64);
     let decisions = now.decisions.iter().map(|(end, n)| (Some(("end", end.clone())), *n as f64)).collect();
-    let touches = now.touches.iter().map(|(state, n)| (Some(("state", state.to_string())), *n as f64)).collect();
+    let touches =
+        now.touches.iter().map(|(state, n)| (Some(("state", state.to_string())), *n as f64)).collect();
     vec![
         counter("events_duplicate_total", "Events that the store had already.", now.duplicates),
         counter("users_new_total", "Users first seen in an event.", now.new_users),
         counter("store_writes_total", "Writes of the store.", now.store_writes),
         counter("steps_total", "Steps of the clock.", now.steps),
         counter("errors_total", "Steps that failed and were done again.", now.errors),
-        gauge("last_error_timestamp_seconds", "When a step failed last.", seconds(now.last_error.as_ref().map_or(0, |(at, _)| *at))),
+        gauge(
+            "last_error_timestamp_seconds",
+            "When a step failed last.",
+            seconds(now.last_error.as_ref().map_or(0, |(at, _)| *at)),
+        ),
         gauge("windows_pending", "A's that are kept for their deadline.", now.pending as f64),
         gauge("touches_waiting", "Touches that fired and wait for their reach.", now.waiting as f64),
-        Metric { name: "decisions", kind: "gauge", help: "Windows and fires of all tasks by their end.", values: decisions },
+        Metric {
+            name: "decisions",
+            kind: "gauge",
+            help: "Windows and fires of all tasks by their end.",
+            values: decisions,
+        },
         Metric { name: "touches", kind: "gauge", help: "Touches in the ledger by state.", values: touches },
     ]
 }

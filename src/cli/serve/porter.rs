@@ -75,7 +75,8 @@ impl<'a> Porter<'a> {
         match self.write(&posts, now) {
             Ok((items, answers)) => {
                 self.hall.ready(items, posted);
-                for (Post { door, answer, visit, .. }, (accepted, refused)) in posts.into_iter().zip(answers) {
+                for (Post { door, answer, visit, .. }, (accepted, refused)) in posts.into_iter().zip(answers)
+                {
                     self.hall.numbers.accepted.add(door, accepted);
                     self.hall.numbers.rejected.add(door, refused.len() as u64);
                     // The events are in the hall, so time may go on behind this visit.
@@ -98,7 +99,8 @@ impl<'a> Porter<'a> {
 
     /// Checks, stamps, writes and syncs. Gives what is safe now, and accepted and refused lines of each post.
     fn write(&mut self, posts: &[Post], now: &dyn Fn() -> Timestamp) -> Outcome<(Vec<Item>, Vec<Count>)> {
-        let lines: Vec<Line> = posts.iter().enumerate().flat_map(|(post, at)| lines_of(post, &at.lines)).collect();
+        let lines: Vec<Line> =
+            posts.iter().enumerate().flat_map(|(post, at)| lines_of(post, &at.lines)).collect();
         let judged = self.judge.check(joined(&lines))?;
         let mut answers = vec![(0, Vec::new()); posts.len()];
         for refusal in judged.refused {

@@ -69,7 +69,8 @@ impl Shelf {
         types: &BTreeMap<String, Settled>,
         pace: &dyn Pace,
     ) -> Outcome<Loaded> {
-        let column = |(name, settled): (&String, &Settled)| Column { name: name.clone(), type_of: settled.type_of };
+        let column =
+            |(name, settled): (&String, &Settled)| Column { name: name.clone(), type_of: settled.type_of };
         let columns: Vec<Column> = types.iter().map(column).collect();
         let limits = Limits { memory_bytes: self.memory };
         writer.events(&mut self.batches.iter().map(|batch| Ok(batch.events.clone())), &columns, &limits, pace)

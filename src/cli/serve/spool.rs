@@ -119,7 +119,9 @@ fn item(position: u64, kind: u16, bytes: &[u8]) -> Outcome<Item> {
             Ok(Item { place: position + 1, arrival: Timestamp(arrival), door, line: line.to_vec() })
         }
         None => {
-            let what = format!("record {position} of the spool is whole, but of a form that this program does not know");
+            let what = format!(
+                "record {position} of the spool is whole, but of a form that this program does not know"
+            );
             Err(Problem::outside("LOG-012", what).cure("a newer program wrote it: use that one"))
         }
     }
@@ -188,7 +190,8 @@ mod tests {
             disk.restart();
             let (spool, _) = Spool::open(Arc::new(disk), "default").unwrap();
             let kept = lines(&spool.after(spool.forgotten()).unwrap());
-            let wanted: Vec<_> = safe.iter().filter(|(place, _)| *place > spool.forgotten()).cloned().collect();
+            let wanted: Vec<_> =
+                safe.iter().filter(|(place, _)| *place > spool.forgotten()).cloned().collect();
             assert!(kept.starts_with(&wanted), "operation {operation}: {kept:?} {wanted:?}");
         }
     }

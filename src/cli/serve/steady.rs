@@ -41,8 +41,7 @@ impl<'a> Steady<'a> {
     /// A clock that calls the present `now` and runs `speed` times as fast as the wall clock.
     pub fn new(wall: fn() -> Timestamp, pace: &'a dyn Pace, now: Timestamp, speed: u32) -> Steady<'a> {
         let (at, seconds) = (wall().0, milliseconds(pace));
-        let inner =
-            Inner { begin: (at, now.0), wall: at, seconds, reading: at, doubt: None, apart: 0 };
+        let inner = Inner { begin: (at, now.0), wall: at, seconds, reading: at, doubt: None, apart: 0 };
         Steady { wall, pace, speed, inner: Mutex::new(inner) }
     }
 

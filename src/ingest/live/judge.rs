@@ -109,7 +109,10 @@ mod tests {
         assert_eq!(refused(&found).iter().map(|(line, _)| *line).collect::<Vec<_>>(), [2, 4]);
         let other = good.replace("\"amount\":5", "\"amount\":\"much\"") + "\n";
         let found = judge.check(other.into_bytes()).unwrap();
-        assert_eq!((found.accepted, refused(&Judged { accepted: vec![], refused: found.refused })), (vec![], vec![(1, "ING-106")]));
+        assert_eq!(
+            (found.accepted, refused(&Judged { accepted: vec![], refused: found.refused })),
+            (vec![], vec![(1, "ING-106")])
+        );
         let written = std::fs::read_dir(folder.path().join("rejects")).unwrap().count();
         assert_eq!(written, 1, "one file for all refused lines");
     }
