@@ -66,9 +66,12 @@ packages: build peers ## bitmaps to and from the real ClickHouse and CRoaring, b
 # `make test` asks 170 random worlds 600 questions each, always the same ones; this asks SOAK of them, other
 # ones each time. The first seed is shown, and a failure names its case: PROPTEST_RNG_SEED=case PROPTEST_CASES=1.
 SOAK ?= 2000
-soak: rust ## the random worlds again, for as long as SOAK=2000 worlds take
+# `make test` kills the server 15 times; this does so KILLS times.
+KILLS ?= 1000
+soak: rust ## the random worlds again, for as long as SOAK=2000 worlds take; the server killed KILLS=1000 times
 	seed=$$(date +%s); echo "PROPTEST_RNG_SEED=$$seed"; \
 	PROPTEST_RNG_SEED=$$seed PROPTEST_CASES=$(SOAK) $(CARGO) test --locked --test worlds
+	QUANKE_KILLS=$(KILLS) $(CARGO) test --locked --test binary kill_9_at_any_moment
 
 # tests/bytes.rs gives the same entry points random and changed bytes in `make test`; this searches longer.
 # What it finds lies in fuzz/artifacts; inputs that led somewhere new stay in fuzz/corpus.

@@ -8,6 +8,7 @@ mod compact;
 mod insight;
 mod receipts;
 mod running;
+mod serving;
 mod task;
 
 use std::path::PathBuf;
@@ -24,6 +25,8 @@ use receipts::RECEIPTS_EXAMPLES;
 pub use receipts::{ReceiptShape, Receipts};
 use running::RUN_EXAMPLES;
 pub use running::{Live, Run};
+use serving::SERVE_EXAMPLES;
+pub use serving::Serve;
 pub use task::{By, Task, TaskList, Why};
 
 /// The whole command line.
@@ -84,6 +87,9 @@ pub enum Command {
     /// Book what channels said later 回执
     #[command(after_help = RECEIPTS_EXAMPLES)]
     Receipts(Receipts),
+    /// Follow the clock as it runs, with doors for live events 服务
+    #[command(after_help = SERVE_EXAMPLES)]
+    Serve(Serve),
     /// Count the users who fit, at every node of the selection 预估
     #[command(after_help = ESTIMATE_EXAMPLES)]
     Estimate(Estimate),
@@ -127,6 +133,7 @@ impl Command {
             Command::Run(_) => "run",
             Command::Backtest(_) => "backtest",
             Command::Receipts(_) => "receipts",
+            Command::Serve(_) => "serve",
             Command::Demo(_) => "demo",
             Command::Estimate(_) => "estimate",
             Command::Select(_) => "select",

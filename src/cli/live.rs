@@ -22,7 +22,7 @@ use super::words::grouped;
 use crate::audience::{AsOf, LiveRows, Predicate as Filter, UserTags, alike, same_property};
 use crate::base::{Outcome, Problem, Problems, Timestamp};
 use crate::dispatch::{self, EachA, Feed, Meanings, Portion};
-use crate::ingest::live::{self, Ask, Batch, Live};
+use crate::ingest::live::{self, Ask, Batch};
 use crate::ingest::{Column, Counts};
 use crate::store::{Limits, Loaded, Snapshot, Writer};
 use crate::trigger::{Columns, EventNo, IdCode, Names, Predicate, SourceNo, Triggers};
@@ -115,15 +115,8 @@ impl Origin {
     /// The events behind `after`, as facts over a snapshot that knows all their users.
     /// Errors: as [`live::open`].
     pub fn feed(&self, source: SourceNo, after: u64, snapshot: &Snapshot) -> Result<Events, Problems> {
-        let live = live::open(Ask { after, ..self.ask.clone() }, None)?;
-        Ok(Events {
-            source,
-            live,
-            snapshot: snapshot.clone(),
-            taken: None,
-            is_over: false,
-            filters: Filters::default(),
-        })
+        let mut live = live::open(Ask { after, ..self.ask.clone() }, None)?;
+        Ok(Events::new(source, snapshot, Box::new(move || live.next_batch())))
     }
 
     /// Removes what is not needed any more. Errors: OUT-001.
@@ -188,11 +181,37 @@ impl Came {
 /// Live events on their way to the triggers.
 pub struct Events {
     source: SourceNo,
-    live: Live,
+    batches: Batches,
     snapshot: Snapshot,
     taken: Option<Taken>,
     is_over: bool,
     filters: Filters,
+    /// How far the watermark stays behind, and how far without events at hand.
+    behind: (i64, i64),
+}
+
+/// Gives the next events, or nothing at the end.
+type Batches = Box<dyn FnMut() -> Outcome<Option<Batch>>>;
+
+impl Events {
+    /// What `batches` gives, as facts over a snapshot that knows all their users; the end proves silence.
+    pub fn new(source: SourceNo, snapshot: &Snapshot, batches: Batches) -> Events {
+        Events {
+            source,
+            batches,
+            snapshot: snapshot.clone(),
+            taken: None,
+            is_over: false,
+            filters: Filters::default(),
+            behind: (dispatch::LATENESS_MS, 0),
+        }
+    }
+
+    /// The same of a source that goes on: the watermark stays `lateness_ms` behind while there are events,
+    /// and `silence_ms` behind after them.
+    pub fn behind(self, lateness_ms: i64, silence_ms: i64) -> Events {
+        Events { behind: (lateness_ms, silence_ms), ..self }
+    }
 }
 
 /// A batch, and how far it has been given.
@@ -223,7 +242,7 @@ impl Feed for Events {
             if self.is_over {
                 return Ok(None);
             }
-            self.taken = self.live.next_batch()?.map(|batch| Taken { batch, row: 0, masks: None });
+            self.taken = (self.batches)()?.map(|batch| Taken { batch, row: 0, masks: None });
             self.is_over = self.taken.is_none();
         }
         let arrival = |taken: &Taken| taken.batch.arrivals.values().get(taken.row).copied().map(Timestamp);
@@ -246,6 +265,14 @@ impl Feed for Events {
         let Some((_, masks)) = &taken.masks else { return Ok(Portion::default()) };
         let facts = facts(&taken.batch, rows, masks, names, self.source, &self.snapshot);
         Ok(Portion { facts, read_to })
+    }
+
+    fn lateness_ms(&self) -> i64 {
+        self.behind.0
+    }
+
+    fn silence_ms(&self) -> i64 {
+        self.behind.1
     }
 }
 

@@ -21,6 +21,7 @@ mod output;
 pub mod packages;
 mod plan;
 mod receipts;
+mod serve;
 mod session;
 pub mod settings;
 #[cfg(feature = "sql")]
@@ -109,6 +110,7 @@ fn perform(command: &Command, mut session: Session, door: &mut Door) -> Done {
         Command::Run(what) => task::run_until(what, &mut session, door),
         Command::Backtest(what) => backtest::run(what, &session, door),
         Command::Receipts(what) => receipts::run(what, &mut session, door),
+        Command::Serve(what) => serve::run(what, &mut session, door),
         Command::Estimate(what) => ask::estimate(what, &mut session, door),
         Command::Select(what) => ask::select(what, &mut session, door),
         Command::Explain(what) => ask::explain(what, &mut session, door),

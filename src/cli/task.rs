@@ -25,7 +25,7 @@ use crate::trigger::log::RealDisk;
 use crate::trigger::{Numbered, Opened, Triggers, look};
 
 /// One thread decides: while time passes step by step, waking others costs more than they do.
-const SHARDS: usize = 1;
+pub(super) const SHARDS: usize = 1;
 
 /// Runs one command on tasks.
 pub fn run(command: &Command, session: &mut Session, door: &mut Door) -> Done {
@@ -331,22 +331,23 @@ fn text(summary: &Summary) -> String {
 /// What moves with the clock: tasks, and crowds that are made anew each day.
 pub(super) struct Clock<'a> {
     session: &'a Session<'a>,
-    snapshot: &'a Snapshot,
-    audiences: RefCell<Audiences>,
-    tasks: Tasks,
-    ledger: Ledger,
+    /// The newest one; `serve` gives it another as events come.
+    pub snapshot: Snapshot,
+    pub audiences: RefCell<Audiences>,
+    pub tasks: Tasks,
+    pub ledger: Ledger,
     senders: dispatch::Senders,
     links: Arc<Links>,
 }
 
 impl<'a> Clock<'a> {
     /// Everything of the session's app, over one snapshot.
-    pub(super) fn new(session: &'a Session<'a>, snapshot: &'a Snapshot) -> Result<Clock<'a>, Failure> {
+    pub fn new(session: &'a Session<'a>, snapshot: &Snapshot) -> Result<Clock<'a>, Failure> {
         // A touch without its user's id must never go out.
         snapshot.ids().ready()?;
         Ok(Clock {
             session,
-            snapshot,
+            snapshot: snapshot.clone(),
             audiences: RefCell::new(session.audiences()?),
             tasks: session.tasks()?,
             ledger: session.ledger()?,
@@ -362,13 +363,33 @@ impl<'a> Clock<'a> {
         until: Timestamp,
         mut live: Option<(&mut dispatch::Live<'_>, &[Numbered])>,
     ) -> Result<Summary, Failure> {
-        let now = self.session.environment.now;
-        let from = self.ledger.clock()?.map_or(now, |last| last.max(now));
-        let mut happened = Vec::new();
+        let from = self.from()?;
         if let Some((live, again)) = &mut live {
             self.engine(|engine| live.again(engine, again, from).and_then(|()| live.renew(engine, from)))?;
         }
         let mut live = live.map(|(live, _)| live);
+        let happened = self.go_on(until, live.as_deref_mut())?;
+        if let Some(live) = live {
+            self.engine(|engine| live.end(engine, until))?;
+        }
+        let zone = self.session.settings.zone;
+        Ok(Summary { from: zone.text(from), to: zone.text(until), happened })
+    }
+
+    /// Where the clock stands. Errors: OUT-030.
+    pub fn from(&self) -> Outcome<Timestamp> {
+        let now = self.session.environment.now;
+        Ok(self.ledger.clock()?.map_or(now, |last| last.max(now)))
+    }
+
+    /// Moves the clock; what lives on after it is not ended.
+    pub fn go_on(
+        &self,
+        until: Timestamp,
+        mut live: Option<&mut dispatch::Live<'_>>,
+    ) -> Result<Vec<Happened>, Failure> {
+        let (now, from) = (self.session.environment.now, self.from()?);
+        let mut happened = Vec::new();
         if self.audiences.borrow().has_daily()? {
             for (at, day) in self.daily(from, until) {
                 let before = at.plus(-1).max(from);
@@ -379,21 +400,17 @@ impl<'a> Clock<'a> {
                 }
             }
         }
-        let last = self.engine(|engine| engine.run_until(now, until, live.as_deref_mut()))?;
+        let last = self.engine(|engine| engine.run_until(now, until, live))?;
         happened.extend(last.happened);
-        if let Some(live) = live {
-            self.engine(|engine| live.end(engine, until))?;
-        }
-        let zone = self.session.settings.zone;
-        Ok(Summary { from: zone.text(from), to: zone.text(until), happened })
+        Ok(happened)
     }
 
     /// What `act` does with an engine over everything here.
-    pub(super) fn engine<T>(&self, act: impl FnOnce(&Engine) -> Outcome<T>) -> Result<T, Failure> {
+    pub fn engine<T>(&self, act: impl FnOnce(&Engine) -> Outcome<T>) -> Result<T, Failure> {
         let settings = &self.session.settings;
         let reach = Reach {
             audiences: &self.audiences,
-            snapshot: self.snapshot,
+            snapshot: &self.snapshot,
             pace: self.session.pace,
             is_listed: settings.is_sync_default,
         };
@@ -403,7 +420,7 @@ impl<'a> Clock<'a> {
             tasks: &self.tasks,
             ledger: &self.ledger,
             audiences: &reach,
-            directory: &People(self.snapshot),
+            directory: &People(&self.snapshot),
             senders: &self.senders,
             blacklist: settings.blacklist.as_deref(),
             policy: Policy {
@@ -421,7 +438,7 @@ impl<'a> Clock<'a> {
     }
 
     /// The instants in `(from, until]` at which daily crowds are made anew, with their days.
-    fn daily(&self, from: Timestamp, until: Timestamp) -> Vec<(Timestamp, Day)> {
+    pub fn daily(&self, from: Timestamp, until: Timestamp) -> Vec<(Timestamp, Day)> {
         let (zone, time) = (self.session.settings.zone, self.session.settings.daily_at);
         let (first, last) = (zone.day_of(from), zone.day_of(until));
         let days = (first.0..=last.0).map(Day);
@@ -433,7 +450,7 @@ impl<'a> Clock<'a> {
     /// stays as it was and is marked stale.
     fn refresh(&self, at: Timestamp, day: Day) -> Result<Vec<Happened>, Failure> {
         let zone = self.session.settings.zone;
-        let job = Job { snapshot: self.snapshot, now: at, pace: self.session.pace };
+        let job = Job { snapshot: &self.snapshot, now: at, pace: self.session.pace };
         let results = self.audiences.borrow_mut().refresh_daily(zone.start_of(day), job)?;
         let told = results.into_iter().map(|(name, result)| {
             let (what, note) = match result {

@@ -105,6 +105,11 @@ impl Engine<'_> {
         Ok(Summary { from: self.zone.text(from), to: self.zone.text(until), happened })
     }
 
+    /// When the calendar brings something next, by `until`, with the clock at `clock`. Errors: OUT-030.
+    pub fn next_at(&self, clock: Timestamp, until: Timestamp) -> Outcome<Option<Timestamp>> {
+        Ok(self.next(clock, until)?.map(|found| found.due.at))
+    }
+
     /// The earliest step of all tasks, if one is due by `until`. Of several, the older task's.
     fn next(&self, clock: Timestamp, until: Timestamp) -> Outcome<Option<Agendum>> {
         let mut best: Option<Agendum> = None;

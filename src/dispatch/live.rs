@@ -37,6 +37,14 @@ pub trait Feed {
     /// knows. There is at least one event, though perhaps no fact.
     /// Errors: STO-002 when an attribute that a filter asks for is damaged.
     fn take(&mut self, until: Timestamp, triggers: &Triggers) -> Outcome<Portion>;
+    /// How far the watermark stays behind the clock while events may still be on their way.
+    fn lateness_ms(&self) -> i64 {
+        LATENESS_MS
+    }
+    /// The same when there is no event at hand: the end of a file proves that none is on its way.
+    fn silence_ms(&self) -> i64 {
+        0
+    }
 }
 
 /// Some events that were taken.
@@ -124,6 +132,8 @@ impl<'a> Live<'a> {
         is_last: bool,
     ) -> Outcome<()> {
         self.look(engine)?;
+        let (lateness, silence) =
+            self.feed.as_ref().map_or((0, 0), |feed| (feed.lateness_ms(), feed.silence_ms()));
         loop {
             self.follow(engine, *clock)?;
             let stop = self.moves.front().map_or(until, |(_, row)| row.at.min(until)).max(*clock);
@@ -134,16 +144,15 @@ impl<'a> Live<'a> {
                     let end = Timestamp(arrival.0.div_euclid(STEP_MS) * STEP_MS + STEP_MS);
                     let stop = if is_last && stop == until { stop.plus(1) } else { stop };
                     let begin = Timestamp(end.0 - STEP_MS);
-                    if begin > *clock && self.triggers.next_stop(begin, LATENESS_MS) < begin {
-                        self.pass(engine, runtime, begin, LATENESS_MS)?;
+                    if begin > *clock && self.triggers.next_stop(begin, lateness) < begin {
+                        self.pass(engine, runtime, begin, lateness)?;
                     }
                     self.take(arrival, end.min(stop))?;
                     *clock = arrival.max(*clock);
                     self.settle_before(engine, runtime, *clock, *clock)?;
                 }
                 next => {
-                    // The end of a file proves silence; while events may still be on their way, time stays behind.
-                    let lateness = if next.is_none() { 0 } else { LATENESS_MS };
+                    let lateness = if next.is_none() { silence } else { lateness };
                     self.pass(engine, runtime, stop, lateness)?;
                     self.settle(engine, runtime, stop)?;
                     *clock = stop;

@@ -23,6 +23,7 @@ mod history;
 mod ledger;
 mod live;
 mod outside;
+mod overview;
 mod reconcile;
 mod release;
 mod report;

@@ -41,7 +41,7 @@ mod text;
 mod whole;
 
 pub use checked::Checked;
-pub use rejects::{Reject, Rejects};
+pub use rejects::{Refusal, Reject, Rejects};
 pub use source::{Source, open};
 pub use whole::{Whole, whole};
 

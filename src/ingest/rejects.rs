@@ -32,12 +32,33 @@ pub struct Reject {
 pub struct Rejects {
     asked: PathBuf,
     open: Option<(PathBuf, BufWriter<File>)>,
+    /// What was written since somebody listens.
+    heard: Option<Vec<Refusal>>,
+}
+
+/// A line that was refused, for whoever sent it.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Refusal {
+    /// Counted from 1.
+    pub line: u64,
+    pub code: &'static str,
+    pub reason: String,
 }
 
 impl Rejects {
     /// Rejects that will go to `asked`, or to `asked-2`, `asked-3` … if that is taken.
     pub fn new(asked: PathBuf) -> Rejects {
-        Rejects { asked, open: None }
+        Rejects { asked, open: None, heard: None }
+    }
+
+    /// The same; what is written can be heard as well.
+    pub fn heard(self) -> Rejects {
+        Rejects { heard: Some(Vec::new()), ..self }
+    }
+
+    /// What was written since this was last asked; nothing if nobody listens.
+    pub fn take_heard(&mut self) -> Vec<Refusal> {
+        self.heard.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
     /// The file, if a row was rejected.
@@ -47,6 +68,10 @@ impl Rejects {
 
     /// Writes one row of the file named `file`. Errors: OUT-001.
     pub fn write(&mut self, file: &str, reject: Reject) -> Outcome<()> {
+        if let Some(heard) = &mut self.heard {
+            let line = reject.line.unwrap_or(reject.row);
+            heard.push(Refusal { line, code: reject.code, reason: reject.reason.clone() });
+        }
         let mut line = Map::new();
         line.insert("file".into(), json!(file));
         line.insert("row".into(), json!(reject.row));

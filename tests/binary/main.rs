@@ -4,6 +4,7 @@ mod cdnow;
 mod exits;
 mod kills;
 mod receiver;
+mod serve;
 mod support;
 mod tiny;
 mod triggers;

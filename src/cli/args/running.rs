@@ -30,7 +30,7 @@ pub struct Live {
     pub map: Vec<(String, String)>,
 }
 
-fn mapping(text: &str) -> Result<(String, String), String> {
+pub(super) fn mapping(text: &str) -> Result<(String, String), String> {
     let (theirs, ours) = text.split_once('=').ok_or("write THEIRS=OURS, such as uid=user_id")?;
     Ok((theirs.to_string(), ours.to_string()))
 }

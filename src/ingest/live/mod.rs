@@ -25,12 +25,14 @@ use crate::base::{Outcome, Problem, Problems, Timestamp, Zone};
 
 mod arrival;
 mod columnar;
+mod judge;
 mod ndjson;
 #[cfg(test)]
 mod tests;
 
 use arrival::Arrivals;
 pub use arrival::{AHEAD_MAX_MS, LATE_MAX_MS};
+pub use judge::{Judge, Judged};
 
 /// The columns of a live event, by our names.
 pub const USER: &str = "user_id";
