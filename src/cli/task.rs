@@ -331,6 +331,8 @@ fn text(summary: &Summary) -> String {
 /// What moves with the clock: tasks, and crowds that are made anew each day.
 pub(super) struct Clock<'a> {
     session: &'a Session<'a>,
+    /// Where the clock begins, unless it has been further already.
+    pub begins: Timestamp,
     /// The newest one; `serve` gives it another as events come.
     pub snapshot: Snapshot,
     pub audiences: RefCell<Audiences>,
@@ -347,6 +349,7 @@ impl<'a> Clock<'a> {
         snapshot.ids().ready()?;
         Ok(Clock {
             session,
+            begins: session.environment.now,
             snapshot: snapshot.clone(),
             audiences: RefCell::new(session.audiences()?),
             tasks: session.tasks()?,
@@ -378,8 +381,7 @@ impl<'a> Clock<'a> {
 
     /// Where the clock stands. Errors: OUT-030.
     pub fn from(&self) -> Outcome<Timestamp> {
-        let now = self.session.environment.now;
-        Ok(self.ledger.clock()?.map_or(now, |last| last.max(now)))
+        Ok(self.ledger.clock()?.map_or(self.begins, |last| last.max(self.begins)))
     }
 
     /// Moves the clock; what lives on after it is not ended.
@@ -388,7 +390,7 @@ impl<'a> Clock<'a> {
         until: Timestamp,
         mut live: Option<&mut dispatch::Live<'_>>,
     ) -> Result<Vec<Happened>, Failure> {
-        let (now, from) = (self.session.environment.now, self.from()?);
+        let (now, from) = (self.begins, self.from()?);
         let mut happened = Vec::new();
         if self.audiences.borrow().has_daily()? {
             for (at, day) in self.daily(from, until) {

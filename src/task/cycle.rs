@@ -52,7 +52,7 @@ pub struct Push {
 #[derive(Debug, Clone)]
 pub struct Cron {
     text: String,
-    pattern: croner::Cron,
+    pattern: Box<croner::Cron>,
 }
 
 impl PartialEq for Cron {
@@ -136,7 +136,7 @@ impl Cron {
     pub fn parse(text: &str) -> Result<Cron, String> {
         let parser = CronParser::builder().seconds(Seconds::Optional).year(Year::Disallowed).build();
         let pattern = parser.parse(text).map_err(|error| error.to_string())?;
-        Ok(Cron { text: text.trim().to_string(), pattern })
+        Ok(Cron { text: text.trim().to_string(), pattern: Box::new(pattern) })
     }
 
     /// The expression as written.

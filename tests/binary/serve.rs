@@ -122,7 +122,7 @@ fn ready(url: &str) -> (Place, [String; 2]) {
 fn request(n: usize, at: &str) -> String {
     let user = format!("u{n}");
     let mut all = vec![event(&format!("b{n}"), &user, "buy", at), event(&format!("v{n}"), &user, "view", at)];
-    if n % 3 == 0 {
+    if n.is_multiple_of(3) {
         all.insert(0, event(&format!("s{n}"), &user, "share", at));
     }
     all.iter().map(|one| format!("{one}\n")).collect()

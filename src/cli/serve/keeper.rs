@@ -45,6 +45,9 @@ pub struct Keeper<'a> {
     lateness_ms: i64,
     /// The triggers have everything up to this place.
     taken_to: u64,
+    /// Events up to this place were accepted by an earlier life: the clock goes through them as if it were
+    /// still that life, then to where it is now.
+    waiting_to: u64,
     /// Where the clock stands.
     now: Timestamp,
     pub readings: Readings,
@@ -99,11 +102,17 @@ impl<'a> Keeper<'a> {
             shelf: Shelf::new(session.settings.memory),
             lateness_ms: means.lateness_ms,
             taken_to,
+            waiting_to: 0,
             now,
             readings,
         };
         keeper.again(&again)?;
         let waiting = keeper.catch_up(spool)?;
+        if let (Some(first), Some(last)) = (waiting.first(), waiting.last()) {
+            keeper.waiting_to = last.place;
+            keeper.clock.begins = first.arrival.min(session.environment.now);
+            keeper.now = keeper.clock.from()?;
+        }
         Ok(Begun { keeper, waiting, notes })
     }
 
@@ -144,7 +153,8 @@ impl<'a> Keeper<'a> {
         let state = self.triggers.state();
         let is_due = state.next_due().is_some_and(|due| due.plus(self.lateness_ms) < taken.silent_to);
         let is_reached = state.next_reach().is_some_and(|reach| reach <= taken.until);
-        Ok(!is_reached && !(is_due && passed >= DUE_MS) && !self.shelf.is_due(self.session.pace.seconds()))
+        let has_work = is_reached || (is_due && passed >= DUE_MS);
+        Ok(!has_work && !self.shelf.is_due(self.session.pace.seconds()))
     }
 
     /// Gets what the next step needs before it changes anything: where audiences will be asked, nobody else
@@ -179,7 +189,10 @@ impl<'a> Keeper<'a> {
             self.store()?;
         }
         let silence_ms = until.0 - silent_to.0.min(until.0) + self.lateness_ms;
-        let happened = self.pass(batches.clone(), until, silence_ms)?;
+        let happened = match self.taken_to < self.waiting_to {
+            true => self.pass_again(&items, batches.clone(), until, silence_ms)?,
+            false => self.pass(batches.clone(), until, silence_ms)?,
+        };
         drop(crowds);
         let good = batches.iter().filter_map(|batch| batch.positions.last()).max();
         if good.is_some_and(|good| taken_to(&self.triggers) < *good) {
@@ -258,6 +271,25 @@ impl<'a> Keeper<'a> {
         self.session.faults.step("users are numbered")?;
         self.readings.new_users += loaded.new_users;
         Ok(false)
+    }
+
+    /// Events of an earlier life, up to the arrival of the last; after that the clock is where it is now, and what
+    /// fell due between is judged by that: the grace says what is still worth sending.
+    fn pass_again(
+        &mut self,
+        items: &[Item],
+        batches: Vec<Batch>,
+        until: Timestamp,
+        silence_ms: i64,
+    ) -> Result<Vec<Happened>, Failure> {
+        let old = items.iter().filter(|item| item.place <= self.waiting_to).map(|item| item.arrival);
+        let newest = old.fold(self.now, Timestamp::max);
+        let mut happened = self.pass(batches, newest, self.lateness_ms)?;
+        if items.last().is_some_and(|item| item.place >= self.waiting_to) {
+            self.clock.begins = self.session.environment.now;
+            happened.extend(self.pass(Vec::new(), until, silence_ms)?);
+        }
+        Ok(happened)
     }
 
     fn pass(

@@ -59,7 +59,7 @@ mod tests {
         let text =
             "[tasks]\nby = \"小王\"\ncreate_starts = true\nactivities = true\nresource_groups = false\n";
         let found = Settings::read(text).unwrap().tasks;
-        let features = vec![Feature::CreateStarted, Feature::Activities];
+        let features = [Feature::CreateStarted, Feature::Activities];
         assert_eq!(found, TaskSettings { by: Some("小王".into()), features: found.features.clone() });
         assert!(features.iter().all(|feature| found.features.contains(feature)) && found.features.len() == 2);
         let wrong = Settings::read("[tasks]\nby = 3\nactivity = true\ncreate_starts = 1\n").unwrap_err();

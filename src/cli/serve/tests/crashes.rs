@@ -101,7 +101,8 @@ fn a_power_cut_at_operations_of_the_trigger_log_loses_and_doubles_nothing() {
 fn an_event_from_the_future_of_the_clock_is_not_left_behind() {
     let place = Place::new(4);
     place
-        .live(at("10:30:00"), Arc::new(NoFaults), |life| {
+        .live(at("10:00:00"), Arc::new(NoFaults), |life| {
+            life.step(at("10:00:00"))?;
             life.post(&[event("e1", "u3", "view", "10:00:01")], at("10:30:00")).map(|_| ())
         })
         .unwrap();
