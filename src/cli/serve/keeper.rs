@@ -45,8 +45,8 @@ pub struct Keeper<'a> {
     lateness_ms: i64,
     /// The triggers have everything up to this place.
     taken_to: u64,
-    /// Events up to this place were accepted by an earlier life: the clock goes through them as if it were
-    /// still that life, then to where it is now.
+    /// Events up to this place were accepted by an earlier life: the clock goes through them as it would have then,
+    /// and on to where it is now. What fell due between is judged by that: the grace says what is still worth sending.
     waiting_to: u64,
     /// Where the clock stands.
     now: Timestamp,
@@ -177,23 +177,44 @@ impl<'a> Keeper<'a> {
         crowds: Option<CrowdLock>,
         numbers: &Numbers,
     ) -> Result<Vec<Happened>, Failure> {
-        let Taken { mut items, until, silent_to } = taken;
-        items.retain(|item| item.place > self.taken_to);
+        let mut taken = taken;
+        taken.items.retain(|item| item.place > self.taken_to);
+        let mut happened = Vec::new();
+        if self.taken_to < self.waiting_to {
+            let new =
+                taken.items.split_off(taken.items.partition_point(|item| item.place <= self.waiting_to));
+            let newest = taken.items.iter().map(|item| item.arrival).fold(self.now, Timestamp::max);
+            let old =
+                Taken { items: std::mem::replace(&mut taken.items, new), until: newest, silent_to: newest };
+            happened = self.advance(old, crowds.is_some(), numbers)?;
+            if self.taken_to < self.waiting_to {
+                return Ok(happened);
+            }
+            self.clock.begins = self.session.environment.now;
+        }
+        happened.extend(self.advance(taken, crowds.is_some(), numbers)?);
+        drop(crowds);
+        Ok(happened)
+    }
+
+    fn advance(
+        &mut self,
+        taken: Taken,
+        has_crowds: bool,
+        numbers: &Numbers,
+    ) -> Result<Vec<Happened>, Failure> {
+        let Taken { items, until, silent_to } = taken;
         let last = items.last().map_or(self.taken_to, |item| item.place);
         // What came is never left behind, whatever the clock says.
         let until = items.iter().map(|item| item.arrival).fold(until.max(self.now), Timestamp::max);
         let batches = self.read(&items)?;
         count(&batches, &items, numbers);
         let is_stored = self.know(&batches)?;
-        if crowds.is_some() {
+        if has_crowds {
             self.store()?;
         }
         let silence_ms = until.0 - silent_to.0.min(until.0) + self.lateness_ms;
-        let happened = match self.taken_to < self.waiting_to {
-            true => self.pass_again(&items, batches.clone(), until, silence_ms)?,
-            false => self.pass(batches.clone(), until, silence_ms)?,
-        };
-        drop(crowds);
+        let happened = self.pass(batches.clone(), until, silence_ms)?;
         let good = batches.iter().filter_map(|batch| batch.positions.last()).max();
         if good.is_some_and(|good| taken_to(&self.triggers) < *good) {
             return Err(Problem::bug(format!("the triggers did not take event {last} of the spool")).into());
@@ -271,25 +292,6 @@ impl<'a> Keeper<'a> {
         self.session.faults.step("users are numbered")?;
         self.readings.new_users += loaded.new_users;
         Ok(false)
-    }
-
-    /// Events of an earlier life, up to the arrival of the last; after that the clock is where it is now, and what
-    /// fell due between is judged by that: the grace says what is still worth sending.
-    fn pass_again(
-        &mut self,
-        items: &[Item],
-        batches: Vec<Batch>,
-        until: Timestamp,
-        silence_ms: i64,
-    ) -> Result<Vec<Happened>, Failure> {
-        let old = items.iter().filter(|item| item.place <= self.waiting_to).map(|item| item.arrival);
-        let newest = old.fold(self.now, Timestamp::max);
-        let mut happened = self.pass(batches, newest, self.lateness_ms)?;
-        if items.last().is_some_and(|item| item.place >= self.waiting_to) {
-            self.clock.begins = self.session.environment.now;
-            happened.extend(self.pass(Vec::new(), until, silence_ms)?);
-        }
-        Ok(happened)
     }
 
     fn pass(

@@ -19,7 +19,7 @@ use crate::cli::args::Cli;
 use crate::cli::door::Failure;
 use crate::cli::session::{Outside, Session};
 use crate::cli::tests::Shell;
-use crate::dispatch::Faults;
+use crate::dispatch::{Faults, NoFaults};
 use crate::ingest::live::{Ask, Judge};
 use crate::trigger::log::SimulatedDisk;
 
@@ -78,6 +78,13 @@ impl Place {
         shell.say(&["task", "submit", &task]).fine();
         shell.say(&["task", "approve", &task]).fine();
         Place { shell, task, spool: SimulatedDisk::new(seed), triggers: SimulatedDisk::new(seed + 1) }
+    }
+
+    /// The same, and the task runs since 10:00:00.
+    pub fn running(seed: u64) -> Place {
+        let place = Place::new(seed);
+        place.live(at("10:00:00"), Arc::new(NoFaults), |life| life.step(at("10:00:00"))).unwrap();
+        place
     }
 
     /// A server's life from `now` on; it ends with the first failure, as a killed process does.
