@@ -70,6 +70,31 @@ fn receipts_from_a_pipe_settle_and_what_is_strange_is_set_aside() {
 }
 
 #[test]
+fn a_receipt_for_what_was_not_handed_over_is_set_aside() {
+    let shell = Shell::with_users();
+    std::fs::create_dir_all(shell.folder.path().join("home")).unwrap();
+    let kept = shell.path("kept.ndjson");
+    // The program keeps the touches and says "later".
+    let settings = format!(
+        "[retry]\ntries = 1\n[senders.later]\nkind = \"exec\"\ncommand = [\"sh\", \"-c\", \"cat > '{kept}'; exit 75\"]\n"
+    );
+    shell.file("home/quanke.toml", &settings);
+    let text = "name = \"x\"\nstart = \"2026-03-01\"\nend = \"2026-04-01\"\n[trigger]\nkind = \"once\"\n\
+                at = \"2026-03-02T20:00:00+08:00\"\n[dispatch]\nsender = \"later\"\n";
+    let path = shell.file("task.toml", text);
+    let id = shell.ask(&["task", "create", &path]).fine().json()["id"].as_str().unwrap().to_string();
+    shell.say(&["task", "submit", &id]).fine();
+    shell.say(&["task", "approve", &id]).fine();
+    assert_eq!(shell.say(&["run", "--until", "2026-03-02T21:00:00+08:00"]).code, 3);
+    let first: Value = serde_json::from_str(shell.read("kept.ndjson").lines().next().unwrap()).unwrap();
+    let receipt = json!({"touch_id": first["touch_id"], "state": "delivered"}).to_string();
+    let found = shell.say_with(&["receipts", "-", "--json"], &receipt).fine().json();
+    assert_eq!((&found["settled"], &found["early"]), (&json!(0), &json!(1)), "{found}");
+    let aside = std::fs::read_to_string(found["rejects"].as_str().unwrap()).unwrap();
+    assert!(aside.contains("DSP-021"), "{aside}");
+}
+
+#[test]
 fn a_sender_that_can_tell_is_asked() {
     let shell = Shell::with_users();
     let id = ran(&shell, "p", "");
