@@ -251,6 +251,7 @@ fn renamed(mut input: Input, name: impl Fn(u32) -> u32) -> Input {
     match &mut input {
         Input::Event(event) => event.user = name(event.user),
         Input::Audience(_, Some(users)) => users.iter_mut().for_each(|user| *user = name(*user)),
+        Input::History(_, counts) => counts.iter_mut().for_each(|(user, ..)| *user = name(*user)),
         _ => {}
     }
     input
