@@ -184,8 +184,9 @@ impl<'a> Keeper<'a> {
             let new =
                 taken.items.split_off(taken.items.partition_point(|item| item.place <= self.waiting_to));
             let newest = taken.items.iter().map(|item| item.arrival).fold(self.now, Timestamp::max);
-            let old =
-                Taken { items: std::mem::replace(&mut taken.items, new), until: newest, silent_to: newest };
+            // Somebody may have been in the middle of a request when that life ended, and will come again.
+            let silent_to = newest.min(taken.silent_to);
+            let old = Taken { items: std::mem::replace(&mut taken.items, new), until: newest, silent_to };
             happened = self.advance(old, crowds.is_some(), numbers)?;
             if self.taken_to < self.waiting_to {
                 return Ok(happened);
