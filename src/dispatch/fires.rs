@@ -4,7 +4,7 @@
 //! that place was taken before and is passed over. A trigger's run is one local day of release; each fire
 //! takes the next seat in it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
@@ -12,7 +12,8 @@ use crate::base::{Day, Outcome, Timestamp, UserNo};
 use crate::task::{Task, disk_trouble};
 use crate::trigger::Place;
 
-use super::ledger::{Ledger, Run, Seat, check_book, commit, shift, whole};
+use super::ledger::{Ledger, Run, Seat, check_book, commit, whole};
+use super::pages::{Cell, Pages};
 use super::state::{BatchState, Reason, RunState, TouchState};
 use super::touches::OpenBatch;
 
@@ -83,11 +84,16 @@ impl Ledger {
 
     /// The next fires of a run that wait for a batch, by their seats, at most `limit`.
     pub(super) fn waiting_fires(&self, run: &Run, limit: usize) -> Outcome<Vec<Waiting>> {
-        let sql = "select t.seat, f.user, f.occurrence, coalesce(f.due_at, f.base_at)
-                   from touches t join fires f on f.run = t.run and f.seat = t.seat
-                   where t.run = ?1 and t.seat >= ?2 and t.state = ?3 and t.batch is null order by t.seat limit ?4";
+        let mut pages = Pages::of(&self.db, run.no);
+        self.fires_at(run, &pages.seats(run.cut_seat, limit, true, Cell::is_waiting)?)
+    }
+
+    /// The fires at these seats, which ascend.
+    fn fires_at(&self, run: &Run, seats: &[Seat]) -> Outcome<Vec<Waiting>> {
+        let sql = "select seat, user, occurrence, coalesce(due_at, base_at) from fires
+                   where run = ?1 and seat between ?2 and ?3 order by seat";
         let mut query = self.db.prepare_cached(sql).map_err(disk_trouble)?;
-        let values = params![run.no, whole(run.cut_seat), TouchState::Due.number(), whole(limit)];
+        let (Some(first), Some(last)) = (seats.first(), seats.last()) else { return Ok(Vec::new()) };
         let read = |row: &rusqlite::Row| {
             Ok(Waiting {
                 seat: row.get(0)?,
@@ -96,8 +102,9 @@ impl Ledger {
                 due_at: Timestamp(row.get(3)?),
             })
         };
-        let rows = query.query_map(values, read).map_err(disk_trouble)?;
-        rows.collect::<rusqlite::Result<_>>().map_err(disk_trouble)
+        let rows = query.query_map(params![run.no, first, last], read).map_err(disk_trouble)?;
+        let fires: Vec<Waiting> = rows.collect::<rusqlite::Result<_>>().map_err(disk_trouble)?;
+        Ok(fires.into_iter().filter(|fire| seats.binary_search(&fire.seat).is_ok()).collect())
     }
 
     /// Suppresses what still waits and was planned before `limit`. A batch that was cut goes out whole or not
@@ -138,12 +145,8 @@ impl Ledger {
 
     /// Seats without a batch whose plan lies before `limit`.
     fn stale_seats(&self, run: &Run, limit: Timestamp) -> Outcome<Vec<Seat>> {
-        let sql = "select t.seat from touches t join fires f on f.run = t.run and f.seat = t.seat
-                   where t.run = ?1 and t.seat >= ?2 and t.state = ?3 and t.batch is null and f.due_at < ?4";
-        let mut query = self.db.prepare_cached(sql).map_err(disk_trouble)?;
-        let values = params![run.no, whole(run.cut_seat), TouchState::Due.number(), limit.0];
-        let rows = query.query_map(values, |row| row.get(0)).map_err(disk_trouble)?;
-        rows.collect::<rusqlite::Result<_>>().map_err(disk_trouble)
+        let waiting = self.waiting_fires(run, usize::MAX)?;
+        Ok(waiting.iter().filter(|fire| fire.due_at < limit).map(|fire| fire.seat).collect())
     }
 
     fn is_stale(&self, run: &Run, batch: &OpenBatch, limit: Timestamp) -> Outcome<bool> {
@@ -171,17 +174,16 @@ fn book_touches(
         return Ok(None);
     }
     let (run, first) = run_of(tx, release, now)?;
-    let (mut seat, mut tally) = (first, BTreeMap::new());
+    let (mut seat, mut waits) = (first, false);
+    let mut pages = Pages::of(tx, run);
     for fire in fires {
         let Word::Touch(state, reason) = fire.word else { continue };
-        add_touch(tx, run, seat, fire, (state, reason))?;
-        *tally.entry((state, reason)).or_insert(0) += 1;
+        pages.add(seat, Cell::new(state, reason))?;
+        add_fire(tx, run, seat, fire)?;
+        waits |= state == TouchState::Due;
         seat += 1;
     }
-    for ((state, reason), count) in &tally {
-        shift(tx, run, *state, *reason, *count)?;
-    }
-    let waits = tally.keys().any(|(state, _)| *state == TouchState::Due);
+    pages.close()?;
     let sql = "update runs set due = due + ?2, size = size + ?2, progress_at = ?3,
                state = case when ?4 and state = ?5 then ?6 else state end where no = ?1";
     let (done, sending) = (RunState::Done.word(), RunState::Sending.word());
@@ -190,7 +192,7 @@ fn book_touches(
 }
 
 /// The run of a day and its next free seat. A run in which nothing waits is done.
-fn run_of(tx: &Transaction, release: &Release, now: Timestamp) -> Outcome<(i64, i64)> {
+fn run_of(tx: &Transaction, release: &Release, now: Timestamp) -> Outcome<(i64, Seat)> {
     let Release { task, day, .. } = release;
     let (occurrence, planned_at) = (day.to_string(), task.zone.start_of(*day));
     let sql = "insert or ignore into runs (task, epoch, occurrence, version, planned_at, state, progress_at)
@@ -203,16 +205,7 @@ fn run_of(tx: &Transaction, release: &Release, now: Timestamp) -> Outcome<(i64, 
     tx.query_row(sql, params![task.id, task.epoch, occurrence], read).map_err(disk_trouble)
 }
 
-fn add_touch(
-    tx: &Transaction,
-    run: i64,
-    seat: i64,
-    fire: &Fire,
-    (state, reason): (TouchState, Option<Reason>),
-) -> Outcome<()> {
-    let sql = "insert into touches (run, seat, state, reason) values (?1, ?2, ?3, ?4)";
-    let mut insert = tx.prepare_cached(sql).map_err(disk_trouble)?;
-    insert.execute(params![run, seat, state.number(), Reason::number(reason)]).map_err(disk_trouble)?;
+fn add_fire(tx: &Transaction, run: i64, seat: Seat, fire: &Fire) -> Outcome<()> {
     let sql =
         "insert into fires (run, seat, user, occurrence, base_at, due_at) values (?1, ?2, ?3, ?4, ?5, ?6)";
     let mut insert = tx.prepare_cached(sql).map_err(disk_trouble)?;
@@ -233,22 +226,18 @@ fn book_contradictions(tx: &Transaction, task: &Task, fires: &[&Fire], now: Time
 /// A touch that waits for its batch is cancelled (semantics 5.6); one that is out, or whose batch is fixed, is
 /// marked once. One that nobody got is left as it is.
 fn contradict(tx: &Transaction, task: &Task, fire: &Fire, now: Timestamp) -> Outcome<Option<i64>> {
-    let sql = "select f.run, f.seat, t.state, t.batch is not null
-               from fires f join runs r on r.no = f.run join touches t on t.run = f.run and t.seat = f.seat
+    let sql = "select f.run, f.seat from fires f join runs r on r.no = f.run
                where f.user = ?1 and f.occurrence = ?2 and r.task = ?3 and f.contradicted_at is null
                order by f.run desc limit 1";
-    let read =
-        |row: &rusqlite::Row| Ok((row.get::<_, i64>(0)?, row.get(1)?, row.get::<_, i64>(2)?, row.get(3)?));
-    let found: Option<(i64, Seat, i64, bool)> = tx
-        .query_row(sql, params![fire.user, fire.occurrence, task.id], read)
-        .optional()
-        .map_err(disk_trouble)?;
-    let Some((run, seat, state, is_cut)) = found else { return Ok(None) };
-    match TouchState::of(state) {
-        Some(TouchState::Due) if !is_cut => suppress(tx, run, &[seat], Reason::LateB, now)?,
-        Some(TouchState::Due | TouchState::Handed | TouchState::Delivered | TouchState::Unknown) => {
-            mark(tx, run, seat, now)?;
-        }
+    let read = |row: &rusqlite::Row| Ok((row.get::<_, i64>(0)?, row.get::<_, Seat>(1)?));
+    let found = tx.query_row(sql, params![fire.user, fire.occurrence, task.id], read).optional();
+    let Some((run, seat)) = found.map_err(disk_trouble)? else { return Ok(None) };
+    match Pages::of(tx, run).cell(seat)? {
+        Some(cell) if cell.is_waiting() => suppress(tx, run, &[seat], Reason::LateB, now)?,
+        Some(Cell {
+            state: TouchState::Due | TouchState::Handed | TouchState::Delivered | TouchState::Unknown,
+            ..
+        }) => mark(tx, run, seat, now)?,
         _ => {}
     }
     Ok(Some(run))
@@ -262,16 +251,11 @@ fn mark(tx: &Transaction, run: i64, seat: Seat, now: Timestamp) -> Outcome<()> {
 }
 
 fn suppress(tx: &Transaction, run: i64, seats: &[Seat], reason: Reason, now: Timestamp) -> Outcome<()> {
-    let sql = "update touches set state = ?3, reason = ?4 where run = ?1 and seat = ?2 and state = ?5";
-    let mut update = tx.prepare_cached(sql).map_err(disk_trouble)?;
-    let (from, to) = (TouchState::Due, TouchState::Suppressed);
-    let mut moved = 0;
+    let mut pages = Pages::of(tx, run);
     for seat in seats {
-        let values = params![run, seat, to.number(), Reason::number(Some(reason)), from.number()];
-        moved += whole(update.execute(values).map_err(disk_trouble)?);
+        pages.suppress_if_due(*seat, reason)?;
     }
-    shift(tx, run, from, None, -moved)?;
-    shift(tx, run, to, Some(reason), moved)?;
+    pages.close()?;
     let sql = "update runs set progress_at = ?2 where no = ?1";
     tx.execute(sql, params![run, now.0]).map(|_| ()).map_err(disk_trouble)
 }

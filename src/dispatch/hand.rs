@@ -153,7 +153,6 @@ impl Engine<'_> {
         let cause = "interrupted before the answer was recorded";
         let settle = |batch: &OpenBatch| Settled {
             no: batch.no,
-            size: batch.touches.len(),
             attempts: batch.attempts,
             state: BatchState::Unknown,
             cause: Some(cause),
@@ -299,15 +298,7 @@ fn settled<'b>(batch: &'b Batch, answer: Option<&'b Answer>) -> Settled<'b> {
         }
     };
     let handles = handles_of(batch, answer);
-    Settled {
-        no: batch.no,
-        size: batch.touches.len(),
-        attempts: batch.attempt,
-        state,
-        cause,
-        touches,
-        handles,
-    }
+    Settled { no: batch.no, attempts: batch.attempt, state, cause, touches, handles }
 }
 
 /// The channel's own names of touches, as its receipts gave them.

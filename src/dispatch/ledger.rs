@@ -1,7 +1,7 @@
 //! What was decided, durably, before anything leaves?
 //!
-//! `ledger.db` of an app: `runs`, their `touches` (one compact row per run and [`Seat`]), `batches`
-//! (with their bytes until they are settled), `counts` (touches by state and reason, kept in the
+//! `ledger.db` of an app: `runs`, their touches in `pages` of 4,096 [`Seat`]s, `notes` (words of channels),
+//! `batches` (with their bytes until they are settled), `counts` (touches by state and reason, kept in the
 //! same commits), `handles` (by which names receipts call touches) and the `clock`. In a trigger's run `fires` says whose a seat is, and `place` how far
 //! the trigger's decisions are in the book. Every commit is on disk when it returns.
 
@@ -16,6 +16,7 @@ use crate::task::{Scheduled, disk_trouble};
 
 use super::book::{Book, Counts};
 use super::outside::Resolved;
+use super::pages::{self, PAGES};
 use super::state::{Reason, RunState, TouchState};
 
 /// The place of a touch in its run. In a run of the calendar, where a user has one touch, it is the user's
@@ -122,7 +123,9 @@ impl Ledger {
         }
         db.execute_batch("pragma synchronous = full; pragma foreign_keys = on; pragma busy_timeout = 5000;")
             .map_err(disk_trouble)?;
-        migrate(&mut db, "ledger", &[TABLES, FIRES, HANDLES]).map_err(|problem| problem.at("ledger.db"))?;
+        migrate(&mut db, "ledger", &[TABLES, FIRES, HANDLES, PAGES])
+            .map_err(|problem| problem.at("ledger.db"))?;
+        pages::from_rows(&db)?;
         Ok(Ledger { db })
     }
 
@@ -236,13 +239,14 @@ impl Ledger {
         counts_of(&self.db, run.no)
     }
 
-    /// The same numbers, counted anew from the rows.
+    /// The same numbers, counted anew from the touches.
     pub fn recount(&self, run: &Run) -> Outcome<Counts> {
-        read_counts(
-            &self.db,
-            "select state, reason, count(*) from touches where run = ?1 group by 1, 2",
-            run.no,
-        )
+        let mut counts = Counts::new();
+        self.each_touch(run, |_, cell| {
+            *counts.entry((cell.state, cell.reason)).or_insert(0) += 1;
+            Ok(())
+        })?;
+        Ok(counts)
     }
 
     pub(super) fn begin(&self) -> Outcome<Transaction<'_>> {
@@ -273,7 +277,7 @@ pub(super) fn check_book(tx: &Transaction, run: i64) -> Outcome<()> {
 
 /// Adds to the count of touches in a state.
 pub(super) fn shift(
-    tx: &Transaction,
+    tx: &Connection,
     run: i64,
     state: TouchState,
     reason: Option<Reason>,
@@ -286,10 +290,7 @@ pub(super) fn shift(
 }
 
 fn counts_of(db: &Connection, run: i64) -> Outcome<Counts> {
-    read_counts(db, "select state, reason, count from counts where run = ?1", run)
-}
-
-fn read_counts(db: &Connection, sql: &str, run: i64) -> Outcome<Counts> {
+    let sql = "select state, reason, count from counts where run = ?1";
     let mut query = db.prepare_cached(sql).map_err(disk_trouble)?;
     let mut rows = query.query([run]).map_err(disk_trouble)?;
     let mut counts = Counts::new();

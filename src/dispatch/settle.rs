@@ -9,14 +9,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use rusqlite::{OptionalExtension, Transaction, params};
 use serde::Serialize;
 
-use crate::base::{Outcome, Problem, Timestamp};
+use crate::base::{Outcome, Timestamp};
 use crate::task::disk_trouble;
 
 use super::batch::{Handle, unpacked};
-use super::ledger::{Ledger, Seat, check_book, shift, whole};
+use super::ledger::{Ledger, Seat, check_book, whole};
+use super::pages::Pages;
 use super::sender::ReceiptState;
 use super::state::{BatchState, TouchState};
-use super::touches::move_touch;
 
 /// What a receipt says, and by which names it may mean a touch.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,20 +43,14 @@ pub enum Fate {
     Stranger,
 }
 
-/// Where a touch stands.
-struct Standing {
-    run: i64,
-    seat: Seat,
-    state: TouchState,
-    batch: Option<i64>,
-}
-
 impl Ledger {
     /// Books receipts in one commit, in the order given; what became of each. Errors: OUT-030, DSP-004.
     pub fn settle(&self, words: &[Word], now: Timestamp) -> Outcome<Vec<Fate>> {
         let tx = self.begin()?;
-        let mut touched = BTreeSet::new();
-        let fates = words.iter().map(|word| settle_one(&tx, word, &mut touched)).collect::<Outcome<_>>()?;
+        let (mut runs, mut touched) = (BTreeMap::new(), BTreeSet::new());
+        let fate = |word| settle_one(&tx, word, &mut runs, &mut touched);
+        let fates = words.iter().map(fate).collect::<Outcome<_>>()?;
+        runs.into_values().try_for_each(Pages::close)?;
         let runs: BTreeSet<i64> = touched.iter().map(|(run, _)| *run).collect();
         for (run, batch) in touched {
             close(&tx, run, batch, now)?;
@@ -78,32 +72,32 @@ impl Ledger {
         now: Timestamp,
     ) -> Outcome<i64> {
         let tx = self.begin()?;
-        let mut tally = BTreeMap::new();
+        let (mut pages, mut settled) = (Pages::of(&tx, run), 0);
         for (seat, state, note) in words.iter().filter(|(_, state, _)| *state != TouchState::Unknown) {
-            *tally.entry(*state).or_insert(0) +=
-                move_touch(&tx, run, *seat, TouchState::Unknown, *state, note.as_deref())?;
+            settled += i64::from(pages.move_if(*seat, TouchState::Unknown, *state, note.as_deref())?);
         }
-        for (state, moved) in &tally {
-            shift(&tx, run, TouchState::Unknown, None, -moved)?;
-            shift(&tx, run, *state, None, *moved)?;
-        }
-        close(&tx, run, whole(batch), now)?;
+        pages.close()?;
+        close(&tx, run, batch, now)?;
         progress(&tx, run, now)?;
         check_book(&tx, run)?;
         tx.commit().map_err(disk_trouble)?;
-        Ok(tally.values().sum())
+        Ok(settled)
     }
 }
 
-fn settle_one(tx: &Transaction, word: &Word, touched: &mut BTreeSet<(i64, i64)>) -> Outcome<Fate> {
-    let Some(found) = standing(tx, &word.handles)? else { return Ok(Fate::Stranger) };
-    let (fate, to) = judged(found.state, word.state);
+fn settle_one<'c>(
+    tx: &'c Transaction,
+    word: &Word,
+    runs: &mut BTreeMap<i64, Pages<'c>>,
+    touched: &mut BTreeSet<(i64, u64)>,
+) -> Outcome<Fate> {
+    let Some((run, seat)) = place_of(tx, &word.handles)? else { return Ok(Fate::Stranger) };
+    let pages = runs.entry(run).or_insert_with(|| Pages::of(tx, run));
+    let Some(cell) = pages.cell(seat)? else { return Ok(Fate::Stranger) };
+    let (fate, to) = judged(cell.state, word.state);
     let Some(to) = to else { return Ok(fate) };
-    let reason = word.reason.as_deref();
-    let moved = move_touch(tx, found.run, found.seat, found.state, to, reason)?;
-    shift(tx, found.run, found.state, None, -moved)?;
-    shift(tx, found.run, to, None, moved)?;
-    touched.extend(found.batch.map(|batch| (found.run, batch)));
+    pages.move_if(seat, cell.state, to, word.reason.as_deref())?;
+    touched.extend(cell.batch.map(|batch| (run, batch)));
     Ok(fate)
 }
 
@@ -123,39 +117,36 @@ fn judged(known: TouchState, said: ReceiptState) -> (Fate, Option<TouchState>) {
     }
 }
 
-fn standing(tx: &Transaction, handles: &[Handle]) -> Outcome<Option<Standing>> {
-    let sql = "select t.run, t.seat, t.state, t.batch from handles h
-               join touches t on t.run = h.run and t.seat = h.seat where h.handle = ?1";
-    let mut query = tx.prepare_cached(sql).map_err(disk_trouble)?;
+/// The run and the seat of the first of these names that is known.
+fn place_of(tx: &Transaction, handles: &[Handle]) -> Outcome<Option<(i64, Seat)>> {
+    let mut query =
+        tx.prepare_cached("select run, seat from handles where handle = ?1").map_err(disk_trouble)?;
     for handle in handles {
-        let read = |row: &rusqlite::Row| Ok((row.get(0)?, row.get(1)?, row.get::<_, i64>(2)?, row.get(3)?));
+        let read = |row: &rusqlite::Row| Ok((row.get(0)?, row.get(1)?));
         let found = query.query_row(params![handle.0], read).optional().map_err(disk_trouble)?;
-        let Some((run, seat, state, batch)) = found else { continue };
-        let state = TouchState::of(state)
-            .ok_or_else(|| Problem::bug(format!("the ledger has a touch state {state}")))?;
-        return Ok(Some(Standing { run, seat, state, batch }));
+        if found.is_some() {
+            return Ok(found);
+        }
     }
     Ok(None)
 }
 
 /// A batch of which nothing is unknown any more needs no second look: its bytes go.
-fn close(tx: &Transaction, run: i64, batch: i64, now: Timestamp) -> Outcome<()> {
+fn close(tx: &Transaction, run: i64, batch: u64, now: Timestamp) -> Outcome<()> {
     let sql = "select payload from batches where run = ?1 and no = ?2 and state = ?3 and payload is not null";
     let found: Option<Vec<u8>> = tx
-        .query_row(sql, params![run, batch, BatchState::Unknown.word()], |row| row.get(0))
+        .query_row(sql, params![run, whole(batch), BatchState::Unknown.word()], |row| row.get(0))
         .optional()
         .map_err(disk_trouble)?;
     let Some(payload) = found else { return Ok(()) };
-    let sql = "select exists (select 1 from touches where run = ?1 and seat = ?2 and state = ?3)";
-    let mut is_unknown = tx.prepare_cached(sql).map_err(disk_trouble)?;
+    let mut pages = Pages::of(tx, run);
     for touch in unpacked(&payload)? {
-        let values = params![run, touch.seat(), TouchState::Unknown.number()];
-        if is_unknown.query_row(values, |row| row.get::<_, bool>(0)).map_err(disk_trouble)? {
+        if pages.cell(touch.seat())?.is_some_and(|cell| cell.state == TouchState::Unknown) {
             return Ok(());
         }
     }
     let sql = "update batches set state = ?3, answered_at = ?4, payload = null where run = ?1 and no = ?2";
-    let values = params![run, batch, BatchState::Answered.word(), now.0];
+    let values = params![run, whole(batch), BatchState::Answered.word(), now.0];
     tx.execute(sql, values).map(|_| ()).map_err(disk_trouble)
 }
 

@@ -1,14 +1,13 @@
 //! How do touches and batches move in the ledger? Each function here is one commit.
 
-use std::collections::BTreeMap;
-
 use rusqlite::{Transaction, params};
 
 use crate::base::{Outcome, Problem, Timestamp, UserNo};
 use crate::task::disk_trouble;
 
 use super::batch::{Handle, Touch, packed, unpacked};
-use super::ledger::{Ledger, Run, Seat, commit, count_at, shift, whole};
+use super::ledger::{Ledger, Run, Seat, commit, count_at, whole};
+use super::pages::{Cell, Pages};
 use super::state::{BatchState, Reason, RunState, TouchState};
 
 /// Batches that may be out without an answer at the same time, and so the most that a kill leaves
@@ -29,8 +28,6 @@ pub struct OpenBatch {
 /// What is recorded of a batch.
 pub struct Settled<'a> {
     pub no: u64,
-    /// Touches in the batch.
-    pub size: usize,
     pub attempts: u32,
     pub state: BatchState,
     pub cause: Option<&'a str>,
@@ -50,20 +47,11 @@ impl Ledger {
         now: Timestamp,
     ) -> Outcome<()> {
         let tx = self.begin()?;
-        let sql = "insert into touches (run, seat, state, reason) values (?1, ?2, ?3, ?4)";
-        let mut tally = BTreeMap::new();
-        {
-            let mut insert = tx.prepare_cached(sql).map_err(disk_trouble)?;
-            for (user, state, reason) in verdicts {
-                insert
-                    .execute(params![run.no, user, state.number(), Reason::number(*reason)])
-                    .map_err(disk_trouble)?;
-                *tally.entry((*state, *reason)).or_insert(0) += 1;
-            }
+        let mut pages = Pages::of(&tx, run.no);
+        for (user, state, reason) in verdicts {
+            pages.add(*user, Cell::new(*state, *reason))?;
         }
-        for ((state, reason), count) in tally {
-            shift(&tx, run.no, state, reason, count)?;
-        }
+        pages.close()?;
         tx.execute(
             "update runs set due = due + ?2, next_user = ?3, progress_at = ?4 where no = ?1",
             params![run.no, whole(verdicts.len()), whole(next_user), now.0],
@@ -83,12 +71,7 @@ impl Ledger {
 
     /// The next seats that wait for a batch, ascending, at most `limit`.
     pub fn waiting_seats(&self, run: &Run, limit: usize) -> Outcome<Vec<Seat>> {
-        let sql = "select seat from touches where run = ?1 and seat >= ?2 and state = ?3 and batch is null
-                   order by seat limit ?4";
-        let mut query = self.db.prepare_cached(sql).map_err(disk_trouble)?;
-        let values = params![run.no, whole(run.cut_seat), TouchState::Due.number(), whole(limit)];
-        let rows = query.query_map(values, |row| row.get(0)).map_err(disk_trouble)?;
-        rows.collect::<rusqlite::Result<_>>().map_err(disk_trouble)
+        Pages::of(&self.db, run.no).seats(run.cut_seat, limit, true, Cell::is_waiting)
     }
 
     /// Cuts batches numbered from `run.batch_count + 1` and marks them as being handed over:
@@ -102,7 +85,7 @@ impl Ledger {
     ) -> Outcome<()> {
         let tx = self.begin()?;
         add_handles(&tx, run.no, handles)?;
-        let mut total = 0;
+        let mut pages = Pages::of(&tx, run.no);
         for (touches, no) in batches.iter().zip(run.batch_count + 1..) {
             let sql = "insert into batches (run, no, state, size, attempts, handed_at, payload)
                        values (?1, ?2, ?3, ?4, 1, ?5, ?6)";
@@ -115,10 +98,9 @@ impl Ledger {
                 packed(touches)?
             ];
             tx.execute(sql, values).map_err(disk_trouble)?;
-            total += assign(&tx, run.no, no, touches)?;
+            assign(&mut pages, no, touches)?;
         }
-        shift(&tx, run.no, TouchState::Due, None, -total)?;
-        shift(&tx, run.no, TouchState::Handed, None, total)?;
+        pages.close()?;
         let last = batches.iter().flatten().map(|touch| u64::from(touch.seat()) + 1).max();
         tx.execute(
             "update runs set cut_seat = ?2, batch_count = ?3, progress_at = ?4 where no = ?1",
@@ -154,12 +136,10 @@ impl Ledger {
 
     /// Those of these touches that are unknown.
     pub(super) fn unknown_of(&self, run: &Run, touches: Vec<Touch>) -> Outcome<Vec<Touch>> {
-        let sql = "select exists (select 1 from touches where run = ?1 and seat = ?2 and state = ?3)";
-        let mut query = self.db.prepare_cached(sql).map_err(disk_trouble)?;
+        let mut pages = Pages::of(&self.db, run.no);
         let mut unknown = Vec::new();
         for touch in touches {
-            let values = params![run.no, touch.seat(), TouchState::Unknown.number()];
-            if query.query_row(values, |row| row.get::<_, bool>(0)).map_err(disk_trouble)? {
+            if pages.cell(touch.seat())?.is_some_and(|cell| cell.state == TouchState::Unknown) {
                 unknown.push(touch);
             }
         }
@@ -169,14 +149,13 @@ impl Ledger {
     /// Marks an open batch as being handed over once more, before it is.
     pub fn hand_again(&self, run: &Run, batch: &OpenBatch, now: Timestamp) -> Outcome<()> {
         let tx = self.begin()?;
-        for from in [TouchState::Due, TouchState::Unknown] {
-            let mut moved = 0;
-            for touch in &batch.touches {
-                moved += move_touch(&tx, run.no, touch.seat(), from, TouchState::Handed, None)?;
+        let mut pages = Pages::of(&tx, run.no);
+        for touch in &batch.touches {
+            for from in [TouchState::Due, TouchState::Unknown] {
+                pages.move_if(touch.seat(), from, TouchState::Handed, None)?;
             }
-            shift(&tx, run.no, from, None, -moved)?;
-            shift(&tx, run.no, TouchState::Handed, None, moved)?;
         }
+        pages.close()?;
         tx.execute(
             "update batches set state = ?3, attempts = ?4, handed_at = ?5 where run = ?1 and no = ?2",
             params![run.no, whole(batch.no), BatchState::Handing.word(), batch.attempts + 1, now.0],
@@ -188,9 +167,14 @@ impl Ledger {
     /// Records what became of batches. Touches that already have the channel's word keep it.
     pub fn record(&self, run: &Run, settled: &[Settled], now: Timestamp) -> Outcome<()> {
         let tx = self.begin()?;
+        let mut pages = Pages::of(&tx, run.no);
         for batch in settled {
+            for (seat, state, note) in &batch.touches {
+                pages.move_if(*seat, TouchState::Handed, *state, note.as_deref())?;
+            }
             record_batch(&tx, run.no, batch, now)?;
         }
+        pages.close()?;
         tx.execute("update runs set progress_at = ?2 where no = ?1", params![run.no, now.0])
             .map_err(disk_trouble)?;
         commit(tx, run.no)
@@ -199,19 +183,12 @@ impl Ledger {
     /// Suppresses every touch that still waits; gives how many.
     pub fn drop_waiting(&self, run: &Run, reason: Reason, now: Timestamp) -> Outcome<i64> {
         let tx = self.begin()?;
-        let dropped = tx
-            .execute(
-                "update touches set state = ?2, reason = ?3 where run = ?1 and state = ?4",
-                params![
-                    run.no,
-                    TouchState::Suppressed.number(),
-                    Reason::number(Some(reason)),
-                    TouchState::Due.number()
-                ],
-            )
-            .map_err(disk_trouble)? as i64;
-        shift(&tx, run.no, TouchState::Due, None, -dropped)?;
-        shift(&tx, run.no, TouchState::Suppressed, Some(reason), dropped)?;
+        let mut pages = Pages::of(&tx, run.no);
+        let waiting = pages.seats(0, usize::MAX, false, |cell| cell.state == TouchState::Due)?;
+        for seat in &waiting {
+            pages.suppress_if_due(*seat, reason)?;
+        }
+        pages.close()?;
         tx.execute(
             "update batches set state = ?2, payload = null where run = ?1 and state = ?3",
             params![run.no, BatchState::Dropped.word(), BatchState::Waiting.word()],
@@ -220,7 +197,7 @@ impl Ledger {
         tx.execute("update runs set progress_at = ?2 where no = ?1", params![run.no, now.0])
             .map_err(disk_trouble)?;
         commit(tx, run.no)?;
-        Ok(dropped)
+        Ok(whole(waiting.len()))
     }
 
     /// Was a batch of this task ever taken by a sender, or may it have been?
@@ -231,76 +208,26 @@ impl Ledger {
     }
 }
 
-/// Gives the waiting seats from the first to the last of a batch their batch. Those are its own:
-/// they were read in order, and nobody else writes.
-fn assign(tx: &Transaction, run: i64, no: u64, touches: &[Touch]) -> Outcome<i64> {
-    let sql = "update touches set state = ?4, batch = ?5
-               where run = ?1 and seat between ?2 and ?3 and state = ?6 and batch is null";
-    let mut update = tx.prepare_cached(sql).map_err(disk_trouble)?;
-    let (first, last) = ends(touches.iter().map(Touch::seat));
-    let values = params![run, first, last, TouchState::Handed.number(), whole(no), TouchState::Due.number()];
-    match update.execute(values).map_err(disk_trouble)? {
-        count if count == touches.len() => Ok(whole(count)),
-        count => Err(Problem::bug(format!("batch {no} has {} touches, but {count} waited", touches.len()))),
+/// Gives touches that wait their batch.
+fn assign(pages: &mut Pages, no: u64, touches: &[Touch]) -> Outcome<()> {
+    for touch in touches {
+        let seat = touch.seat();
+        if !pages.cell(seat)?.is_some_and(|cell| cell.is_waiting()) {
+            return Err(Problem::bug(format!("seat {seat} goes into batch {no}, but does not wait for one")));
+        }
+        pages.change(seat, Cell { state: TouchState::Handed, reason: None, batch: Some(no) })?;
     }
-}
-
-/// Moves all touches of a batch that had one answer in common, in one statement.
-fn move_whole(
-    tx: &Transaction,
-    run: i64,
-    batch: &Settled,
-    to: TouchState,
-    note: Option<&str>,
-) -> Outcome<i64> {
-    let sql = "update touches set state = ?5, note = ?6
-               where run = ?1 and seat between ?2 and ?3 and state = ?7 and batch = ?4";
-    let mut update = tx.prepare_cached(sql).map_err(disk_trouble)?;
-    let (first, last) = ends(batch.touches.iter().map(|(seat, ..)| *seat));
-    let values = params![run, first, last, whole(batch.no), to.number(), note, TouchState::Handed.number()];
-    update.execute(values).map(whole).map_err(disk_trouble)
-}
-
-/// The least and the greatest; `(1, 0)`, which holds nobody, when there are none.
-fn ends(seats: impl Iterator<Item = Seat>) -> (Seat, Seat) {
-    seats
-        .fold(None, |ends, seat| match ends {
-            None => Some((seat, seat)),
-            Some((least, most)) => Some((seat.min(least), seat.max(most))),
-        })
-        .unwrap_or((1, 0))
+    Ok(())
 }
 
 fn record_batch(tx: &Transaction, run: i64, batch: &Settled, now: Timestamp) -> Outcome<()> {
     add_handles(tx, run, &batch.handles)?;
-    for (state, moved) in move_batch(tx, run, batch)? {
-        shift(tx, run, TouchState::Handed, None, -moved)?;
-        shift(tx, run, state, None, moved)?;
-    }
     let is_over = !matches!(batch.state, BatchState::Waiting | BatchState::Unknown);
     let sql = "update batches set state = ?3, attempts = ?4, answered_at = ?5, cause = ?6,
                payload = case when ?7 then null else payload end where run = ?1 and no = ?2";
     let values =
         params![run, whole(batch.no), batch.state.word(), batch.attempts, now.0, batch.cause, is_over];
     tx.execute(sql, values).map(|_| ()).map_err(disk_trouble)
-}
-
-/// How many touches went to which state. A batch with one answer for all takes the short way; it
-/// agrees with moving touch by touch.
-fn move_batch(tx: &Transaction, run: i64, batch: &Settled) -> Outcome<BTreeMap<TouchState, i64>> {
-    let mut tally = BTreeMap::new();
-    let common = batch.touches.first().filter(|(_, state, note)| {
-        batch.touches.len() == batch.size && batch.touches.iter().all(|(_, s, n)| s == state && n == note)
-    });
-    if let Some((_, state, note)) = common {
-        tally.insert(*state, move_whole(tx, run, batch, *state, note.as_deref())?);
-        return Ok(tally);
-    }
-    for (seat, state, note) in &batch.touches {
-        *tally.entry(*state).or_insert(0) +=
-            move_touch(tx, run, *seat, TouchState::Handed, *state, note.as_deref())?;
-    }
-    Ok(tally)
 }
 
 /// A handle that is known already keeps its touch: the first that was named so.
@@ -311,18 +238,4 @@ fn add_handles(tx: &Transaction, run: i64, handles: &[(Handle, Seat)]) -> Outcom
         insert.execute(params![handle.0, run, seat]).map_err(disk_trouble)?;
     }
     Ok(())
-}
-
-pub(super) fn move_touch(
-    tx: &Transaction,
-    run: i64,
-    seat: Seat,
-    from: TouchState,
-    to: TouchState,
-    note: Option<&str>,
-) -> Outcome<i64> {
-    let sql = "update touches set state = ?3, note = ?4 where run = ?1 and seat = ?2 and state = ?5";
-    let mut update = tx.prepare_cached(sql).map_err(disk_trouble)?;
-    let values = params![run, seat, to.number(), note, from.number()];
-    Ok(update.execute(values).map_err(disk_trouble)? as i64)
 }

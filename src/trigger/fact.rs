@@ -55,7 +55,7 @@ pub enum Record<'a> {
         source: SourceNo,
         facts: Facts<'a>,
     },
-    /// All facts of the source before this instant have come. Never moves back.
+    /// All facts of the source before this instant have come. Never moves back; the clock is there already.
     Watermark {
         source: SourceNo,
         to: Timestamp,

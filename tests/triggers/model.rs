@@ -141,15 +141,16 @@ impl Model {
             return;
         }
         let arrival = event.arrival.max(self.now);
-        let is_copy = |known: &&Known| {
+        let at = if event.time > arrival + 120_000 { arrival } else { event.time };
+        // The same event again, or one that a bad clock puts where an event of the same name lies.
+        let is_copy = |known: &Known| {
             let other = &known.event;
-            (other.user, other.time, other.event, &other.id)
-                == (event.user, event.time, event.event, &event.id)
+            (other.user, other.event, &other.id) == (event.user, event.event, &event.id)
+                && (other.time == event.time || known.at == at)
         };
-        if self.events.iter().any(|known| is_copy(&known)) {
+        if self.events.iter().any(is_copy) {
             return;
         }
-        let at = if event.time > arrival + 120_000 { arrival } else { event.time };
         let known = Known { at, event: event.clone() };
         self.events.push(known.clone());
         for place in 0..self.tasks.len() {

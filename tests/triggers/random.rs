@@ -131,13 +131,19 @@ impl World {
             Step::Jump { days } => {
                 self.newest += days * 24 * 60 * MINUTE;
                 self.last = None;
+                // The watermark is never days ahead of the clock.
+                self.clock = self.clock.max(self.newest - 5 * MINUTE);
+                log.push(Input::Tick(self.clock));
             }
         }
     }
 }
 
+/// One that a bad clock may put where the other lies is the same too.
 fn is_same(a: &Event, b: &Event) -> bool {
-    (a.user, a.time, a.event, &a.id) == (b.user, b.time, b.event, &b.id)
+    let is_ahead = |event: &Event| event.time > event.arrival + 2 * MINUTE;
+    let is_at_one_time = a.time == b.time || is_ahead(a) || is_ahead(b);
+    (a.user, a.event, &a.id) == (b.user, b.event, &b.id) && is_at_one_time
 }
 
 fn step() -> BoxedStrategy<Step> {

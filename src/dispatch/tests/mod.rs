@@ -6,6 +6,7 @@ mod facts;
 mod fires;
 mod kills;
 mod ledger;
+mod pages;
 mod receipts;
 mod replays;
 mod schedules;

@@ -8,9 +8,10 @@ use proptest::prelude::*;
 use super::world::{Receiver, Reply};
 use super::world::{World, at, senders, text};
 use crate::base::Problem;
+use crate::dispatch::pages::{Cell, Pages};
 use crate::dispatch::{
     Batch, Fate, Handle, NoFaults, Outcome, Receipt, ReceiptState, ReceiptWord, Sender, Senders, Touch,
-    TouchId,
+    TouchId, TouchState,
 };
 
 /// A channel without idempotent keys whose receipts come later, and which can be asked if it has answers.
@@ -173,12 +174,10 @@ fn what_was_not_handed_over_takes_no_receipt() {
 fn a_receipt_that_comes_too_early_changes_nothing() {
     let (world, id, gateway) = sent(3, Gateway::default());
     let handle = Handle::from(ids(&gateway)[0]);
-    let db = rusqlite::Connection::open(world.dir.path().join("ledger.db")).unwrap();
-    db.execute_batch(
-        "update touches set state = 0 where seat = 0; update counts set count = 2 where state = 4;
-         insert or replace into counts values (1, 0, 0, 1);",
-    )
-    .unwrap();
+    let ledger = world.ledger();
+    let mut pages = Pages::of(&ledger.db, 1);
+    pages.change(0, Cell::new(TouchState::Due, None)).unwrap();
+    pages.close().unwrap();
     assert_eq!(settle(&world, &[word(handle, ReceiptState::Delivered)]), [Fate::Early]);
     let book = world.report(&id).total;
     assert_eq!((book.delivered, book.waiting, book.balanced), (0, 1, true));
