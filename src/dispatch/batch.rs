@@ -2,9 +2,11 @@
 
 use std::fmt::{self, Write};
 
+use rayon::prelude::*;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
+use zstd::bulk::Compressor;
 
 use crate::base::{Outcome, Problem, UserNo};
 
@@ -151,11 +153,15 @@ impl<'de> Deserialize<'de> for TouchId {
     }
 }
 
-/// The touches of a batch as bytes for the ledger: JSON under zstd.
-pub(super) fn packed(touches: &[Touch]) -> Outcome<Vec<u8>> {
-    let json =
-        serde_json::to_vec(touches).map_err(|e| Problem::bug(format!("a batch cannot be written: {e}")))?;
-    Ok(zstd::encode_all(json.as_slice(), 1)?)
+/// The touches of each batch as bytes for the ledger: JSON under zstd.
+pub(super) fn packed(batches: &[Vec<Touch>]) -> Outcome<Vec<Vec<u8>>> {
+    let pack = |packer: &mut std::io::Result<Compressor>, touches: &Vec<Touch>| {
+        let json = serde_json::to_vec(touches)
+            .map_err(|e| Problem::bug(format!("a batch cannot be written: {e}")))?;
+        let packer = packer.as_mut().map_err(|e| Problem::bug(format!("zstd cannot begin: {e}")))?;
+        Ok(packer.compress(&json)?)
+    };
+    batches.par_iter().map_init(|| Compressor::new(1), pack).collect()
 }
 
 /// The touches that [`packed`] wrote.

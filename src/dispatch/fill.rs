@@ -1,5 +1,9 @@
 //! Which touches wait, whose are they, and what do they say?
 
+use std::borrow::Cow;
+
+use rayon::prelude::*;
+
 use crate::base::{Outcome, Problem, Timestamp, UserNo};
 use crate::task::{Form, Task};
 
@@ -12,10 +16,14 @@ use super::state::Reason;
 /// Who a touch is for, by which name it goes, and when it was planned to be there.
 struct Label<'a> {
     user: UserNo,
-    waiting: Option<&'a Waiting>,
-    due_at: String,
-    names: TouchNames,
+    /// Its place in a trigger's run.
+    seat: Option<Seat>,
+    due_at: Cow<'a, str>,
+    names: Cow<'a, TouchNames>,
 }
+
+/// Touches that one thread fills at least.
+const SHARE_MIN: usize = 256;
 
 /// Touches that are ready, and the seats of those that lack a value which the task insists on.
 pub(super) struct Filled {
@@ -40,8 +48,13 @@ impl Engine<'_> {
         }
         let names = self.names(task, run, &run.occurrence);
         let due_at = task.zone.text(run.planned_at);
-        let label =
-            |user: UserNo| Label { user, waiting: None, due_at: due_at.clone(), names: names.clone() };
+        let (due_at, names) = (due_at.as_str(), &names);
+        let label = |user: UserNo| Label {
+            user,
+            seat: None,
+            due_at: Cow::Borrowed(due_at),
+            names: Cow::Borrowed(names),
+        };
         let labels = self.ledger.waiting_seats(run, limit)?.into_iter().map(label);
         self.filled(&labels.collect::<Vec<_>>(), form)
     }
@@ -60,51 +73,58 @@ impl Engine<'_> {
         }
     }
 
-    fn label_of_fire<'w>(&self, task: &Task, run: &Run, fire: &'w Waiting) -> Label<'w> {
-        let names = self.names(task, run, &fire.occurrence);
-        Label { user: fire.user, waiting: Some(fire), due_at: task.zone.text(fire.due_at), names }
+    fn label_of_fire(&self, task: &Task, run: &Run, fire: &Waiting) -> Label<'static> {
+        let names = Cow::Owned(self.names(task, run, &fire.occurrence));
+        let due_at = Cow::Owned(task.zone.text(fire.due_at));
+        Label { user: fire.user, seat: Some(fire.seat), due_at, names }
     }
 
     fn names(&self, task: &Task, run: &Run, occurrence: &str) -> TouchNames {
         TouchNames::of(self.app, &task.id, run.epoch, occurrence, &task.file.dispatch.channel)
     }
 
-    /// Values are read once for each user, in the order in which they are stored.
+    /// Values are read once for each user, in the order in which they are stored; then all cores fill.
     fn filled(&self, labels: &[Label], form: &Form) -> Outcome<Filled> {
         let mut users: Vec<UserNo> = labels.iter().map(|label| label.user).collect();
         users.sort_unstable();
         users.dedup();
         let values = self.directory.fields(&users, form.fields())?;
         let of = |user| users.binary_search(&user).ok().and_then(|place| values.get(place));
-        let mut filled = Filled { touches: Vec::with_capacity(labels.len()), lacking: Vec::new() };
-        for label in labels {
-            match self.touch(label, of(label.user).map_or(&[][..], Vec::as_slice), form)? {
-                Some(touch) => filled.touches.push(touch),
-                None => filled.lacking.push(label.seat()),
-            }
-        }
-        Ok(filled)
+        let ids = labels.iter().map(|label| self.id_of(label.user)).collect::<Outcome<Vec<&str>>>()?;
+        let fill = |(label, id): (&Label, &str)| {
+            label.touch(id, of(label.user).map_or(&[][..], Vec::as_slice), form).ok_or(label.seat())
+        };
+        let touches = labels.par_iter().with_min_len(SHARE_MIN).zip(ids).map(fill);
+        let (touches, lacking) = touches.partition_map(|touch| match touch {
+            Ok(touch) => rayon::iter::Either::Left(touch),
+            Err(seat) => rayon::iter::Either::Right(seat),
+        });
+        Ok(Filled { touches, lacking })
     }
 
-    fn touch(&self, label: &Label, values: &[Option<String>], form: &Form) -> Outcome<Option<Touch>> {
-        let known = self.directory.user_id(label.user);
-        let user_id = known.ok_or_else(|| Problem::bug(format!("user number {} lost its id", label.user)))?;
-        let touch_id = label.names.touch_id(user_id);
-        let Some((content, fields)) = form.fill(user_id, &touch_id.0, values) else { return Ok(None) };
-        Ok(Some(Touch {
-            touch_id,
-            seat: label.waiting.map(|fire| fire.seat),
-            user_no: label.user,
-            user_id: user_id.into(),
-            due_at: label.due_at.clone(),
-            content,
-            fields,
-        }))
+    fn id_of(&self, user: UserNo) -> Outcome<&str> {
+        let known = self.directory.user_id(user);
+        known.ok_or_else(|| Problem::bug(format!("user number {user} lost its id")))
     }
 }
 
 impl Label<'_> {
     fn seat(&self) -> Seat {
-        self.waiting.map_or(self.user, |fire| fire.seat)
+        self.seat.unwrap_or(self.user)
+    }
+
+    /// The touch to this user; `None` when a value is missing on which the task insists.
+    fn touch(&self, user_id: &str, values: &[Option<String>], form: &Form) -> Option<Touch> {
+        let touch_id = self.names.touch_id(user_id);
+        let (content, fields) = form.fill(user_id, &touch_id.0, values)?;
+        Some(Touch {
+            touch_id,
+            seat: self.seat,
+            user_no: self.user,
+            user_id: user_id.into(),
+            due_at: self.due_at.clone().into_owned(),
+            content,
+            fields,
+        })
     }
 }

@@ -304,6 +304,9 @@ fn settled<'b>(batch: &'b Batch, answer: Option<&'b Answer>) -> Settled<'b> {
 /// The channel's own names of touches, as its receipts gave them.
 fn handles_of(batch: &Batch, answer: Option<&Answer>) -> Vec<(Handle, Seat)> {
     let Some(Answer::Answered(receipts)) = answer else { return Vec::new() };
+    if receipts.iter().all(|receipt| receipt.handle.is_none()) {
+        return Vec::new();
+    }
     let named: HashMap<TouchId, Handle> =
         receipts.iter().filter_map(|receipt| Some((receipt.touch_id, receipt.handle?))).collect();
     let of = |touch: &Touch| named.get(&touch.touch_id).map(|handle| (*handle, touch.seat()));
@@ -320,12 +323,13 @@ fn answered<'b>(batch: &Batch, receipts: &[Receipt]) -> (BatchState, Option<&'b 
 
 /// What receipts say of the touches of a batch; strangers are left out.
 pub(super) fn words_of(batch: &Batch, receipts: &[Receipt]) -> Words {
+    let word = |seat: Seat, receipt: &Receipt| (seat, state_of(receipt.state), receipt.reason.clone());
+    let pairs = || batch.touches.iter().zip(receipts);
+    if batch.touches.len() == receipts.len() && pairs().all(|(touch, said)| touch.touch_id == said.touch_id) {
+        return pairs().map(|(touch, said)| word(touch.seat(), said)).collect();
+    }
     let seats: HashMap<_, _> = batch.touches.iter().map(|t| (t.touch_id, t.seat())).collect();
-    let word = |receipt: &Receipt| {
-        let seat = seats.get(&receipt.touch_id)?;
-        Some((*seat, state_of(receipt.state), receipt.reason.clone()))
-    };
-    receipts.iter().filter_map(word).collect()
+    receipts.iter().filter_map(|said| Some(word(*seats.get(&said.touch_id)?, said))).collect()
 }
 
 fn state_of(state: ReceiptState) -> TouchState {

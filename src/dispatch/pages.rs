@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use rusqlite::{Connection, OptionalExtension, params};
+use zstd::bulk::Compressor;
 
 use crate::base::{Outcome, Problem};
 use crate::task::disk_trouble;
@@ -230,9 +231,10 @@ impl<'c> Pages<'c> {
     fn write_out(&mut self) -> Outcome<()> {
         let sql = "insert or replace into pages (run, no, waiting, seats) values (?1, ?2, ?3, ?4)";
         let mut insert = self.db.prepare_cached(sql).map_err(disk_trouble)?;
+        let mut packer = Compressor::new(1)?;
         for (no, page) in self.open.iter_mut().filter(|(_, page)| page.is_changed) {
             insert
-                .execute(params![self.run, no, whole(page.waiting()), page.packed()?])
+                .execute(params![self.run, no, whole(page.waiting()), packer.compress(&page.bytes())?])
                 .map_err(disk_trouble)?;
             page.is_changed = false;
         }
@@ -281,12 +283,12 @@ impl Page {
         seats.filter(|(state, batch)| **state & !NOTED == due && **batch == 0).count()
     }
 
-    fn packed(&self) -> Outcome<Vec<u8>> {
+    fn bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(PAGE_SEATS * SEAT_BYTES);
         bytes.extend_from_slice(&self.states);
         bytes.extend_from_slice(&self.reasons);
         self.batches.iter().for_each(|batch| bytes.extend_from_slice(&batch.to_le_bytes()));
-        Ok(zstd::bulk::compress(&bytes, 1)?)
+        bytes
     }
 
     fn unpacked(bytes: &[u8]) -> Outcome<Page> {

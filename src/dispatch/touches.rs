@@ -83,20 +83,15 @@ impl Ledger {
         handles: &[(Handle, Seat)],
         now: Timestamp,
     ) -> Outcome<()> {
+        let payloads = packed(batches)?;
         let tx = self.begin()?;
         add_handles(&tx, run.no, handles)?;
         let mut pages = Pages::of(&tx, run.no);
-        for (touches, no) in batches.iter().zip(run.batch_count + 1..) {
+        for ((touches, payload), no) in batches.iter().zip(payloads).zip(run.batch_count + 1..) {
             let sql = "insert into batches (run, no, state, size, attempts, handed_at, payload)
                        values (?1, ?2, ?3, ?4, 1, ?5, ?6)";
-            let values = params![
-                run.no,
-                whole(no),
-                BatchState::Handing.word(),
-                whole(touches.len()),
-                now.0,
-                packed(touches)?
-            ];
+            let values =
+                params![run.no, whole(no), BatchState::Handing.word(), whole(touches.len()), now.0, payload];
             tx.execute(sql, values).map_err(disk_trouble)?;
             assign(&mut pages, no, touches)?;
         }
