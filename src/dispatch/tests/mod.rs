@@ -1,6 +1,7 @@
 //! The engine on a made-up world, with channels that misbehave on purpose.
 
 mod channel;
+mod chaos;
 mod clock;
 mod facts;
 mod fires;
