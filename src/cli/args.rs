@@ -9,6 +9,7 @@ mod insight;
 mod receipts;
 mod running;
 mod serving;
+mod staff;
 mod task;
 
 use std::path::PathBuf;
@@ -27,6 +28,7 @@ use running::RUN_EXAMPLES;
 pub use running::{Live, Run};
 use serving::SERVE_EXAMPLES;
 pub use serving::Serve;
+pub use staff::{Staff, StaffImport, Todo, TodoList, TodoState};
 pub use task::{By, Task, TaskList, Why};
 
 /// The whole command line.
@@ -87,6 +89,12 @@ pub enum Command {
     /// Book what channels said later 回执
     #[command(after_help = RECEIPTS_EXAMPLES)]
     Receipts(Receipts),
+    /// Who carries tasks out, and how much each may do 员工
+    #[command(subcommand)]
+    Staff(Staff),
+    /// What the staff has to do for each user 待办
+    #[command(subcommand)]
+    Todo(Todo),
     /// Follow the clock as it runs, with doors for live events 服务
     #[command(after_help = SERVE_EXAMPLES)]
     Serve(Serve),
@@ -133,6 +141,8 @@ impl Command {
             Command::Run(_) => "run",
             Command::Backtest(_) => "backtest",
             Command::Receipts(_) => "receipts",
+            Command::Staff(_) => "staff",
+            Command::Todo(_) => "todo",
             Command::Serve(_) => "serve",
             Command::Demo(_) => "demo",
             Command::Estimate(_) => "estimate",

@@ -24,12 +24,14 @@ mod receipts;
 mod serve;
 mod session;
 pub mod settings;
+mod staff;
 #[cfg(feature = "sql")]
 mod sql;
 mod table;
 mod task;
 #[cfg(test)]
 mod tests;
+mod todo;
 mod trace;
 mod unknown;
 mod why;
@@ -110,6 +112,8 @@ fn perform(command: &Command, mut session: Session, door: &mut Door) -> Done {
         Command::Run(what) => task::run_until(what, &mut session, door),
         Command::Backtest(what) => backtest::run(what, &session, door),
         Command::Receipts(what) => receipts::run(what, &mut session, door),
+        Command::Staff(what) => staff::run(what, &mut session, door),
+        Command::Todo(what) => todo::run(what, &session, door),
         Command::Serve(what) => serve::run(what, &mut session, door),
         Command::Estimate(what) => ask::estimate(what, &mut session, door),
         Command::Select(what) => ask::select(what, &mut session, door),

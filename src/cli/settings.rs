@@ -28,6 +28,8 @@ const DAILY_AT: NaiveTime = match NaiveTime::from_hms_opt(2, 0, 0) {
     Some(time) => time,
     None => NaiveTime::MIN,
 };
+/// How long a to-do may be open when nothing says otherwise.
+const TODO_OVERDUE: Duration = Duration::from_secs(24 * 3600);
 /// The settings' file in the home.
 pub const FILE: &str = "quanke.toml";
 
@@ -50,6 +52,8 @@ pub struct Settings {
     pub retry_tries: u32,
     /// The wait before the second try; it doubles each time.
     pub retry_wait: Duration,
+    /// How long a to-do may be open before it is overdue.
+    pub todo_overdue: Duration,
     /// What is switched on of tasks, and who makes them.
     pub tasks: TaskSettings,
     /// `[senders.NAME]` as written; each channel reads its own.
@@ -69,6 +73,7 @@ impl Default for Settings {
             daily_at: DAILY_AT,
             retry_tries: Policy::default().attempts_max,
             retry_wait: Policy::default().wait_first,
+            todo_overdue: TODO_OVERDUE,
             tasks: TaskSettings::default(),
             senders: toml::Table::new(),
             links: toml::Table::new(),
@@ -131,8 +136,8 @@ struct Reader<'t> {
     settings: Settings,
 }
 
-const TOP_KEYS: [&str; 9] =
-    ["zone", "memory", "cache", "blacklist", "crowds", "retry", "tasks", "senders", "links"];
+const TOP_KEYS: [&str; 10] =
+    ["zone", "memory", "cache", "blacklist", "crowds", "retry", "todo", "tasks", "senders", "links"];
 const CROWDS_KEYS: [&str; 2] = ["sync", "daily_at"];
 const RETRY_KEYS: [&str; 2] = ["tries", "wait"];
 /// More tries than this are a loop and no patience.
@@ -148,6 +153,7 @@ impl Reader<'_> {
                 "blacklist" => self.blacklist(value),
                 "crowds" => self.crowds(value),
                 "retry" => self.retry(value),
+                "todo" => self.todo(value),
                 "tasks" => self.tasks(value),
                 "senders" => self.tables(value, "senders"),
                 "links" => self.tables(value, "links"),
@@ -192,10 +198,22 @@ impl Reader<'_> {
     }
 
     fn wait(&mut self, value: &Spanned<DeValue>) {
-        let ms = value.get_ref().as_str().and_then(duration_ms).and_then(|ms| u64::try_from(ms).ok());
-        match ms {
-            Some(ms) => self.settings.retry_wait = Duration::from_millis(ms),
+        match duration(value) {
+            Some(wait) => self.settings.retry_wait = wait,
             None => self.wrong(value, "a duration", "write `wait = \"1s\"`"),
+        }
+    }
+
+    fn todo(&mut self, value: &Spanned<DeValue>) {
+        let Some(table) = value.get_ref().as_table() else {
+            return self.wrong(value, "a table", "write `[todo]` on a line of its own");
+        };
+        for (key, value) in table.iter() {
+            match (key.get_ref().as_ref(), duration(value)) {
+                ("overdue", Some(overdue)) => self.settings.todo_overdue = overdue,
+                ("overdue", None) => self.wrong(value, "a duration", "write `overdue = \"24h\"`"),
+                (other, _) => self.unknown(key.span(), other, &["overdue"]),
+            }
         }
     }
 
@@ -272,6 +290,11 @@ impl Reader<'_> {
     }
 }
 
+fn duration(value: &Spanned<DeValue>) -> Option<Duration> {
+    let ms = value.get_ref().as_str().and_then(duration_ms).and_then(|ms| u64::try_from(ms).ok());
+    ms.map(Duration::from_millis)
+}
+
 /// `quanke.toml:3:8  zone = 5`: line and column (in characters, from 1) and the line's words.
 fn place(text: &str, byte: usize) -> String {
     let before = text.get(..byte).unwrap_or(text);
@@ -288,7 +311,7 @@ mod tests {
     #[test]
     fn everything_can_be_set() {
         let text = "zone = \"Europe/Paris\"\nmemory = \"1GiB\"\ncache = \"64MiB\"\nblacklist = \"黑名单\"\n\
-                    [crowds]\nsync = true\ndaily_at = \"03:30\"\n[retry]\ntries = 3\nwait = \"2s\"\n[senders.\"短信\"]\nkind = \"webhook\"\n";
+                    [crowds]\nsync = true\ndaily_at = \"03:30\"\n[retry]\ntries = 3\nwait = \"2s\"\n[todo]\noverdue = \"36h\"\n[senders.\"短信\"]\nkind = \"webhook\"\n";
         let settings = Settings::read(text).unwrap();
         assert_eq!(settings.zone.name(), "Europe/Paris");
         assert_eq!((settings.memory, settings.cache), (1 << 30, 64 << 20));
@@ -296,6 +319,7 @@ mod tests {
         assert!(settings.is_sync_default);
         assert_eq!(settings.daily_at, NaiveTime::from_hms_opt(3, 30, 0).unwrap());
         assert_eq!((settings.retry_tries, settings.retry_wait), (3, Duration::from_secs(2)));
+        assert_eq!(settings.todo_overdue, Duration::from_secs(36 * 3600));
         assert_eq!(settings.senders["短信"]["kind"].as_str(), Some("webhook"));
     }
 

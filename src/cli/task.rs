@@ -20,7 +20,7 @@ use crate::base::{Day, Outcome, Problem, Problems, Timestamp};
 use crate::dispatch::{self, Engine, Happened, Ledger, Policy, RealPatience, Report, Summary, Triggered};
 use crate::select::Selection;
 use crate::store::{Snapshot, Writer};
-use crate::task::{Audience, Checked, Feature, Links, Move, State, Task, Tasks, check};
+use crate::task::{Audience, Checked, Feature, Links, Move, Policies, State, Task, Tasks, check};
 use crate::trigger::log::RealDisk;
 use crate::trigger::{Numbered, Opened, Triggers, look};
 
@@ -50,6 +50,7 @@ pub fn run(command: &Command, session: &mut Session, door: &mut Door) -> Done {
         Command::Delete { id, why } => delete(id, why, session, door),
         Command::Report { id } => report(id, session, door),
         Command::Reconcile { id } => super::receipts::reconcile(id, session, door),
+        Command::Staff { id, user } => super::staff::of_task(id, user.as_deref(), session, door),
         Command::Trace { id, user } => super::trace::run(id, user, session, door),
     }
 }
@@ -68,7 +69,7 @@ impl Session<'_> {
     }
 
     /// Who moves tasks, for the audit trail.
-    fn who(&self, by: &By) -> String {
+    pub(super) fn who(&self, by: &By) -> String {
         let login = || (self.variable)("USER");
         let named = by.by.clone().or_else(|| self.settings.tasks.by.clone()).or_else(login);
         named.filter(|name| !name.trim().is_empty()).unwrap_or_else(|| "cli".to_string())
@@ -91,8 +92,9 @@ pub fn checked(
     let now = session.environment.now;
     let (links, policies) = (session.links()?, session.policies()?);
     let features = &session.settings.tasks.features;
-    let names =
-        Names { audiences, snapshot, senders: &senders, links: &links, policies: &policies, features, now };
+    let staff = session.tasks()?.staff().list()?;
+    let (senders, links, policies) = (&senders, &links, &policies);
+    let names = Names { audiences, snapshot, senders, links, policies, features, staff, now };
     Ok(check(&text, path, &session.settings.zone, now, &names)?)
 }
 
@@ -340,6 +342,7 @@ pub(super) struct Clock<'a> {
     pub ledger: Ledger,
     senders: dispatch::Senders,
     links: Arc<Links>,
+    limits: Arc<Policies>,
 }
 
 impl<'a> Clock<'a> {
@@ -356,6 +359,7 @@ impl<'a> Clock<'a> {
             ledger: session.ledger()?,
             senders: session.senders()?,
             links: Arc::new(session.links()?),
+            limits: Arc::new(session.policies()?),
         })
     }
 
@@ -430,6 +434,7 @@ impl<'a> Clock<'a> {
                 wait_first: settings.retry_wait,
                 seed: self.session.environment.seed,
                 links: self.links.clone(),
+                limits: self.limits.clone(),
                 ..Policy::default()
             },
             patience: &RealPatience,

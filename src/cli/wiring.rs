@@ -9,7 +9,7 @@ use crate::audience::{Audiences, BoundVersion, Job, Owner, Predicate, fields, ro
 use crate::base::{Outcome, Pace, Problem, Problems, Timestamp, UserNo};
 use crate::dispatch::{self, Directory, Resolved, Senders};
 use crate::store::Snapshot;
-use crate::task::{Audience, Feature, Known, Links, Policies, Task};
+use crate::task::{Audience, Feature, Known, Links, Member, Policies, Task};
 
 /// What a task file may name.
 pub struct Names<'a> {
@@ -19,6 +19,7 @@ pub struct Names<'a> {
     pub features: &'a [Feature],
     pub links: &'a Links,
     pub policies: &'a Policies,
+    pub staff: Vec<Member>,
     pub now: Timestamp,
 }
 
@@ -67,6 +68,10 @@ impl Known for Names<'_> {
 
     fn has(&self, feature: Feature) -> bool {
         self.features.contains(&feature)
+    }
+
+    fn staff(&self) -> Vec<Member> {
+        self.staff.clone()
     }
 
     fn links(&self) -> Vec<String> {

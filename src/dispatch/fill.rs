@@ -44,7 +44,7 @@ impl Engine<'_> {
         if task.rule().is_some() {
             let waiting = self.known_fires(run, limit, now)?;
             let labels = waiting.iter().map(|fire| self.label_of_fire(task, run, fire));
-            return self.filled(&labels.collect::<Vec<_>>(), form);
+            return self.filled(task, &labels.collect::<Vec<_>>(), form);
         }
         let names = self.names(task, run, &run.occurrence);
         let due_at = task.zone.text(run.planned_at);
@@ -56,7 +56,7 @@ impl Engine<'_> {
             names: Cow::Borrowed(names),
         };
         let labels = self.ledger.waiting_seats(run, limit)?.into_iter().map(label);
-        self.filled(&labels.collect::<Vec<_>>(), form)
+        self.filled(task, &labels.collect::<Vec<_>>(), form)
     }
 
     /// The next fires that wait. Those whose user was deleted since are suppressed on the way.
@@ -84,15 +84,18 @@ impl Engine<'_> {
     }
 
     /// Values are read once for each user, in the order in which they are stored; then all cores fill.
-    fn filled(&self, labels: &[Label], form: &Form) -> Outcome<Filled> {
+    fn filled(&self, task: &Task, labels: &[Label], form: &Form) -> Outcome<Filled> {
         let mut users: Vec<UserNo> = labels.iter().map(|label| label.user).collect();
         users.sort_unstable();
         users.dedup();
         let values = self.directory.fields(&users, form.fields())?;
         let of = |user| users.binary_search(&user).ok().and_then(|place| values.get(place));
+        let staff = self.staff_of(task, &users)?;
         let ids = labels.iter().map(|label| self.id_of(label.user)).collect::<Outcome<Vec<&str>>>()?;
         let fill = |(label, id): (&Label, &str)| {
-            label.touch(id, of(label.user).map_or(&[][..], Vec::as_slice), form).ok_or(label.seat())
+            let touch = label.touch(id, of(label.user).map_or(&[][..], Vec::as_slice), form);
+            let staff = staff.get(&label.user).cloned();
+            touch.map(|touch| Touch { staff, ..touch }).ok_or(label.seat())
         };
         let touches = labels.par_iter().with_min_len(SHARE_MIN).zip(ids).map(fill);
         let (touches, lacking) = touches.partition_map(|touch| match touch {
@@ -122,6 +125,7 @@ impl Label<'_> {
             seat: self.seat,
             user_no: self.user,
             user_id: user_id.into(),
+            staff: None,
             due_at: self.due_at.clone().into_owned(),
             content,
             fields,

@@ -15,7 +15,7 @@ use tokio::runtime::Runtime;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::base::{Outcome, Problem, Timestamp};
-use crate::task::{Form, Links, Task};
+use crate::task::{Form, Links, Policies, Task};
 
 use super::batch::{Batch, Handle, Touch, TouchId};
 use super::cut::Portion;
@@ -44,6 +44,8 @@ pub struct Policy {
     pub seed: u64,
     /// The links that contents may name.
     pub links: Arc<Links>,
+    /// Dated limits, those of accounts among them.
+    pub limits: Arc<Policies>,
 }
 
 impl Default for Policy {
@@ -55,6 +57,7 @@ impl Default for Policy {
             wait_total: Duration::from_secs(600),
             seed: 0,
             links: Arc::default(),
+            limits: Arc::default(),
         }
     }
 }
@@ -176,6 +179,9 @@ impl Engine<'_> {
     ) -> Outcome<()> {
         self.faults.step("hand over")?;
         let answers = runtime.block_on(self.hand_all(sender.as_ref(), batches, trouble));
+        let answered = answers.iter().filter(|(_, answer)| matches!(answer, Some(Answer::Answered(_))));
+        let answered: Vec<&Batch> = answered.map(|(batch, _)| batch).collect();
+        self.ledger.open_todos(run, &answered, sender.as_ref(), now)?;
         self.faults.step("record")?;
         let settled: Vec<Settled> =
             answers.iter().map(|(batch, answer)| settled(batch, answer.as_ref())).collect();

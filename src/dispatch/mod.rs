@@ -31,6 +31,7 @@ mod report;
 mod run;
 mod sender;
 mod settle;
+pub mod staff;
 mod state;
 mod steer;
 mod touches;

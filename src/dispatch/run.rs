@@ -17,7 +17,7 @@ use super::engine::{Engine, Said};
 use super::gates::Gates;
 use super::ledger::Run;
 use super::outside::Resolved;
-use super::state::{Reason, RunState};
+use super::state::{Reason, RunState, TouchState};
 
 /// Users whose touches are written in one commit.
 const SLICE_USERS: usize = 65_536;
@@ -171,10 +171,18 @@ impl Engine<'_> {
         }
         let (users, blocked) = self.ledger.frozen(run)?;
         let gates = Gates::of(&task, run.is_paused, &blocked, self.directory);
+        let passing = users.iter().filter(|user| matches!(gates.ask(*user), (_, TouchState::Due, _)));
+        let full = self.deal_run((&task, run), passing, now)?;
+        let asked = |user| match gates.ask(user) {
+            (_, TouchState::Due, _) if full.as_ref().is_some_and(|full| full.contains(user)) => {
+                (user, TouchState::Suppressed, Some(Reason::Quota))
+            }
+            verdict => verdict,
+        };
         let mut left = users.iter().skip_while(|user| u64::from(*user) < run.next_user).peekable();
         self.pace.begin("touches", Some(users.len()), "users");
         while left.peek().is_some() {
-            let slice: Vec<_> = left.by_ref().take(SLICE_USERS).map(|user| gates.ask(user)).collect();
+            let slice: Vec<_> = left.by_ref().take(SLICE_USERS).map(asked).collect();
             let next = slice.last().map_or(0, |(user, ..)| u64::from(*user) + 1);
             self.faults.step("write a slice")?;
             self.ledger.write_slice(run, &slice, next, now)?;

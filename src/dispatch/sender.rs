@@ -72,6 +72,18 @@ pub trait Sender: Send + Sync {
         None
     }
 
+    /// By which family of dated limits of accounts (`limits/staff.toml`) the staff of its tasks are limited, when
+    /// a task does not say; empty for none.
+    fn quota(&self) -> &str {
+        ""
+    }
+
+    /// What a member of the staff has to do for this touch, where a person acts on it. The ledger keeps it until
+    /// it is done.
+    fn todo(&self, _batch: &Batch, _touch: &Touch) -> Option<serde_json::Value> {
+        None
+    }
+
     /// Can it be asked what became of touches?
     fn can_reconcile(&self) -> bool {
         false

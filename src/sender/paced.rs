@@ -71,6 +71,14 @@ impl Sender for Paced {
         self.inner.handle(tag, touch)
     }
 
+    fn quota(&self) -> &str {
+        self.inner.quota()
+    }
+
+    fn todo(&self, batch: &Batch, touch: &Touch) -> Option<serde_json::Value> {
+        self.inner.todo(batch, touch)
+    }
+
     fn can_reconcile(&self) -> bool {
         self.inner.can_reconcile()
     }

@@ -15,6 +15,7 @@ use super::content::{Content, Missing};
 use super::cycle::Cycle;
 use super::reader::{Field, Reader, Section};
 use super::rule::Rule;
+use super::staff_limits::{StaffLimits, StaffLimitsPart};
 use super::timing::{Once, Repeat};
 use super::trigger::{self, Written};
 
@@ -133,6 +134,8 @@ pub struct Limits {
     pub holdout: Option<Share>,
     /// The name of a crowd whose users are suppressed.
     pub blacklist: Option<String>,
+    /// What each member of the task's staff may do.
+    pub staff: StaffLimits,
 }
 
 /// Reads a task file. `origin` names it in problems; times without an offset are local in `zone`.
@@ -164,6 +167,7 @@ pub(super) struct Parts {
     channel: Option<String>,
     batch: i64,
     holdout: Option<Share>,
+    pub staff_limits: StaffLimitsPart,
 }
 
 const TOP: &[&str] = &[
@@ -182,9 +186,10 @@ const TOP: &[&str] = &[
     "resource_group",
     "activity",
     "staff",
+    "departments",
 ];
 const DISPATCH: &[&str] = &["sender", "channel", "batch", "content", "missing", "link"];
-const LIMITS: &[&str] = &["caps", "quiet", "holdout", "blacklist"];
+const LIMITS: &[&str] = &["caps", "quiet", "holdout", "blacklist", "staff"];
 impl Parts {
     /// Touches in one batch.
     pub fn batch(&self) -> usize {
@@ -229,6 +234,7 @@ impl Parts {
             channel: None,
             batch: BATCH_DEFAULT,
             holdout: None,
+            staff_limits: StaffLimitsPart::default(),
         }
     }
 
@@ -290,6 +296,7 @@ impl Parts {
         }
         self.blacklist = reader.text(&limits, "blacklist");
         self.holdout = reader.text(&limits, "holdout").and_then(|field| share(reader, field));
+        self.staff_limits = StaffLimitsPart::read(reader, &limits);
     }
 
     /// What must agree between keys.
@@ -355,7 +362,11 @@ impl Parts {
                 missing: self.missing,
                 link: self.link.map(|field| field.value),
             },
-            limits: Limits { holdout: self.holdout, blacklist: self.blacklist.map(|field| field.value) },
+            limits: Limits {
+                holdout: self.holdout,
+                blacklist: self.blacklist.map(|field| field.value),
+                staff: self.staff_limits.whole(),
+            },
         })
     }
 }

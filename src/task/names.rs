@@ -9,8 +9,9 @@ use super::policy::Policies;
 use super::reader::{Field, Reader, near};
 use super::repeat_file::RepeatPart;
 use super::rule_file::RulePart;
+use super::register::Member;
 use super::trigger::Written;
-use super::{lint, odd};
+use super::{lint, odd, team};
 
 /// What a task file may name; the wiring answers from the store and the settings.
 pub trait Known {
@@ -34,6 +35,10 @@ pub trait Known {
     fn senders(&self) -> Vec<String>;
     /// Is this part switched on in the home's settings?
     fn has(&self, feature: Feature) -> bool;
+    /// Everyone of the staff who is registered.
+    fn staff(&self) -> Vec<Member> {
+        Vec::new()
+    }
     /// Names of the links that are set up.
     fn links(&self) -> Vec<String> {
         Vec::new()
@@ -57,7 +62,7 @@ pub struct Checked {
 
 /// Reads a task file and looks up its names. `now` is for the warning about a time that is past.
 /// Errors: those of [`super::read`], TSK-007 and TSK-051 for names, TSK-045 switched off, TSK-052 for limits of the
-/// channel, and those of the selection and the events.
+/// channel, TSK-070 to TSK-073 for staff, and those of the selection and the events.
 /// Warnings: TSK-008 placeholders that are no attribute, TSK-009 a time that is past, TSK-017 to
 /// TSK-019 odd rules, TSK-041 and TSK-042 odd schedules, TSK-053 and TSK-054 what the channel will not like, and
 /// those of the selection and the events.
@@ -95,6 +100,7 @@ pub fn check(
     }
     warnings.extend(placeholders(&reader, &parts, known));
     warnings.extend(lint::content(&mut reader, &parts, known));
+    warnings.extend(team::check(&mut reader, &parts, known));
     let last_word = parts.last_word();
     let past = |file: &TaskFile| file.is_past(now, zone).then(|| past_problem(&file.trigger));
     let file = reader.finish_with(parts.whole(text), |reader, file| {

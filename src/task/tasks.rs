@@ -136,6 +136,7 @@ impl Tasks {
     /// The tasks in `meta.db`, whose tables are made when they are absent.
     pub fn open(db: Connection) -> Outcome<Tasks> {
         db.execute_batch(TABLES).map_err(disk_trouble)?;
+        db.execute_batch(super::register::TABLES).map_err(disk_trouble)?;
         Ok(Tasks { db })
     }
 

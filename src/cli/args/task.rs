@@ -126,6 +126,14 @@ pub enum Task {
     /// Ask the channel about touches of which nobody knows whether they were taken 核对
     #[command(after_help = TASK_RECONCILE_EXAMPLES)]
     Reconcile { id: String },
+    /// Whose its users are: how many each member has, or every word on one user 分配
+    #[command(after_help = TASK_STAFF_EXAMPLES)]
+    Staff {
+        id: String,
+        /// The user's external id
+        #[arg(long, value_name = "ID")]
+        user: Option<String>,
+    },
     /// What a triggered task decided about one user, and why 追踪
     #[command(after_help = TASK_TRACE_EXAMPLES)]
     Trace {
@@ -206,6 +214,7 @@ const TASK_CANCEL_EXAMPLES: &str = "Examples:\n  quanke task cancel t1 --reason 
 const TASK_STOP_EXAMPLES: &str = "Examples:\n  quanke task stop t1";
 const TASK_COPY_EXAMPLES: &str = "Examples:\n  quanke task copy t1";
 const TASK_DELETE_EXAMPLES: &str = "Examples:\n  quanke task delete t1 --reason 写错了";
+const TASK_STAFF_EXAMPLES: &str = "Examples:\n  quanke task staff t1\n  quanke task staff t1 --user u10086 --json";
 const TASK_RECONCILE_EXAMPLES: &str = "Examples:\n  quanke task reconcile t1 --json";
 const TASK_TRACE_EXAMPLES: &str = "\
 Examples:

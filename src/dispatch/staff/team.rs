@@ -1,0 +1,74 @@
+//! Who is dealt to now, and how much may each still do today?
+
+use rusqlite::Connection;
+
+use crate::base::{Day, Outcome, Timestamp};
+use crate::dispatch::engine::Engine;
+use crate::task::{Done, Member, NO_QUOTA, Quota, StaffLimits, Task, check_size, has_team, team};
+
+use super::book::dealt_on;
+use super::passes::settled_on;
+
+/// The members of a task's staff who have not left, on one local day.
+#[derive(Debug, Clone)]
+pub struct Team {
+    pub task: String,
+    /// By id.
+    pub members: Vec<Member>,
+    pub quota: Quota,
+    pub limits: StaffLimits,
+    /// The local day of the task's zone on which they are dealt to.
+    pub today: Day,
+    /// When that day begins.
+    pub since: Timestamp,
+}
+
+impl Engine<'_> {
+    /// The team of a task; `None` when it names no staff or nobody is registered.
+    /// Errors: TSK-072 when everyone has left or there are too many, DSP-001, OUT-030.
+    pub(in crate::dispatch) fn team(&self, task: &Task, now: Timestamp) -> Outcome<Option<Team>> {
+        let about = &task.file.about;
+        if about.staff.is_empty() && about.departments.is_empty() {
+            return Ok(None);
+        }
+        let everyone = self.tasks.staff().list()?;
+        if !has_team(about, &everyone) {
+            return Ok(None);
+        }
+        let members = team(about, &everyone);
+        check_size(&members, &self.policy.limits)?;
+        let limits = task.file.limits.staff.clone();
+        let family = match limits.quota.as_deref() {
+            Some(NO_QUOTA) => String::new(),
+            Some(family) => family.to_string(),
+            None => self.sender(task)?.quota().to_string(),
+        };
+        let today = task.zone.day_of(now);
+        Ok(Some(Team {
+            task: task.id.clone(),
+            members: members.into_iter().cloned().collect(),
+            quota: Quota::of(&self.policy.limits, &family),
+            limits,
+            today,
+            since: task.zone.start_of(today),
+        }))
+    }
+}
+
+impl Team {
+    /// What a member did so far. Errors: OUT-030.
+    pub fn done(&self, db: &Connection, member: &Member) -> Outcome<Done> {
+        let (id, today) = (&member.id, self.today.0);
+        Ok(Done {
+            today: dealt_on(db, id, &self.quota.family, today, today)?,
+            today_by_task: dealt_on(db, id, &self.task, today, today)?,
+            since_counted: dealt_on(db, id, &self.quota.family, member.friends_on.0, today)?,
+            is_stopped: self.is_stopped(db, member)?,
+        })
+    }
+
+    fn is_stopped(&self, db: &Connection, member: &Member) -> Outcome<bool> {
+        let Some(breaker) = self.quota.breaker else { return Ok(false) };
+        Ok(breaker.trips(&settled_on(db, &member.id, &self.quota.family, self.since)?))
+    }
+}

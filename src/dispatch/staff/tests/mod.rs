@@ -1,0 +1,3 @@
+//! Staff by its rules: dealing against its twin, and timelines that an operator can read.
+
+mod deal;
