@@ -337,7 +337,9 @@ impl Owners {
     /// Of the pages in which these users are.
     fn of(db: &Connection, task: &str, users: impl Iterator<Item = UserNo>) -> Outcome<Owners> {
         let mut pages: RoaringBitmap = RoaringBitmap::new();
-        users.for_each(|user| drop(pages.insert(user / PAGE_USERS)));
+        for user in users {
+            pages.insert(user / PAGE_USERS);
+        }
         let sql = "select page, cards from dealt where task = ?1 and page = ?2 order by deal";
         let mut owners = Owners(BTreeMap::new());
         for page in pages {

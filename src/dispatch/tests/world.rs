@@ -16,7 +16,7 @@ use crate::dispatch::{
     Audiences, Batch, Directory, Engine, Faults, Ledger, NoFaults, Outcome, Patience, Policy, Receipt,
     ReceiptState, Report, Resolved, Sender, Senders, Summary, TouchId, Triggered,
 };
-use crate::task::{Move, Task, Tasks, read};
+use crate::task::{Move, Policies, Task, Tasks, read};
 
 pub fn at(text: &str) -> Timestamp {
     Timestamp::parse(&format!("2026-03-01T{text}:00+08:00"), &Zone::default()).unwrap()
@@ -110,7 +110,7 @@ impl World {
             directory: self,
             senders,
             blacklist: self.blacklist,
-            policy: Policy { attempts_max: 3, ..Policy::default() },
+            policy: Policy { attempts_max: 3, limits: Arc::new(Policies::shipped().unwrap()), ..Policy::default() },
             patience: &NoWaiting::default(),
             faults,
             pace: &Quiet,

@@ -1,3 +1,4 @@
 //! Staff by its rules: dealing against its twin, and timelines that an operator can read.
 
 mod deal;
+mod timelines;
