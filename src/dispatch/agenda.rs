@@ -12,6 +12,8 @@ use super::state::RunState;
 pub enum Step {
     /// A run that was under way goes on.
     GoOn,
+    /// Touches that waited until their member of the staff has room are dealt again.
+    Deal,
     /// The task becomes 进行中.
     Start,
     /// The audience is made anew, 15 min before the run.
@@ -35,6 +37,8 @@ pub struct AtHand {
     pub open: Option<Run>,
     /// The next run that the calendar plans, and what the ledger knows of it.
     pub next: Option<(Planned, Option<Run>)>,
+    /// When touches that wait for room are dealt again.
+    pub room_at: Option<Timestamp>,
 }
 
 /// The earliest step of a task that is not done yet; what is overdue is due at `clock`. Triggers fire by
@@ -47,6 +51,7 @@ pub fn due(task: &Task, at_hand: &AtHand, clock: Timestamp) -> Option<Due> {
     let steps = own.into_iter().flatten().chain([
         go_on(task, at_hand.open.as_ref(), clock),
         drop_on(task, at_hand.open.as_ref(), clock),
+        deal(task, at_hand.room_at),
         start(task),
         end(task),
     ]);
@@ -78,6 +83,11 @@ fn go_on(task: &Task, open: Option<&Run>, clock: Timestamp) -> Option<Due> {
 fn drop_on(task: &Task, open: Option<&Run>, clock: Timestamp) -> Option<Due> {
     let is_dropped = task.state == State::Paused && open.is_some_and(|run| run.is_paused);
     is_dropped.then_some(Due { at: clock, step: Step::GoOn })
+}
+
+fn deal(task: &Task, room_at: Option<Timestamp>) -> Option<Due> {
+    let at = room_at.filter(|at| task.state == State::Running && *at < over_at(task))?;
+    Some(Due { at, step: Step::Deal })
 }
 
 fn start(task: &Task) -> Option<Due> {

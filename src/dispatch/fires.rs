@@ -8,12 +8,14 @@ use std::collections::BTreeSet;
 
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
+use roaring::RoaringBitmap;
 use crate::base::{Day, Outcome, Timestamp, UserNo};
 use crate::task::{Task, disk_trouble};
 use crate::trigger::Place;
 
 use super::ledger::{Ledger, Run, Seat, check_book, commit, whole};
 use super::pages::{Cell, Pages};
+use super::staff::{self, Team};
 use super::state::{BatchState, Reason, RunState, TouchState};
 use super::touches::OpenBatch;
 
@@ -23,6 +25,8 @@ pub struct Release<'t> {
     /// In the task's zone.
     pub day: Day,
     pub fires: Vec<Fire>,
+    /// Who is dealt those that are due, where the task has staff.
+    pub team: Option<Team>,
 }
 
 /// One decision, as the book needs it.
@@ -89,7 +93,7 @@ impl Ledger {
     }
 
     /// The fires at these seats, which ascend.
-    fn fires_at(&self, run: &Run, seats: &[Seat]) -> Outcome<Vec<Waiting>> {
+    pub(super) fn fires_at(&self, run: &Run, seats: &[Seat]) -> Outcome<Vec<Waiting>> {
         let sql = "select seat, user, occurrence, coalesce(due_at, base_at) from fires
                    where run = ?1 and seat between ?2 and ?3 order by seat";
         let mut query = self.db.prepare_cached(sql).map_err(disk_trouble)?;
@@ -146,13 +150,16 @@ impl Ledger {
     /// Seats without a batch whose plan lies before `limit`.
     fn stale_seats(&self, run: &Run, limit: Timestamp) -> Outcome<Vec<Seat>> {
         let waiting = self.waiting_fires(run, usize::MAX)?;
-        Ok(waiting.iter().filter(|fire| fire.due_at < limit).map(|fire| fire.seat).collect())
+        let let_in = staff::let_in_since(&self.db, run.no, limit)?;
+        let is_stale = |fire: &&Waiting| fire.due_at < limit && !let_in.contains(fire.seat);
+        Ok(waiting.iter().filter(is_stale).map(|fire| fire.seat).collect())
     }
 
     fn is_stale(&self, run: &Run, batch: &OpenBatch, limit: Timestamp) -> Outcome<bool> {
         let sql = "select due_at < ?3 from fires where run = ?1 and seat = ?2";
         let mut query = self.db.prepare_cached(sql).map_err(disk_trouble)?;
-        for touch in &batch.touches {
+        let let_in = staff::let_in_since(&self.db, run.no, limit)?;
+        for touch in batch.touches.iter().filter(|touch| !let_in.contains(touch.seat())) {
             let found =
                 query.query_row(params![run.no, touch.seat(), limit.0], |row| row.get::<_, Option<bool>>(0));
             if found.optional().map_err(disk_trouble)?.flatten() == Some(true) {
@@ -175,9 +182,21 @@ fn book_touches(
     }
     let (run, first) = run_of(tx, release, now)?;
     let (mut seat, mut waits) = (first, false);
+    let touches = || fires.iter().filter(|fire| matches!(fire.word, Word::Touch(..)));
+    let is_due = |(_, fire): &(Seat, &&Fire)| fire.word == Word::Touch(TouchState::Due, None);
+    let due: Vec<(Seat, UserNo)> =
+        (first..).zip(touches()).filter(is_due).map(|(seat, fire)| (seat, fire.user)).collect();
+    let full = match &release.team {
+        Some(team) if !due.is_empty() => staff::deal_fires(tx, run, team, &due, now)?,
+        _ => RoaringBitmap::new(),
+    };
     let mut pages = Pages::of(tx, run);
     for fire in fires {
         let Word::Touch(state, reason) = fire.word else { continue };
+        let (state, reason) = match &release.team {
+            Some(team) if full.contains(seat) => team.beyond(),
+            _ => (state, reason),
+        };
         pages.add(seat, Cell::new(state, reason))?;
         add_fire(tx, run, seat, fire)?;
         waits |= state == TouchState::Due;

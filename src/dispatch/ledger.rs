@@ -123,8 +123,8 @@ impl Ledger {
         }
         db.execute_batch("pragma synchronous = full; pragma foreign_keys = on; pragma busy_timeout = 5000;")
             .map_err(disk_trouble)?;
-        let [staff, todos] = super::staff::TABLES;
-        migrate(&mut db, "ledger", &[TABLES, FIRES, HANDLES, PAGES, staff, todos])
+        let [staff, waits, todos] = super::staff::TABLES;
+        migrate(&mut db, "ledger", &[TABLES, FIRES, HANDLES, PAGES, staff, waits, todos])
             .map_err(|problem| problem.at("ledger.db"))?;
         pages::from_rows(&db)?;
         Ok(Ledger { db })

@@ -96,7 +96,8 @@ impl Engine<'_> {
         let gates = Gates::of(task, false, &blocked, self.directory);
         let fires = own.iter().filter_map(|one| fire(one, &gates)).collect();
         let day: Day = task.zone.day_of(now);
-        Ok(Some(Release { task, day, fires }))
+        let team = if asks { self.team(task, now)? } else { None };
+        Ok(Some(Release { task, day, fires, team }))
     }
 }
 

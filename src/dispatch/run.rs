@@ -136,6 +136,7 @@ impl Engine<'_> {
         let found = if is_fresh { None } else { Some(self.audiences.resolve(&task, task.slot.as_of())?) };
         let blocked = self.blocked(&task, now)?;
         self.sender(&task)?.check()?;
+        self.check_team(&task, now)?;
         Ok((found, blocked))
     }
 
@@ -174,9 +175,10 @@ impl Engine<'_> {
         let passing = users.iter().filter(|user| matches!(gates.ask(*user), (_, TouchState::Due, _)));
         let full = self.deal_run((&task, run), passing, now)?;
         let asked = |user| match gates.ask(user) {
-            (_, TouchState::Due, _) if full.as_ref().is_some_and(|full| full.contains(user)) => {
-                (user, TouchState::Suppressed, Some(Reason::Quota))
-            }
+            (_, TouchState::Due, _) => match &full {
+                Some((full, (state, reason))) if full.contains(user) => (user, *state, *reason),
+                _ => (user, TouchState::Due, None),
+            },
             verdict => verdict,
         };
         let mut left = users.iter().skip_while(|user| u64::from(*user) < run.next_user).peekable();

@@ -72,6 +72,11 @@ pub trait Sender: Send + Sync {
         None
     }
 
+    /// Does a batch hold the touches of one member of the staff only?
+    fn is_by_staff(&self) -> bool {
+        false
+    }
+
     /// By which family of dated limits of accounts (`limits/staff.toml`) the staff of its tasks are limited, when
     /// a task does not say; empty for none.
     fn quota(&self) -> &str {

@@ -73,6 +73,7 @@ pub(super) fn drop_the_rest(ledger: &Ledger, task: &str, reason: Reason, now: Ti
         if run.state.is_under_way() {
             ledger.drop_waiting(&run, reason, now)?;
         }
+        ledger.drop_room(&run, reason)?;
         if run.state.is_under_way() || run.state.is_ahead() {
             let cause = run.cause.unwrap_or_else(|| format!("the task was {}", reason.word()));
             ledger.set_state(&Run { cause: None, ..run }, RunState::Stopped, Some(&cause), now)?;

@@ -6,13 +6,9 @@ use crate::base::{Outcome, Problem, Timestamp, UserNo};
 use crate::task::disk_trouble;
 
 use super::batch::{Handle, Touch, packed, unpacked};
-<<<<<<< HEAD
 use super::ledger::{Ledger, Run, Seat, commit, count_at, whole};
 use super::pages::{Cell, Pages};
-=======
-use super::ledger::{Ledger, Run, Seat, commit, count_at, shift, whole};
 use super::staff;
->>>>>>> fc549ec (staff: register, dealing, quotas, to-dos (pure parts and tables))
 use super::state::{BatchState, Reason, RunState, TouchState};
 
 /// Batches that may be out without an answer at the same time, and so the most that a kill leaves
@@ -80,11 +76,13 @@ impl Ledger {
     }
 
     /// Cuts batches numbered from `run.batch_count + 1` and marks them as being handed over:
-    /// from here on their touches and bytes are fixed. Receipts will find touches by `handles`.
+    /// from here on their touches and bytes are fixed. Seats before `left` have had their chance, all up to the
+    /// last one cut if there is none. Receipts will find touches by `handles`.
     pub fn cut(
         &self,
         run: &Run,
         batches: &[Vec<Touch>],
+        left: Option<Seat>,
         handles: &[(Handle, Seat)],
         now: Timestamp,
     ) -> Outcome<()> {
@@ -102,6 +100,7 @@ impl Ledger {
         }
         pages.close()?;
         let last = batches.iter().flatten().map(|touch| u64::from(touch.seat()) + 1).max();
+        let last = left.map(u64::from).or(last);
         tx.execute(
             "update runs set cut_seat = ?2, batch_count = ?3, progress_at = ?4 where no = ?1",
             params![
@@ -169,9 +168,13 @@ impl Ledger {
         let tx = self.begin()?;
         let mut pages = Pages::of(&tx, run.no);
         for batch in settled {
+            let mut moved = Vec::new();
             for (seat, state, note) in &batch.touches {
-                pages.move_if(*seat, TouchState::Handed, *state, note.as_deref())?;
+                if pages.move_if(*seat, TouchState::Handed, *state, note.as_deref())? {
+                    moved.push((*seat, *state));
+                }
             }
+            staff::heard(&tx, run.no, &moved, now)?;
             record_batch(&tx, run.no, batch, now)?;
         }
         pages.close()?;
@@ -222,14 +225,6 @@ fn assign(pages: &mut Pages, no: u64, touches: &[Touch]) -> Outcome<()> {
 
 fn record_batch(tx: &Transaction, run: i64, batch: &Settled, now: Timestamp) -> Outcome<()> {
     add_handles(tx, run, &batch.handles)?;
-<<<<<<< HEAD
-=======
-    staff::heard(tx, run, &heard(batch), now)?;
-    for (state, moved) in move_batch(tx, run, batch)? {
-        shift(tx, run, TouchState::Handed, None, -moved)?;
-        shift(tx, run, state, None, moved)?;
-    }
->>>>>>> fc549ec (staff: register, dealing, quotas, to-dos (pure parts and tables))
     let is_over = !matches!(batch.state, BatchState::Waiting | BatchState::Unknown);
     let sql = "update batches set state = ?3, attempts = ?4, answered_at = ?5, cause = ?6,
                payload = case when ?7 then null else payload end where run = ?1 and no = ?2";
@@ -238,31 +233,6 @@ fn record_batch(tx: &Transaction, run: i64, batch: &Settled, now: Timestamp) -> 
     tx.execute(sql, values).map(|_| ()).map_err(disk_trouble)
 }
 
-<<<<<<< HEAD
-=======
-fn heard(batch: &Settled) -> Vec<(Seat, TouchState)> {
-    batch.touches.iter().map(|(seat, state, _)| (*seat, *state)).collect()
-}
-
-/// How many touches went to which state. A batch with one answer for all takes the short way; it
-/// agrees with moving touch by touch.
-fn move_batch(tx: &Transaction, run: i64, batch: &Settled) -> Outcome<BTreeMap<TouchState, i64>> {
-    let mut tally = BTreeMap::new();
-    let common = batch.touches.first().filter(|(_, state, note)| {
-        batch.touches.len() == batch.size && batch.touches.iter().all(|(_, s, n)| s == state && n == note)
-    });
-    if let Some((_, state, note)) = common {
-        tally.insert(*state, move_whole(tx, run, batch, *state, note.as_deref())?);
-        return Ok(tally);
-    }
-    for (seat, state, note) in &batch.touches {
-        *tally.entry(*state).or_insert(0) +=
-            move_touch(tx, run, *seat, TouchState::Handed, *state, note.as_deref())?;
-    }
-    Ok(tally)
-}
-
->>>>>>> fc549ec (staff: register, dealing, quotas, to-dos (pure parts and tables))
 /// A handle that is known already keeps its touch: the first that was named so.
 fn add_handles(tx: &Transaction, run: i64, handles: &[(Handle, Seat)]) -> Outcome<()> {
     let sql = "insert or ignore into handles (handle, run, seat) values (?1, ?2, ?3)";

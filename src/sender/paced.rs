@@ -71,6 +71,10 @@ impl Sender for Paced {
         self.inner.handle(tag, touch)
     }
 
+    fn is_by_staff(&self) -> bool {
+        self.inner.is_by_staff()
+    }
+
     fn quota(&self) -> &str {
         self.inner.quota()
     }

@@ -19,13 +19,21 @@ pub struct Team {
     pub limits: StaffLimits,
     /// The local day of the task's zone on which they are dealt to.
     pub today: Day,
-    /// When that day begins.
+    /// When that day begins, and when the next one does.
     pub since: Timestamp,
+    pub until: Timestamp,
 }
 
 impl Engine<'_> {
-    /// The team of a task; `None` when it names no staff or nobody is registered.
-    /// Errors: TSK-072 when everyone has left or there are too many, DSP-001, OUT-030.
+    /// Can the task's team carry it out? Errors: TSK-072 when everyone has left or there are too many, DSP-001,
+    /// OUT-030.
+    pub(in crate::dispatch) fn check_team(&self, task: &Task, now: Timestamp) -> Outcome<()> {
+        let Some(team) = self.team(task, now)? else { return Ok(()) };
+        check_size(&team.members.iter().collect::<Vec<_>>(), &self.policy.limits)
+    }
+
+    /// The team of a task; `None` when it names no staff or nobody is registered. Nobody may be in it: then
+    /// everything waits. Errors: DSP-001, OUT-030.
     pub(in crate::dispatch) fn team(&self, task: &Task, now: Timestamp) -> Outcome<Option<Team>> {
         let about = &task.file.about;
         if about.staff.is_empty() && about.departments.is_empty() {
@@ -36,7 +44,6 @@ impl Engine<'_> {
             return Ok(None);
         }
         let members = team(about, &everyone);
-        check_size(&members, &self.policy.limits)?;
         let limits = task.file.limits.staff.clone();
         let family = match limits.quota.as_deref() {
             Some(NO_QUOTA) => String::new(),
@@ -51,6 +58,7 @@ impl Engine<'_> {
             limits,
             today,
             since: task.zone.start_of(today),
+            until: task.zone.start_of(today.plus(1)),
         }))
     }
 }

@@ -9,12 +9,12 @@ use crate::base::{Outcome, Timestamp, UserNo, Zone};
 use crate::dispatch::engine::Engine;
 use crate::dispatch::ledger::{Ledger, Run, Seat};
 use crate::dispatch::outside::Directory;
-use crate::dispatch::state::TouchState;
+use crate::dispatch::state::{Reason, TouchState};
 use crate::task::{Member, Policies, Quota, Task, disk_trouble};
 
 use super::book::{self, Occasion, Why};
 use super::deal::in_order;
-use super::{Team, passes, todo};
+use super::{Team, passes, todo, waits};
 
 /// What a member did and may do today in one family of limits.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,25 +53,29 @@ pub struct HandedOn {
     pub todos: u64,
 }
 
+/// Users for whom there is no room today, and what becomes of their touches.
+pub(in crate::dispatch) type Full = (RoaringBitmap, (TouchState, Option<Reason>));
+
 impl Engine<'_> {
     /// Deals those users of a run that pass the gates before, once; gives those for whom there is no room
-    /// today. `None` when the task has no team. Errors: TSK-072, DSP-060, OUT-030.
+    /// today, and what becomes of them. `None` when the task has no team. Errors: DSP-001, DSP-060, OUT-030.
     pub(in crate::dispatch) fn deal_run(
         &self,
         (task, run): (&Task, &Run),
         users: impl Iterator<Item = UserNo>,
         now: Timestamp,
-    ) -> Outcome<Option<RoaringBitmap>> {
-        if let Some(full) = book::full_of_run(&self.ledger.db, run.no)? {
-            return Ok(Some(full));
-        }
+    ) -> Outcome<Option<Full>> {
         let Some(team) = self.team(task, now)? else { return Ok(None) };
+        if let Some(full) = book::full_of_run(&self.ledger.db, run.no)? {
+            return Ok(Some((full, team.beyond())));
+        }
         let users = ordered(self.directory, &task.id, users);
         self.faults.step("deal")?;
         let tx = self.ledger.begin()?;
         let full = book::deal_out(&tx, &team, &users, Occasion { run: Some(run.no), at: now, why: Why::Run })?;
+        waits::wait(&tx, run.no, &team, &full)?;
         tx.commit().map_err(disk_trouble)?;
-        Ok(Some(full))
+        Ok(Some((full, team.beyond())))
     }
 
     /// Whose these users of a task are, where it has staff. Errors: OUT-030.
@@ -90,8 +94,8 @@ impl Engine<'_> {
         let mut handed = Vec::new();
         for task in self.tasks.alive()? {
             let is_theirs = book::shares(&self.ledger.db, &task.id)?.contains_key(staff);
-            let team = if is_theirs { self.team(&task, now).ok().flatten() } else { None };
-            let Some(team) = team else { continue };
+            let team = if is_theirs { self.team(&task, now)? } else { None };
+            let Some(team) = team.filter(|team| !team.members.is_empty()) else { continue };
             let dealt = book::users_of(&self.ledger.db, &task.id)?;
             let users = ordered(self.directory, &task.id, dealt.iter());
             let tx = self.ledger.begin()?;
@@ -106,8 +110,53 @@ impl Engine<'_> {
     }
 }
 
+/// Deals the users of fires that a trigger released, in its commit: each word on a touch that is due becomes
+/// what there is room for. `first` is the seat of the first of them. Errors: OUT-030.
+pub(in crate::dispatch) fn deal_fires(
+    tx: &Transaction,
+    run: i64,
+    team: &Team,
+    due: &[(Seat, UserNo)],
+    now: Timestamp,
+) -> Outcome<RoaringBitmap> {
+    let mut of_user: HashMap<UserNo, Vec<Seat>> = HashMap::new();
+    let mut users: Vec<UserNo> = Vec::new();
+    for (seat, user) in due {
+        let seats = of_user.entry(*user).or_default();
+        if seats.is_empty() {
+            users.push(*user);
+        }
+        seats.push(*seat);
+    }
+    let full = deal_in_turns(tx, team, &users, &of_user, Occasion { run: Some(run), at: now, why: Why::Run })?;
+    waits::wait(tx, run, team, &full)?;
+    Ok(full)
+}
+
+/// Deals users who may have several touches each: first the first touch of everyone, then the second. Gives the
+/// seats for which there is no room.
+pub(super) fn deal_in_turns(
+    tx: &Transaction,
+    team: &Team,
+    users: &[UserNo],
+    of_user: &HashMap<UserNo, Vec<Seat>>,
+    occasion: Occasion,
+) -> Outcome<RoaringBitmap> {
+    let mut beyond = RoaringBitmap::new();
+    for turn in 0.. {
+        let seat = |user: &UserNo| of_user.get(user).and_then(|seats| seats.get(turn)).copied();
+        let own: Vec<UserNo> = users.iter().copied().filter(|user| seat(user).is_some()).collect();
+        if own.is_empty() {
+            break;
+        }
+        let full = book::deal_out(tx, team, &own, occasion)?;
+        beyond.extend(own.iter().filter(|user| full.contains(**user)).filter_map(seat));
+    }
+    Ok(beyond)
+}
+
 /// Users in the order in which a task deals them; those who were deleted are left out.
-fn ordered(directory: &dyn Directory, task: &str, users: impl Iterator<Item = UserNo>) -> Vec<UserNo> {
+pub(super) fn ordered(directory: &dyn Directory, task: &str, users: impl Iterator<Item = UserNo>) -> Vec<UserNo> {
     in_order(task, users.filter_map(|user| Some((user, directory.user_id(user)?))))
 }
 
@@ -150,6 +199,7 @@ pub fn standings(
             limits: Default::default(),
             today,
             since: zone.start_of(today),
+            until: zone.start_of(today.plus(1)),
         };
         let done = team.done(&ledger.db, member)?;
         let settled = passes::settled_on(&ledger.db, &member.id, family, team.since)?;

@@ -112,6 +112,10 @@ impl Sender for Staff {
         self.names.staff.iter().chain(&self.names.phone).cloned().collect()
     }
 
+    fn is_by_staff(&self) -> bool {
+        true
+    }
+
     fn quota(&self) -> &str {
         QUOTA
     }
