@@ -24,9 +24,9 @@ mod receipts;
 mod serve;
 mod session;
 pub mod settings;
-mod staff;
 #[cfg(feature = "sql")]
 mod sql;
+mod staff;
 mod table;
 mod task;
 #[cfg(test)]

@@ -63,8 +63,12 @@ fn import_rows(import: &StaffImport, session: &mut Session, door: &mut Door) -> 
     let now = session.environment.now;
     let today = session.settings.zone.day_of(now);
     let found = tasks.staff().import(&rows, today, By { who: &who, note: None, now })?;
-    let files: Vec<String> =
-        source.rejects_file().into_iter().chain(rejects.path()).map(|path| path.display().to_string()).collect();
+    let files: Vec<String> = source
+        .rejects_file()
+        .into_iter()
+        .chain(rejects.path())
+        .map(|path| path.display().to_string())
+        .collect();
     let document = json!({
         "read": counts.read, "accepted": rows.len(), "rejected": rejected, "new": found.new,
         "changed": found.changed, "same": found.same, "rejects": files,
@@ -73,7 +77,10 @@ fn import_rows(import: &StaffImport, session: &mut Session, door: &mut Door) -> 
         let aside = if files.is_empty() { String::new() } else { format!(" ({})", files.join(", ")) };
         let counts = [found.new, found.changed, found.same].map(grouped);
         let [new, changed, same] = counts;
-        format!("staff: {new} new, {changed} changed, {same} as they were; {} rejected{aside}", grouped(rejected))
+        format!(
+            "staff: {new} new, {changed} changed, {same} as they were; {} rejected{aside}",
+            grouped(rejected)
+        )
     })
 }
 
@@ -105,7 +112,9 @@ fn rows_of(batch: &Checked) -> (Vec<MemberRow>, Vec<Reject>) {
         let known = state.as_deref().map(|word| STATES.iter().find(|(state, _)| *state == word));
         let count = friends(n).map(u64::try_from);
         let reason = match (&known, &count) {
-            (Some(None), _) => format!("state is `{}`; it can be active, left, 在职, 离职", state.unwrap_or_default()),
+            (Some(None), _) => {
+                format!("state is `{}`; it can be active, left, 在职, 离职", state.unwrap_or_default())
+            }
             (_, Some(Err(_))) => "friends is less than 0".to_string(),
             _ => {
                 rows.push(MemberRow {
@@ -132,7 +141,11 @@ fn list(department: Option<&str>, session: &Session, door: &mut Door) -> Done {
     let of = |member: &Member| standings.get(&member.id).map_or(&[][..], Vec::as_slice);
     let todos = |member: &Member| open.get(&member.id).copied().unwrap_or(0);
     let documents: Vec<Value> = members.iter().map(|m| document(m, of(m), todos(m))).collect();
-    let mut rows = vec![["id", "name", "department", "joined", "friends", "today", "room", "to-dos", "state"].map(Cell::text).to_vec()];
+    let mut rows = vec![
+        ["id", "name", "department", "joined", "friends", "today", "room", "to-dos", "state"]
+            .map(Cell::text)
+            .to_vec(),
+    ];
     rows.extend(members.iter().map(|member| row(member, of(member), todos(member))));
     door.rows(json!({ "staff": documents }), &rows)
 }
@@ -155,7 +168,9 @@ fn show(called: &str, session: &Session, door: &mut Door) -> Done {
     door.answer(document, || {
         let mut rows = vec![row(&member, own, todos)];
         let note = |note: &Option<String>| note.clone().unwrap_or_default();
-        rows.extend(moves.iter().map(|m| [zone.text(m.at), m.step.clone(), m.who.clone(), note(&m.note)].map(Cell::text).to_vec()));
+        rows.extend(moves.iter().map(|m| {
+            [zone.text(m.at), m.step.clone(), m.who.clone(), note(&m.note)].map(Cell::text).to_vec()
+        }));
         let (head, trail) = rows.split_at(1);
         super::table::aligned(head) + &super::table::aligned(trail)
     })
@@ -221,8 +236,10 @@ fn leave(called: &str, why: &Why, session: &Session, door: &mut Door) -> Done {
     let member = session.tasks()?.staff().leave(called, by)?;
     let snapshot = session.snapshot()?;
     let handed = Clock::new(session, &snapshot)?.engine(|engine| engine.hand_on(&member.id, now))?;
-    let tasks: Vec<Value> =
-        handed.iter().map(|one| json!({ "task": one.task, "users": one.users, "todos": one.todos })).collect();
+    let tasks: Vec<Value> = handed
+        .iter()
+        .map(|one| json!({ "task": one.task, "users": one.users, "todos": one.todos }))
+        .collect();
     door.answer(json!({ "id": member.id, "state": "left", "handed_on": tasks }), || {
         let told = |one: &crate::dispatch::staff::HandedOn| {
             let (users, todos) = (grouped(one.users), grouped(one.todos));
@@ -260,7 +277,9 @@ fn go_on(called: &str, why: &Why, session: &Session, door: &mut Door) -> Done {
 pub fn of_task(id: &str, user: Option<&str>, session: &Session, door: &mut Door) -> Done {
     let (tasks, ledger) = (session.tasks()?, session.ledger()?);
     let (task, members) = (tasks.task(id)?, tasks.staff().list()?);
-    let name = |id: &str| members.iter().find(|member| member.id == id).map_or(id, |member| &member.name).to_string();
+    let name = |id: &str| {
+        members.iter().find(|member| member.id == id).map_or(id, |member| &member.name).to_string()
+    };
     let Some(user) = user else {
         let shares = shares(&ledger, &task.id)?;
         let rows: Vec<Vec<Cell>> = shares

@@ -130,7 +130,8 @@ impl<'s> Told<'s> {
     fn all(&self, todos: &[Todo], door: &mut Door) -> Done {
         let documents: Vec<Value> = todos.iter().map(|todo| self.document(todo, false)).collect();
         let head = ["id", "staff", "user", "task", "state", "open for", "reminders"].map(Cell::text).to_vec();
-        let rows: Vec<Vec<Cell>> = std::iter::once(head).chain(todos.iter().map(|todo| self.row(todo))).collect();
+        let rows: Vec<Vec<Cell>> =
+            std::iter::once(head).chain(todos.iter().map(|todo| self.row(todo))).collect();
         door.rows(json!({ "total": todos.len(), "todos": documents }), &rows)
     }
 

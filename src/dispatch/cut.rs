@@ -88,9 +88,8 @@ fn grouped(mut touches: Vec<Touch>, sender: &dyn Sender, size: usize) -> (Vec<Ve
     let mut left: Option<Seat> = None;
     for touch in touches {
         let is_full = batches.len() == WAVE_BATCHES;
-        let is_alike = |batch: &[Touch]| {
-            !is_by_staff || batch.first().is_none_or(|first| first.staff == touch.staff)
-        };
+        let is_alike =
+            |batch: &[Touch]| !is_by_staff || batch.first().is_none_or(|first| first.staff == touch.staff);
         let fits = |batch: &&mut Vec<Touch>| {
             left.is_none() && batch.len() < size && is_alike(batch) && sender.fits(batch, &touch)
         };

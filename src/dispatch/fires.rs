@@ -8,10 +8,10 @@ use std::collections::BTreeSet;
 
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
-use roaring::RoaringBitmap;
 use crate::base::{Day, Outcome, Timestamp, UserNo};
 use crate::task::{Task, disk_trouble};
 use crate::trigger::Place;
+use roaring::RoaringBitmap;
 
 use super::ledger::{Ledger, Run, Seat, check_book, commit, whole};
 use super::pages::{Cell, Pages};

@@ -7,9 +7,9 @@ use super::content::LINK;
 use super::file::{Parts, TaskFile, Trigger};
 use super::policy::Policies;
 use super::reader::{Field, Reader, near};
+use super::register::Member;
 use super::repeat_file::RepeatPart;
 use super::rule_file::RulePart;
-use super::register::Member;
 use super::trigger::Written;
 use super::{lint, odd, team};
 

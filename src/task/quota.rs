@@ -54,7 +54,9 @@ impl Quota {
             family: family.to_string(),
             steps: steps(policies, family),
             friends_max: max("friends"),
-            breaker: of.zip(max("refused_percent")).map(|(of, refused_percent)| Breaker { of, refused_percent }),
+            breaker: of
+                .zip(max("refused_percent"))
+                .map(|(of, refused_percent)| Breaker { of, refused_percent }),
         }
     }
 

@@ -168,7 +168,8 @@ impl Register<'_> {
     fn turn(&self, called: &str, is_active: bool, by: By) -> Outcome<Member> {
         let tx = self.begin()?;
         let member = self.member(called)?;
-        let (step, word) = if is_active { ("returned", "has not left") } else { ("left", "has left already") };
+        let (step, word) =
+            if is_active { ("returned", "has not left") } else { ("left", "has left already") };
         if member.is_active == is_active {
             return Err(Problem::author("STF-003", format!("{} {word}", member.shown()))
                 .cure(format!("see `quanke staff show {}`", member.id)));

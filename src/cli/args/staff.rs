@@ -122,7 +122,8 @@ const STAFF_IMPORT_EXAMPLES: &str = "\
 Examples:
   quanke staff import staff.csv
   quanke staff import hr/staff.parquet --by 人事 --json";
-const STAFF_LIST_EXAMPLES: &str = "Examples:\n  quanke staff list\n  quanke staff list --department 华东 --json";
+const STAFF_LIST_EXAMPLES: &str =
+    "Examples:\n  quanke staff list\n  quanke staff list --department 华东 --json";
 const STAFF_SHOW_EXAMPLES: &str = "Examples:\n  quanke staff show s001\n  quanke staff show 张三";
 const STAFF_LEAVE_EXAMPLES: &str = "Examples:\n  quanke staff leave s001 --reason 离职";
 const STAFF_RETURN_EXAMPLES: &str = "Examples:\n  quanke staff return s001";

@@ -214,7 +214,8 @@ const TASK_CANCEL_EXAMPLES: &str = "Examples:\n  quanke task cancel t1 --reason 
 const TASK_STOP_EXAMPLES: &str = "Examples:\n  quanke task stop t1";
 const TASK_COPY_EXAMPLES: &str = "Examples:\n  quanke task copy t1";
 const TASK_DELETE_EXAMPLES: &str = "Examples:\n  quanke task delete t1 --reason 写错了";
-const TASK_STAFF_EXAMPLES: &str = "Examples:\n  quanke task staff t1\n  quanke task staff t1 --user u10086 --json";
+const TASK_STAFF_EXAMPLES: &str =
+    "Examples:\n  quanke task staff t1\n  quanke task staff t1 --user u10086 --json";
 const TASK_RECONCILE_EXAMPLES: &str = "Examples:\n  quanke task reconcile t1 --json";
 const TASK_TRACE_EXAMPLES: &str = "\
 Examples:

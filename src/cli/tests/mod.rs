@@ -16,6 +16,7 @@ mod packages;
 mod receipts;
 #[cfg(feature = "sql")]
 mod sql;
+mod staff;
 mod tasks;
 
 use std::io::Cursor;

@@ -92,9 +92,11 @@ pub fn deal_out(
     let owners = Owners::of(tx, &team.task, users.iter().copied())?;
     let of = |user: &UserNo| owners.get(*user).and_then(|code| places.get(&code)).copied().unwrap_or(NOBODY);
     let mut cards: Vec<Place> = users.iter().map(of).collect();
-    let is_free: RoaringBitmap = (0..).zip(&cards).filter(|(_, card)| **card == NOBODY).map(|(n, _)| n).collect();
+    let is_free: RoaringBitmap =
+        (0..).zip(&cards).filter(|(_, card)| **card == NOBODY).map(|(n, _)| n).collect();
     let dealt = deal(&mut cards, &hands(tx, team)?, turn(tx, team)?, team.limits.when_full);
-    let full: RoaringBitmap = users.iter().zip(&dealt.is_full).filter(|(_, full)| **full).map(|(user, _)| *user).collect();
+    let full: RoaringBitmap =
+        users.iter().zip(&dealt.is_full).filter(|(_, full)| **full).map(|(user, _)| *user).collect();
     let next = team.members.get(usize::from(dealt.turn)).map(|member| member.id.as_str());
     let no = add_deal(tx, team, occasion, next, &full)?;
     let changed = is_free.iter().filter_map(|n| {
@@ -109,12 +111,7 @@ pub fn deal_out(
 
 /// Gives the users of a member who left to the others of the team, evenly: they move, and nobody else does.
 /// `users` are all that the task ever dealt, in their order. Gives how many moved. Errors: OUT-030.
-pub fn hand_on(
-    tx: &Transaction,
-    team: &Team,
-    users: &[UserNo],
-    at: Timestamp,
-) -> Outcome<u64> {
+pub fn hand_on(tx: &Transaction, team: &Team, users: &[UserNo], at: Timestamp) -> Outcome<u64> {
     let codes = codes(tx, team)?;
     let places: HashMap<Code, Place> = codes.iter().copied().zip(0..).collect();
     let owners = Owners::of(tx, &team.task, users.iter().copied())?;
@@ -220,7 +217,8 @@ pub fn dealt_on(db: &Connection, staff: &str, what: &str, from: i32, to: i32) ->
     let sql = "select coalesce(sum(dealt), 0) from staff_days
                where staff = ?1 and what = ?2 and day between ?3 and ?4";
     let mut query = db.prepare_cached(sql).map_err(disk_trouble)?;
-    let dealt: i64 = query.query_row(params![staff, what, from, to], |row| row.get(0)).map_err(disk_trouble)?;
+    let dealt: i64 =
+        query.query_row(params![staff, what, from, to], |row| row.get(0)).map_err(disk_trouble)?;
     Ok(dealt.unsigned_abs())
 }
 
@@ -260,7 +258,8 @@ fn codes(tx: &Transaction, team: &Team) -> Outcome<Vec<Code>> {
 }
 
 fn too_many(task: &str) -> Problem {
-    let what = format!("{} members of staff were dealt users of task {task}; there is no number left", Code::MAX);
+    let what =
+        format!("{} members of staff were dealt users of task {task}; there is no number left", Code::MAX);
     Problem::author("DSP-060", what).cure(format!("quanke task copy {task}, and go on with the copy"))
 }
 
@@ -280,7 +279,8 @@ fn add_deal(
 ) -> Outcome<i64> {
     let mut bytes = Vec::with_capacity(full.serialized_size());
     full.serialize_into(&mut bytes).map_err(|e| Problem::bug(format!("a deal cannot be written: {e}")))?;
-    let sql = "insert into deals (task, run, at, why, family, turn, full) values (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    let sql =
+        "insert into deals (task, run, at, why, family, turn, full) values (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
     let Occasion { run, at, why } = occasion;
     let values = params![team.task, run, at.0, why.word(), team.quota.family, turn, bytes];
     tx.execute(sql, values).map_err(disk_trouble)?;
@@ -350,7 +350,11 @@ impl Owners {
 
     fn all(db: &Connection, task: &str) -> Outcome<Owners> {
         let mut owners = Owners(BTreeMap::new());
-        owners.read(db, "select page, cards from dealt where task = ?1 order by page, deal", params![task])?;
+        owners.read(
+            db,
+            "select page, cards from dealt where task = ?1 order by page, deal",
+            params![task],
+        )?;
         Ok(owners)
     }
 

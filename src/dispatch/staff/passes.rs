@@ -32,7 +32,8 @@ pub fn hear(
     let sql = "select task from runs where no = ?1";
     let task: String = tx.query_row(sql, [run], |row| row.get(0)).map_err(disk_trouble)?;
     let Some(family) = family_of(tx, &task)?.filter(|family| !family.is_empty()) else { return Ok(()) };
-    let settled: Vec<(Seat, bool)> = words.iter().filter_map(|(seat, state)| Some((*seat, refused(*state)?))).collect();
+    let settled: Vec<(Seat, bool)> =
+        words.iter().filter_map(|(seat, state)| Some((*seat, refused(*state)?))).collect();
     let users = users_of(tx, run, &settled)?;
     let staff = staff_of(tx, &task, users.values().copied())?;
     let mut heard: BTreeMap<&str, Vec<bool>> = BTreeMap::new();

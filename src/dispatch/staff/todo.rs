@@ -132,7 +132,8 @@ impl Ledger {
 
     /// How many open to-dos each member has. Errors: OUT-030.
     pub fn open_todos_by_staff(&self) -> Outcome<BTreeMap<String, u64>> {
-        let sql = "select staff, count(*) from todos where state = 'open' and staff is not null group by staff";
+        let sql =
+            "select staff, count(*) from todos where state = 'open' and staff is not null group by staff";
         let mut query = self.db.prepare_cached(sql).map_err(disk_trouble)?;
         let read = |row: &Row| Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs()));
         let rows = query.query_map([], read).map_err(disk_trouble)?;
@@ -180,7 +181,9 @@ impl Ledger {
         let reminded: Vec<u64> = {
             let mut query = tx.prepare(sql).map_err(disk_trouble)?;
             let rows = query
-                .query_map(params![opened_by.0, since.0, now.0], |row| Ok(row.get::<_, i64>(0)?.unsigned_abs()))
+                .query_map(params![opened_by.0, since.0, now.0], |row| {
+                    Ok(row.get::<_, i64>(0)?.unsigned_abs())
+                })
                 .map_err(disk_trouble)?;
             rows.collect::<rusqlite::Result<_>>().map_err(disk_trouble)?
         };
@@ -227,7 +230,8 @@ pub fn follow(tx: &Transaction, task: &str, from: &str) -> Outcome<u64> {
     let sql = "select no, user from todos where task = ?1 and staff = ?2 and state = 'open'";
     let open: Vec<(i64, UserNo)> = {
         let mut query = tx.prepare_cached(sql).map_err(disk_trouble)?;
-        let rows = query.query_map([task, from], |row| Ok((row.get(0)?, row.get(1)?))).map_err(disk_trouble)?;
+        let rows =
+            query.query_map([task, from], |row| Ok((row.get(0)?, row.get(1)?))).map_err(disk_trouble)?;
         rows.collect::<rusqlite::Result<_>>().map_err(disk_trouble)?
     };
     let owners = staff_of(tx, task, open.iter().map(|(_, user)| *user))?;

@@ -103,7 +103,12 @@ impl Ledger {
 impl Engine<'_> {
     /// All touches of a task that waited for room until `now`, run by run: the gates are asked again, and who has
     /// room goes out.
-    pub(in crate::dispatch) fn deal_again(&self, runtime: &Runtime, task: &Task, now: Timestamp) -> Outcome<Said> {
+    pub(in crate::dispatch) fn deal_again(
+        &self,
+        runtime: &Runtime,
+        task: &Task,
+        now: Timestamp,
+    ) -> Outcome<Said> {
         let mut last = Said { what: "dealt again", note: String::new() };
         for run in self.ledger.runs_of(&task.id)? {
             let Some((until, seats)) = self.ledger.over(&run, now)? else { continue };
@@ -167,7 +172,7 @@ impl Engine<'_> {
         if let Some(team) = &team {
             wait(&tx, run.no, team, &beyond)?;
         }
-        go_on(&tx, run, &let_in)?;
+        go_on(&tx, run, &let_in, now)?;
         commit(tx, run.no)?;
         Ok(Ok(()))
     }
@@ -220,13 +225,13 @@ fn clear(tx: &Transaction, run: &Run, let_in: &RoaringBitmap, at: Option<Timesta
     tx.execute(sql, values).map(|_| ()).map_err(disk_trouble)
 }
 
-/// The run goes on with those who were let in.
-fn go_on(tx: &Transaction, run: &Run, let_in: &RoaringBitmap) -> Outcome<()> {
+/// The run goes on with those who were let in; time in which they waited is no lateness.
+fn go_on(tx: &Transaction, run: &Run, let_in: &RoaringBitmap, now: Timestamp) -> Outcome<()> {
     let Some(first) = let_in.min() else { return Ok(()) };
-    let sql = "update runs set cut_seat = min(cut_seat, ?2), state = case when state = ?3 then ?4 else state end
-               where no = ?1";
+    let sql = "update runs set cut_seat = min(cut_seat, ?2), progress_at = ?5,
+               state = case when state = ?3 then ?4 else state end where no = ?1";
     let (done, sending) = (RunState::Done.word(), RunState::Sending.word());
-    tx.execute(sql, params![run.no, first, done, sending]).map(|_| ()).map_err(disk_trouble)
+    tx.execute(sql, params![run.no, first, done, sending, now.0]).map(|_| ()).map_err(disk_trouble)
 }
 
 fn bytes_of(seats: &RoaringBitmap) -> Outcome<Vec<u8>> {

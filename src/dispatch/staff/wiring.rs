@@ -72,14 +72,19 @@ impl Engine<'_> {
         let users = ordered(self.directory, &task.id, users);
         self.faults.step("deal")?;
         let tx = self.ledger.begin()?;
-        let full = book::deal_out(&tx, &team, &users, Occasion { run: Some(run.no), at: now, why: Why::Run })?;
+        let full =
+            book::deal_out(&tx, &team, &users, Occasion { run: Some(run.no), at: now, why: Why::Run })?;
         waits::wait(&tx, run.no, &team, &full)?;
         tx.commit().map_err(disk_trouble)?;
         Ok(Some((full, team.beyond())))
     }
 
     /// Whose these users of a task are, where it has staff. Errors: OUT-030.
-    pub(in crate::dispatch) fn staff_of(&self, task: &Task, users: &[UserNo]) -> Outcome<HashMap<UserNo, String>> {
+    pub(in crate::dispatch) fn staff_of(
+        &self,
+        task: &Task,
+        users: &[UserNo],
+    ) -> Outcome<HashMap<UserNo, String>> {
         let about = &task.file.about;
         if about.staff.is_empty() && about.departments.is_empty() {
             return Ok(HashMap::new());
@@ -128,7 +133,8 @@ pub(in crate::dispatch) fn deal_fires(
         }
         seats.push(*seat);
     }
-    let full = deal_in_turns(tx, team, &users, &of_user, Occasion { run: Some(run), at: now, why: Why::Run })?;
+    let full =
+        deal_in_turns(tx, team, &users, &of_user, Occasion { run: Some(run), at: now, why: Why::Run })?;
     waits::wait(tx, run, team, &full)?;
     Ok(full)
 }
@@ -156,7 +162,11 @@ pub(super) fn deal_in_turns(
 }
 
 /// Users in the order in which a task deals them; those who were deleted are left out.
-pub(super) fn ordered(directory: &dyn Directory, task: &str, users: impl Iterator<Item = UserNo>) -> Vec<UserNo> {
+pub(super) fn ordered(
+    directory: &dyn Directory,
+    task: &str,
+    users: impl Iterator<Item = UserNo>,
+) -> Vec<UserNo> {
     in_order(task, users.filter_map(|user| Some((user, directory.user_id(user)?))))
 }
 
@@ -169,7 +179,8 @@ pub(in crate::dispatch) fn heard(
 ) -> Outcome<()> {
     let sql = "select exists (select 1 from todos where run = ?1)
                or exists (select 1 from deals d join runs r on r.task = d.task where r.no = ?1)";
-    let has_staff = tx.prepare_cached(sql).and_then(|mut query| query.query_row([run], |row| row.get::<_, bool>(0)));
+    let has_staff =
+        tx.prepare_cached(sql).and_then(|mut query| query.query_row([run], |row| row.get::<_, bool>(0)));
     if !has_staff.map_err(disk_trouble)? {
         return Ok(());
     }

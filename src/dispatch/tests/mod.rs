@@ -3,7 +3,7 @@
 mod channel;
 mod chaos;
 mod clock;
-mod facts;
+pub mod facts;
 mod fires;
 mod kills;
 mod ledger;

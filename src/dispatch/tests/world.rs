@@ -110,7 +110,11 @@ impl World {
             directory: self,
             senders,
             blacklist: self.blacklist,
-            policy: Policy { attempts_max: 3, limits: Arc::new(Policies::shipped().unwrap()), ..Policy::default() },
+            policy: Policy {
+                attempts_max: 3,
+                limits: Arc::new(Policies::shipped().unwrap()),
+                ..Policy::default()
+            },
             patience: &NoWaiting::default(),
             faults,
             pace: &Quiet,

@@ -20,7 +20,8 @@ fn an_import_is_an_upsert_with_an_audit_trail() {
     let tasks = tasks();
     let staff = tasks.staff();
     let today = Zone::default().day_of(Timestamp(0));
-    let first = MemberRow { friends: Some(120), department: Some("华东/上海".into()), ..row("s1", "张三") };
+    let first =
+        MemberRow { friends: Some(120), department: Some("华东/上海".into()), ..row("s1", "张三") };
     let found = staff.import(&[first.clone(), row("s2", "李四")], today, by(1)).unwrap();
     assert_eq!(found, Imported { new: 2, changed: 0, same: 0 });
     let tomorrow = today.plus(1);
@@ -45,8 +46,7 @@ fn who_left_can_come_back_and_nobody_leaves_twice() {
     assert_eq!(staff.leave("s1", by(3)).unwrap_err().code, "STF-003");
     assert!(staff.come_back("s1", by(4)).unwrap().is_active);
     assert_eq!(staff.come_back("s1", by(5)).unwrap_err().code, "STF-003");
-    let told: Vec<(i64, String)> =
-        staff.moves("s1").unwrap().into_iter().map(|m| (m.at.0, m.step)).collect();
+    let told: Vec<(i64, String)> = staff.moves("s1").unwrap().into_iter().map(|m| (m.at.0, m.step)).collect();
     let told: Vec<(i64, &str)> = told.iter().map(|(at, step)| (*at, step.as_str())).collect();
     assert_eq!(told, [(1, "imported"), (2, "left"), (4, "returned")]);
     let twice = staff.member("张三").unwrap_err();

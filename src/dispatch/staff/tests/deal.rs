@@ -12,7 +12,8 @@ use crate::task::WhenFull;
 fn slowly(cards: &mut [Place], hands: &[Hand], turn: Place, when_full: WhenFull) -> Dealt {
     let mut turn = usize::from(turn);
     let count = hands.len();
-    let owned = |cards: &[Place], hand: usize| cards.iter().filter(|c| usize::from(**c) == hand).count() as u64;
+    let owned =
+        |cards: &[Place], hand: usize| cards.iter().filter(|c| usize::from(**c) == hand).count() as u64;
     let before = cards.to_vec();
     for n in 0..cards.len() {
         if cards[n] != NOBODY {

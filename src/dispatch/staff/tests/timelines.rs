@@ -63,7 +63,26 @@ fn check(path: &Path) -> Result<(), String> {
 
 /// A channel on which people act: each touch becomes a to-do.
 #[derive(Default)]
-pub struct Desk(Mutex<Vec<(String, Touch)>>);
+pub struct Desk(Mutex<Vec<Batch>>);
+
+impl Desk {
+    /// Every touch, each once: a retry brings the same.
+    pub fn got(&self) -> Vec<Touch> {
+        let batches = self.0.lock().unwrap();
+        let mut seen = BTreeMap::new();
+        for touch in batches.iter().flat_map(|batch| &batch.touches) {
+            let before = seen.insert(touch.touch_id, touch.clone());
+            assert!(before.is_none_or(|before| before == *touch), "a retry carries the same");
+        }
+        seen.into_values().collect()
+    }
+
+    /// Whose the touches of each batch are.
+    pub fn batches(&self) -> Vec<Vec<Option<String>>> {
+        let own = |batch: &Batch| batch.touches.iter().map(|touch| touch.staff.clone()).collect();
+        self.0.lock().unwrap().iter().map(own).collect()
+    }
+}
 
 #[async_trait]
 impl Sender for Desk {
@@ -83,6 +102,10 @@ impl Sender for Desk {
         true
     }
 
+    fn is_by_staff(&self) -> bool {
+        true
+    }
+
     fn quota(&self) -> &str {
         "staff.add"
     }
@@ -92,8 +115,7 @@ impl Sender for Desk {
     }
 
     async fn send(&self, batch: &Batch) -> Outcome {
-        let got = batch.touches.iter().map(|touch| (batch.task.clone(), touch.clone()));
-        self.0.lock().unwrap().extend(got);
+        self.0.lock().unwrap().push(batch.clone());
         let awaiting = |touch: &Touch| Receipt::of(touch.touch_id, ReceiptState::Awaiting);
         Outcome::Answered(batch.touches.iter().map(awaiting).collect())
     }
@@ -191,7 +213,8 @@ impl Player {
         let (mut top, mut trigger, mut limits) =
             (format!("name = \"{}\"\n", name.trim()), String::new(), String::new());
         for key in keys.split(';').map(str::trim) {
-            let is_top = ["start", "end", "staff", "departments", "grace"].iter().any(|word| key.starts_with(word));
+            let is_top =
+                ["start", "end", "staff", "departments", "grace"].iter().any(|word| key.starts_with(word));
             match key.strip_prefix("limits") {
                 Some(rest) => limits = format!("[limits]\nstaff{rest}\n"),
                 None if is_top => top.push_str(&format!("{key}\n")),
@@ -204,7 +227,9 @@ impl Player {
             }
         }
         let kind = if trigger.starts_with("at ") { "once" } else { "repeat" };
-        let text = format!("{top}[trigger]\nkind = \"{kind}\"\n{trigger}[dispatch]\nsender = \"desk\"\nbatch = 7\n{limits}");
+        let text = format!(
+            "{top}[trigger]\nkind = \"{kind}\"\n{trigger}[dispatch]\nsender = \"desk\"\nbatch = 7\n{limits}"
+        );
         let file = read(&text, "timeline", &self.zone).map_err(|problems| problems.to_string())?;
         Ok((name.trim().to_string(), file))
     }
@@ -215,7 +240,8 @@ impl Player {
         let (from, senders) = (self.now, self.senders());
         let ran = self.world.with_engine(&senders, &NoFaults, |engine| engine.run_until(from, at, None));
         let failed = ran.map_err(|problem| problem.to_string())?.happened.into_iter();
-        let failed: Vec<String> = failed.filter(|h| h.what == "failed").map(|h| format!("failed: {}", h.note)).collect();
+        let failed: Vec<String> =
+            failed.filter(|h| h.what == "failed").map(|h| format!("failed: {}", h.note)).collect();
         self.now = at;
         let mut said = self.brought();
         said.extend(failed);
@@ -233,10 +259,11 @@ impl Player {
         let mut said = Vec::new();
         for (name, id, before) in &mut self.tasks {
             let mut own: BTreeMap<&str, usize> = BTreeMap::new();
-            for (_, touch) in got.iter().filter(|(task, _)| task == id) {
+            for touch in got.iter().filter(|batch| batch.task == *id).flat_map(|batch| &batch.touches) {
                 *own.entry(touch.staff.as_deref().unwrap_or("nobody")).or_insert(0) += 1;
             }
-            let mut parts: Vec<String> = own.iter().map(|(staff, count)| format!("{staff} {count}")).collect();
+            let mut parts: Vec<String> =
+                own.iter().map(|(staff, count)| format!("{staff} {count}")).collect();
             let total = self.world.report(id).total;
             assert!(total.balanced);
             let counts = [("waits", total.held), ("suppressed", total.suppressed)];
@@ -283,11 +310,16 @@ impl Player {
     }
 
     fn steer(&self, name: &str, step: Move) -> Result<(), String> {
-        self.world.tasks().make_move(self.id(name)?, step, "小王", None, self.now).map(drop).map_err(|p| p.to_string())
+        self.world
+            .tasks()
+            .make_move(self.id(name)?, step, "小王", None, self.now)
+            .map(drop)
+            .map_err(|p| p.to_string())
     }
 
     fn hand_on(&self, name: &str) -> Result<Vec<String>, String> {
-        let handed = self.world.with_engine(&self.senders(), &NoFaults, |engine| engine.hand_on(name, self.now));
+        let handed =
+            self.world.with_engine(&self.senders(), &NoFaults, |engine| engine.hand_on(name, self.now));
         let handed = handed.map_err(|p| p.to_string())?;
         let told = |one: &crate::dispatch::staff::HandedOn| {
             let name = self.tasks.iter().find(|(_, id, _)| *id == one.task).map_or("?", |(name, ..)| name);
