@@ -233,9 +233,16 @@ fn row(member: &Member, standings: &[Standing], todos: u64) -> Vec<Cell> {
 fn leave(called: &str, why: &Why, session: &Session, door: &mut Door) -> Done {
     let (who, now) = (session.who(&why.by), session.environment.now);
     let by = By { who: &who, note: why.reason.as_deref(), now };
-    let member = session.tasks()?.staff().leave(called, by)?;
-    let snapshot = session.snapshot()?;
+    let (tasks, snapshot) = (session.tasks()?, session.snapshot()?);
+    let member = tasks.staff().member(called)?;
+    if member.is_active {
+        tasks.staff().leave(called, by)?;
+    }
+    // Of one who left before, what an interrupted command did not hand on.
     let handed = Clock::new(session, &snapshot)?.engine(|engine| engine.hand_on(&member.id, now))?;
+    if !member.is_active && handed.is_empty() {
+        tasks.staff().leave(called, by)?;
+    }
     let tasks: Vec<Value> = handed
         .iter()
         .map(|one| json!({ "task": one.task, "users": one.users, "todos": one.todos }))

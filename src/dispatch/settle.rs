@@ -82,16 +82,19 @@ impl Ledger {
         now: Timestamp,
     ) -> Outcome<i64> {
         let tx = self.begin()?;
-        let (mut pages, mut settled) = (Pages::of(&tx, run), 0);
+        let (mut pages, mut settled) = (Pages::of(&tx, run), Vec::new());
         for (seat, state, note) in words.iter().filter(|(_, state, _)| *state != TouchState::Unknown) {
-            settled += i64::from(pages.move_if(*seat, TouchState::Unknown, *state, note.as_deref())?);
+            if pages.move_if(*seat, TouchState::Unknown, *state, note.as_deref())? {
+                settled.push((*seat, *state));
+            }
         }
         pages.close()?;
+        staff::heard(&tx, run, &settled, now)?;
         close(&tx, run, batch, now)?;
         progress(&tx, run, now)?;
         check_book(&tx, run)?;
         tx.commit().map_err(disk_trouble)?;
-        Ok(settled)
+        Ok(whole(settled.len()))
     }
 }
 

@@ -25,15 +25,14 @@ pub struct Team {
 }
 
 impl Engine<'_> {
-    /// Can the task's team carry it out? Errors: TSK-072 when everyone has left or there are too many, DSP-001,
-    /// OUT-030.
+    /// Can the task's team carry it out? Errors: TSK-072 when everyone has left or there are too many, OUT-030.
     pub(in crate::dispatch) fn check_team(&self, task: &Task, now: Timestamp) -> Outcome<()> {
         let Some(team) = self.team(task, now)? else { return Ok(()) };
         check_size(&team.members.iter().collect::<Vec<_>>(), &self.policy.limits)
     }
 
     /// The team of a task; `None` when it names no staff or nobody is registered. Nobody may be in it: then
-    /// everything waits. Errors: DSP-001, OUT-030.
+    /// everything waits. Errors: OUT-030.
     pub(in crate::dispatch) fn team(&self, task: &Task, now: Timestamp) -> Outcome<Option<Team>> {
         let about = &task.file.about;
         if about.staff.is_empty() && about.departments.is_empty() {
@@ -45,10 +44,11 @@ impl Engine<'_> {
         }
         let members = team(about, &everyone);
         let limits = task.file.limits.staff.clone();
+        let of_sender = self.senders.get(&task.file.dispatch.sender).map(|sender| sender.quota().to_string());
         let family = match limits.quota.as_deref() {
             Some(NO_QUOTA) => String::new(),
             Some(family) => family.to_string(),
-            None => self.sender(task)?.quota().to_string(),
+            None => of_sender.unwrap_or_default(),
         };
         let today = task.zone.day_of(now);
         Ok(Some(Team {

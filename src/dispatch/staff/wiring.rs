@@ -58,7 +58,7 @@ pub(in crate::dispatch) type Full = (RoaringBitmap, (TouchState, Option<Reason>)
 
 impl Engine<'_> {
     /// Deals those users of a run that pass the gates before, once; gives those for whom there is no room
-    /// today, and what becomes of them. `None` when the task has no team. Errors: DSP-001, DSP-060, OUT-030.
+    /// today, and what becomes of them. `None` when the task has no team. Errors: DSP-060, OUT-030.
     pub(in crate::dispatch) fn deal_run(
         &self,
         (task, run): (&Task, &Run),
@@ -94,7 +94,7 @@ impl Engine<'_> {
 
     /// A member has left: in every task that is not over, their users and open to-dos go to the others of the
     /// team, evenly. A task in which nobody is left keeps them as they are, until its staff is edited.
-    /// Errors: OUT-030, DSP-001.
+    /// Errors: OUT-030.
     pub fn hand_on(&self, staff: &str, now: Timestamp) -> Outcome<Vec<HandedOn>> {
         let mut handed = Vec::new();
         for task in self.tasks.alive()? {
