@@ -430,6 +430,8 @@ impl<'a> Clock<'a> {
                 wait_first: settings.retry_wait,
                 seed: self.session.environment.seed,
                 links: self.links.clone(),
+                limits: settings.limits.clone(),
+                quotas: settings.quotas.clone(),
                 ..Policy::default()
             },
             patience: &RealPatience,

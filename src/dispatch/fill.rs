@@ -1,12 +1,16 @@
 //! Which touches wait, whose are they, and what do they say?
 
+use roaring::RoaringBitmap;
+
 use crate::base::{Outcome, Problem, Timestamp, UserNo};
-use crate::task::{Form, Task};
+use crate::task::Task;
 
 use super::batch::{Touch, TouchNames};
 use super::engine::Engine;
 use super::fires::Waiting;
+use super::forms::Forms;
 use super::ledger::{Run, Seat};
+use super::sender::Sender;
 use super::state::Reason;
 
 /// Who a touch is for, by which name it goes, and when it was planned to be there.
@@ -29,7 +33,7 @@ impl Engine<'_> {
         &self,
         task: &Task,
         run: &Run,
-        form: &Form,
+        form: &Forms,
         limit: usize,
         now: Timestamp,
     ) -> Outcome<Filled> {
@@ -44,6 +48,21 @@ impl Engine<'_> {
             |user: UserNo| Label { user, waiting: None, due_at: due_at.clone(), names: names.clone() };
         let labels = self.ledger.waiting_seats(run, limit)?.into_iter().map(label);
         self.filled(&labels.collect::<Vec<_>>(), form)
+    }
+
+    /// How many of these users lack a value which the task insists on, or which the channel needs.
+    pub(super) fn lacking(
+        &self,
+        task: &Task,
+        users: &RoaringBitmap,
+        (forms, sender): (&Forms, &dyn Sender),
+    ) -> Outcome<u64> {
+        let names = TouchNames::of(self.app, &task.id, task.epoch, "", &task.file.dispatch.channel);
+        let label = |user| Label { user, waiting: None, due_at: String::new(), names: names.clone() };
+        let labels: Vec<Label> = users.iter().map(label).collect();
+        let Filled { touches, lacking } = self.filled(&labels, forms)?;
+        let unfit = touches.iter().filter(|touch| sender.takes(touch).is_err()).count();
+        Ok((lacking.len() + unfit) as u64)
     }
 
     /// The next fires that wait. Those whose user was deleted since are suppressed on the way.
@@ -70,7 +89,7 @@ impl Engine<'_> {
     }
 
     /// Values are read once for each user, in the order in which they are stored.
-    fn filled(&self, labels: &[Label], form: &Form) -> Outcome<Filled> {
+    fn filled(&self, labels: &[Label], form: &Forms) -> Outcome<Filled> {
         let mut users: Vec<UserNo> = labels.iter().map(|label| label.user).collect();
         users.sort_unstable();
         users.dedup();
@@ -86,7 +105,7 @@ impl Engine<'_> {
         Ok(filled)
     }
 
-    fn touch(&self, label: &Label, values: &[Option<String>], form: &Form) -> Outcome<Option<Touch>> {
+    fn touch(&self, label: &Label, values: &[Option<String>], form: &Forms) -> Outcome<Option<Touch>> {
         let known = self.directory.user_id(label.user);
         let user_id = known.ok_or_else(|| Problem::bug(format!("user number {} lost its id", label.user)))?;
         let touch_id = label.names.touch_id(user_id);

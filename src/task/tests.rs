@@ -148,7 +148,7 @@ fn every_mistake_is_shown_at_once_at_its_place() {
             "TSK-004 13:9",
             "TSK-004 14:24",
             "TSK-004 16:11",
-            "TSK-020 17:1"
+            "TSK-003 17:9"
         ]
     );
     let problems = checked(bad).map(|_| ()).unwrap_err().to_string();
