@@ -1,6 +1,7 @@
 //! Task files, contents and lives, as an operator meets them.
 
 mod life;
+mod limits;
 mod random_life;
 mod repeat;
 mod rule;

@@ -43,7 +43,7 @@ pub(super) fn read(reader: &mut Reader, dispatch: &Section, base: &Content) -> V
         items.iter().map(|item| variant(reader, item, base, wanted)).collect();
     let all: Option<Vec<Field<Variant>>> = read.into_iter().collect();
     let Some(all) = all else { return Vec::new() };
-    if let Some(what) = mistake(&all) {
+    if let Some(what) = mistake(&all).filter(|_| !all.is_empty()) {
         let cure = "give each variant its own name, and shares that make 100% together";
         reader.report(Problem::author("TSK-063", what).cure(cure), span_of(value));
     }

@@ -1,9 +1,11 @@
 //! The engine on a made-up world, with channels that misbehave on purpose.
 
+mod caps;
 mod channel;
 mod clock;
 mod facts;
 mod fires;
+mod gates;
 mod kills;
 mod ledger;
 mod pages;
