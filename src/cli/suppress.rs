@@ -50,7 +50,8 @@ fn add(what: &SuppressAdd, session: &mut Session, door: &mut Door) -> Done {
             Some(text) => Timestamp::parse(text, &zone).ok_or(format!("`{text}` is no instant")),
             None => until.ok_or("nothing says until when".to_string()),
         };
-        let own = own.and_then(|at| if at > now { Ok(at) } else { Err(format!("{} is past", zone.text(at))) });
+        let own =
+            own.and_then(|at| if at > now { Ok(at) } else { Err(format!("{} is past", zone.text(at))) });
         match own {
             Ok(_) if one.user_id.is_empty() => problems.push(mistake(path, one.line, "there is no user id")),
             Ok(until) => all.push(Suspension {
@@ -80,7 +81,8 @@ fn mistake(path: Option<&str>, line: u64, what: &str) -> Problem {
 fn list(session: &Session, door: &mut Door) -> Done {
     let zone = session.settings.zone;
     let all = session.ledger()?.suspensions(session.environment.now)?;
-    let text = |one: &Suspension| (zone.text(one.until), zone.text(one.at), one.reason.clone().unwrap_or_default());
+    let text =
+        |one: &Suspension| (zone.text(one.until), zone.text(one.at), one.reason.clone().unwrap_or_default());
     let document = |one: &Suspension| -> Value {
         let (until, at, _) = text(one);
         json!({ "user_id": one.user_id, "until": until, "reason": one.reason, "by": one.who, "at": at })

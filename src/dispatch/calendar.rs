@@ -52,7 +52,9 @@ impl Engine<'_> {
             return Ok(AtHand { open, next: None, held });
         }
         let over = self.ledger.over_to(task)?;
-        let Some(planned) = self.tasks.run_after(task, over)? else { return Ok(AtHand { open, next: None, held }) };
+        let Some(planned) = self.tasks.run_after(task, over)? else {
+            return Ok(AtHand { open, next: None, held });
+        };
         let known = self.ledger.run(planned.task.scheduled(&planned.slot))?;
         Ok(AtHand { open, next: Some((planned, known)), held })
     }

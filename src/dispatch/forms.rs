@@ -73,13 +73,15 @@ impl Forms {
     ) -> Option<(Value, Map<String, Value>)> {
         let Own { form, places } = self.own(user_id)?;
         let Some(places) = places else { return form.fill(user_id, touch_id, values) };
-        let own: Vec<Option<String>> = places.iter().map(|place| values.get(*place).cloned().flatten()).collect();
+        let own: Vec<Option<String>> =
+            places.iter().map(|place| values.get(*place).cloned().flatten()).collect();
         form.fill(user_id, touch_id, &own)
     }
 
     fn own(&self, user_id: &str) -> Option<&Own> {
         let found = variant_of(&self.variants, &self.task, user_id);
-        let place = found.and_then(|found| self.variants.iter().position(|variant| std::ptr::eq(variant, found)));
+        let place =
+            found.and_then(|found| self.variants.iter().position(|variant| std::ptr::eq(variant, found)));
         self.forms.get(place.unwrap_or(0))
     }
 }

@@ -89,6 +89,7 @@ impl Engine<'_> {
         let mut trouble = Trouble::default();
         self.hand_open(runtime, (task, run), &sender, &mut trouble, now)?;
         let form = self.forms(task, sender.as_ref())?;
+        self.hush(task, run, now)?;
         let mut portion = Portion::of(task, sender.as_ref());
         self.pace.begin("hand over", None, "touches");
         while trouble.stalled.is_none() {

@@ -22,9 +22,9 @@ use super::touches::Verdict;
 /// The tables. `released` says when touches of triggers were let out of a hold: their grace counts from then.
 pub(super) const HELD: &str = "
     create table held (
-        no integer primary key, run integer not null references runs(no), until integer not null,
-        seats blob not null, users blob);
-    create index held_until on held (until);
+        no integer primary key, run integer not null references runs(no), task text not null,
+        until integer not null, seats blob not null, users blob);
+    create index held_task on held (task, until);
     create index held_run on held (run);
     create table released (
         run integer not null, seat integer not null, at integer not null, primary key (run, seat)) without rowid;";
@@ -75,9 +75,9 @@ impl Written<'_> {
     fn hold(&self, tx: &Transaction, reason: Reason, touches: &[(Seat, UserNo)]) -> Outcome<()> {
         let until = self.holds.until(Some(reason));
         let until = until.ok_or_else(|| Problem::bug(format!("{} holds nothing", reason.word())))?;
-        let sql = "insert into held (run, until, seats, users) values (?1, ?2, ?3, ?4)";
+        let sql = "insert into held (run, task, until, seats, users) values (?1, ?2, ?3, ?4, ?5)";
         let (seats, users) = packed(touches, self.is_fired)?;
-        let values = params![self.run, until.0, seats, users];
+        let values = params![self.run, self.way.task, until.0, seats, users];
         tx.execute(sql, values).map(|_| ()).map_err(disk_trouble)
     }
 }
@@ -92,7 +92,8 @@ fn packed(touches: &[(Seat, UserNo)], is_fired: bool) -> Outcome<(Vec<u8>, Optio
 fn unpacked(seats: Vec<u8>, users: Option<Vec<u8>>) -> Outcome<Vec<(Seat, UserNo)>> {
     let seats = bitmap_of(Some(seats))?;
     let Some(users) = users else { return Ok(seats.iter().map(|seat| (seat, seat)).collect()) };
-    let users = users.chunks_exact(4).map(|bytes| bytes.iter().rev().fold(0, |n, byte| n << 8 | u32::from(*byte)));
+    let users =
+        users.chunks_exact(4).map(|bytes| bytes.iter().rev().fold(0, |n, byte| n << 8 | u32::from(*byte)));
     Ok(seats.iter().zip(users).collect())
 }
 
@@ -169,7 +170,7 @@ fn let_out(tx: &Transaction, run: &Run, due: &[Seat], is_fired: bool, now: Times
 impl Ledger {
     /// When a touch of the task is let out of its hold next. Errors: OUT-030.
     pub fn next_release(&self, task: &str) -> Outcome<Option<Timestamp>> {
-        let sql = "select min(h.until) from held h join runs r on r.no = h.run where r.task = ?1";
+        let sql = "select min(until) from held where task = ?1";
         let mut query = self.db.prepare_cached(sql).map_err(disk_trouble)?;
         let found = query.query_row([task], |row| row.get::<_, Option<i64>>(0)).map_err(disk_trouble)?;
         Ok(found.map(Timestamp))
@@ -201,8 +202,24 @@ impl Ledger {
         let due: Vec<Seat> = due.map(|((seat, _), _)| *seat).collect();
         let_out(&tx, run, &due, held.is_fired, now)?;
         let written = Written { run: run.no, way, holds, now, is_fired: held.is_fired };
-        written.keep(&tx, touches().map(|((seat, user), (_, state, reason))| (*seat, *user, *state, *reason)))?;
+        written
+            .keep(&tx, touches().map(|((seat, user), (_, state, reason))| (*seat, *user, *state, *reason)))?;
         progress(&tx, run, now)?;
+        commit(tx, run.no)
+    }
+
+    /// Holds touches that waited for a batch.
+    pub(super) fn hold_waiting(
+        &self,
+        run: &Run,
+        touches: &[(Seat, UserNo)],
+        (written, reason): (&Written, Reason),
+    ) -> Outcome<()> {
+        let tx = self.begin()?;
+        let to = |(seat, user): &(Seat, UserNo)| (*seat, *user, TouchState::Held, Some(reason));
+        leave(&tx, run.no, touches.iter().map(to).map(|(seat, _, state, reason)| (seat, state, reason)))?;
+        written.keep(&tx, touches.iter().map(to))?;
+        progress(&tx, run, written.now)?;
         commit(tx, run.no)
     }
 
@@ -223,10 +240,16 @@ impl Ledger {
     }
 
     /// Those of these seats that were not let out of a hold since `limit`.
-    pub(super) fn not_released_since(&self, run: &Run, seats: Vec<Seat>, limit: Timestamp) -> Outcome<Vec<Seat>> {
+    pub(super) fn not_released_since(
+        &self,
+        run: &Run,
+        seats: Vec<Seat>,
+        limit: Timestamp,
+    ) -> Outcome<Vec<Seat>> {
         let sql = "select seat from released where run = ?1 and at >= ?2";
         let mut query = self.db.prepare_cached(sql).map_err(disk_trouble)?;
-        let rows = query.query_map(params![run.no, limit.0], |row| row.get::<_, Seat>(0)).map_err(disk_trouble)?;
+        let rows =
+            query.query_map(params![run.no, limit.0], |row| row.get::<_, Seat>(0)).map_err(disk_trouble)?;
         let fresh: RoaringBitmap = rows.collect::<rusqlite::Result<_>>().map_err(disk_trouble)?;
         Ok(seats.into_iter().filter(|seat| !fresh.contains(*seat)).collect())
     }

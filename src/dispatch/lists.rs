@@ -18,7 +18,7 @@ pub(super) const LISTS: &str = "
 impl Engine<'_> {
     /// What the lists of the company and of a task say at this instant.
     /// Errors: CRD-… when a list cannot be read: nothing goes out without it. OUT-030.
-    pub(super) fn lists(&self, task: &Task, now: Timestamp) -> Outcome<Lists> {
+    pub fn lists(&self, task: &Task, now: Timestamp) -> Outcome<Lists> {
         let (company, own) = (&self.policy.limits, &task.file.limits);
         let mut blocked = RoaringBitmap::new();
         for crowd in self.blacklist.into_iter().chain(own.blacklist.as_deref()) {

@@ -97,7 +97,11 @@ impl Engine<'_> {
 fn waterfall(audience: u64, tally: &Tally) -> Preflight {
     let mut left = audience;
     let stopped = |reason: &Reason| {
-        let (state, count) = tally.get(&Some(*reason)).copied().unwrap_or((TouchState::Suppressed, 0));
+        let nobody = match reason {
+            Reason::Holdout => (TouchState::Withheld, 0),
+            _ => (TouchState::Suppressed, 0),
+        };
+        let (state, count) = tally.get(&Some(*reason)).copied().unwrap_or(nobody);
         left -= count;
         Stopped { gate: reason.word(), stopped: count, state: word(state), left }
     };

@@ -64,7 +64,8 @@ impl Purse {
         cap: &Cap,
         now: Timestamp,
     ) -> Outcome<u64> {
-        let here = self.let_out.get(&user).into_iter().flatten().filter(|other| way.counts(cap, other)).count();
+        let here =
+            self.let_out.get(&user).into_iter().flatten().filter(|other| way.counts(cap, other)).count();
         let known = match self.ways.take() {
             Some(known) => known,
             None => ways(&engine.ledger.db)?,

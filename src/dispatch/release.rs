@@ -12,9 +12,9 @@ use crate::base::{Day, Outcome, Timestamp};
 use crate::task::{State, Task};
 use crate::trigger::{Decision, End, Place, Reason as Why};
 
+use super::caps::Way;
 use super::engine::{Engine, Happened, Said};
 use super::fires::{Fire, Release, Word};
-use super::caps::Way;
 use super::gates::{Gates, Lists};
 use super::ledger::Run;
 use super::purse::Purse;

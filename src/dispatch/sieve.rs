@@ -71,7 +71,7 @@ impl Engine<'_> {
     }
 
     /// The gates of a run; nobody else may write to the ledger while they are used. Errors: OUT-030.
-    pub(super) fn sieve<'l>(
+    pub fn sieve<'l>(
         &'l self,
         task: &Task,
         lists: &'l Lists,

@@ -143,7 +143,8 @@ fn moved_fires(db: &Connection, run: i64, seats: &RoaringBitmap, to: Standing) -
     let find = "select w.sender, f.at, f.is_refused from spent_fires f join ways w on w.no = f.way
                 where f.run = ?1 and f.seat = ?2";
     let mut find = db.prepare_cached(find).map_err(disk_trouble)?;
-    let mut drop = db.prepare_cached("delete from spent_fires where run = ?1 and seat = ?2").map_err(disk_trouble)?;
+    let mut drop =
+        db.prepare_cached("delete from spent_fires where run = ?1 and seat = ?2").map_err(disk_trouble)?;
     let mark = "update spent_fires set is_refused = ?3 where run = ?1 and seat = ?2";
     let mut mark = db.prepare_cached(mark).map_err(disk_trouble)?;
     let mut changes: BTreeMap<(String, i64), i64> = BTreeMap::new();
@@ -212,9 +213,12 @@ fn way_no(db: &Connection, way: &Way) -> Outcome<i64> {
     let values = params![way.task, none(&way.label), way.channel, way.sender, none(&way.staff)];
     let add = "insert or ignore into ways (task, label, channel, sender, staff) values (?1, ?2, ?3, ?4, ?5)";
     db.prepare_cached(add).and_then(|mut add| add.execute(values)).map_err(disk_trouble)?;
-    let find = "select no from ways where task = ?1 and label = ?2 and channel = ?3 and sender = ?4 and staff = ?5";
+    let find =
+        "select no from ways where task = ?1 and label = ?2 and channel = ?3 and sender = ?4 and staff = ?5";
     let values = params![way.task, none(&way.label), way.channel, way.sender, none(&way.staff)];
-    db.prepare_cached(find).and_then(|mut find| find.query_row(values, |row| row.get(0))).map_err(disk_trouble)
+    db.prepare_cached(find)
+        .and_then(|mut find| find.query_row(values, |row| row.get(0)))
+        .map_err(disk_trouble)
 }
 
 /// All ways by number.
@@ -324,7 +328,9 @@ impl Ledger {
                 continue;
             }
             let is_live = bitmap_of(row.get(1).map_err(disk_trouble)?)?.contains(user);
-            let is_refused = || Ok::<_, crate::base::Problem>(bitmap_of(row.get(2).map_err(disk_trouble)?)?.contains(user));
+            let is_refused = || {
+                Ok::<_, crate::base::Problem>(bitmap_of(row.get(2).map_err(disk_trouble)?)?.contains(user))
+            };
             count += u64::from(is_live || (refused && is_refused()?));
         }
         Ok(count)

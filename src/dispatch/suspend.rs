@@ -29,7 +29,8 @@ impl Ledger {
     /// Writes suspensions in one commit; a user's new one takes the place of the old. Errors: OUT-030.
     pub fn suspend(&self, all: &[Suspension]) -> Outcome<()> {
         let tx = self.begin()?;
-        let sql = "insert or replace into suspended (user, until, reason, who, at) values (?1, ?2, ?3, ?4, ?5)";
+        let sql =
+            "insert or replace into suspended (user, until, reason, who, at) values (?1, ?2, ?3, ?4, ?5)";
         {
             let mut insert = tx.prepare_cached(sql).map_err(disk_trouble)?;
             for Suspension { user_id, until, reason, who, at } in all {

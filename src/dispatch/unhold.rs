@@ -9,9 +9,10 @@ use crate::base::{Outcome, Timestamp, UserNo};
 use crate::task::{State, Task};
 
 use super::agenda::is_too_late;
+use super::caps::Way;
 use super::engine::{Engine, Said};
-use super::gates::Gates;
-use super::held::Held;
+use super::gates::{Calm, Gates};
+use super::held::{Held, Written};
 use super::ledger::{Run, Seat};
 use super::purse::Purse;
 use super::state::{Reason, RunState, TouchState};
@@ -32,6 +33,39 @@ impl Engine<'_> {
             }
         }
         Ok(last)
+    }
+
+    /// What waits for a batch since an earlier instant is held, or dropped, when it is quiet by now. A batch
+    /// that was cut goes out all the same: its touches never change.
+    pub(super) fn hush(&self, task: &Task, run: &Run, now: Timestamp) -> Outcome<()> {
+        let calm = self.calm(task, now);
+        if calm == Calm::Open {
+            return Ok(());
+        }
+        let run = self.ledger.fresh(run)?;
+        let is_fired = task.rule().is_some();
+        let waiting: Vec<(Seat, UserNo)> = match is_fired {
+            true => self
+                .ledger
+                .waiting_fires(&run, usize::MAX)?
+                .iter()
+                .map(|fire| (fire.seat, fire.user))
+                .collect(),
+            false => {
+                self.ledger.waiting_seats(&run, usize::MAX)?.into_iter().map(|seat| (seat, seat)).collect()
+            }
+        };
+        if waiting.is_empty() {
+            return Ok(());
+        }
+        self.faults.step("hush")?;
+        if calm == Calm::Dropped {
+            let seats: Vec<Seat> = waiting.iter().map(|(seat, _)| *seat).collect();
+            return self.ledger.suppress(&run, &seats, Reason::QuietHours, now);
+        }
+        let (way, holds) = (Way::of(task, None), self.holds(task, now));
+        let written = Written { run: run.no, way: &way, holds: &holds, now, is_fired };
+        self.ledger.hold_waiting(&run, &waiting, (&written, Reason::QuietHours))
     }
 
     fn unhold_run(&self, runtime: &Runtime, task: &Task, run: &Run, now: Timestamp) -> Outcome<Said> {

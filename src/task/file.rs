@@ -293,7 +293,8 @@ impl Parts {
 
     /// Every content that may go out.
     pub fn contents(&self) -> Vec<Field<Content>> {
-        let of = |variant: &Field<Variant>| Field { value: variant.value.content.clone(), span: variant.span };
+        let of =
+            |variant: &Field<Variant>| Field { value: variant.value.content.clone(), span: variant.span };
         match self.variants.is_empty() {
             true => vec![self.content.clone()],
             false => self.variants.iter().map(of).collect(),

@@ -127,7 +127,8 @@ fn caps(reader: &mut Reader, limits: &Section) -> Vec<Field<Cap>> {
         };
         let Some(cap) = cap(reader, &section) else { continue };
         if caps.iter().any(|known| known.value.counts_like(&cap)) {
-            let what = "two caps count the same touches in the same window; only the lower limit would matter";
+            let what =
+                "two caps count the same touches in the same window; only the lower limit would matter";
             reader.report(Problem::author("TSK-064", what).cure("keep one of them"), span_of(item));
         }
         caps.push(Field { value: cap, span: span_of(item) });
@@ -180,7 +181,8 @@ fn scope(reader: &mut Reader, item: &Section) -> Option<Scope> {
 
 fn per(reader: &mut Reader, item: &Section) -> Option<Period> {
     let field = reader.text(item, "per")?;
-    let rolling = || duration_ms(&field.value).filter(|ms| (1..=WINDOW_MAX_MS).contains(ms)).map(Period::Rolling);
+    let rolling =
+        || duration_ms(&field.value).filter(|ms| (1..=WINDOW_MAX_MS).contains(ms)).map(Period::Rolling);
     let found = calendar(&field.value).or_else(rolling);
     if found.is_none() {
         let what =

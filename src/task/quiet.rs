@@ -98,8 +98,14 @@ mod tests {
         assert_eq!(next(&night, "2026-03-02 08:00", shanghai), "2026-03-02T08:00+08:00");
         let noon = quiet("12:00", "14:00");
         assert_eq!(next(&[night[0], noon], "2026-03-02 12:30", shanghai), "2026-03-02T14:00+08:00");
-        assert_eq!(next(&[quiet("08:00", "12:00"), night[0]], "2026-03-01 22:00", shanghai), "2026-03-02T12:00+08:00");
-        assert_eq!(next(&[quiet("08:00", "20:00"), quiet("20:00", "08:00")], "2026-03-01", shanghai), "never");
+        assert_eq!(
+            next(&[quiet("08:00", "12:00"), night[0]], "2026-03-01 22:00", shanghai),
+            "2026-03-02T12:00+08:00"
+        );
+        assert_eq!(
+            next(&[quiet("08:00", "20:00"), quiet("20:00", "08:00")], "2026-03-01", shanghai),
+            "never"
+        );
     }
 
     /// In New York 02:30 is jumped over on 8 March, and 01:30 is shown twice on 1 November.
@@ -109,7 +115,10 @@ mod tests {
         assert_eq!(next(&[quiet("22:00", "02:30")], "2026-03-07 23:00", york), "2026-03-08T03:00-04:00");
         assert_eq!(next(&[quiet("22:00", "08:00")], "2026-03-07 23:00", york), "2026-03-08T08:00-04:00");
         assert_eq!(next(&[quiet("22:00", "01:30")], "2026-10-31 23:00", york), "2026-11-01T01:30-04:00");
-        assert_eq!(next(&[quiet("22:00", "01:30")], "2026-11-01T01:10:00-05:00", york), "2026-11-01T01:30-05:00");
+        assert_eq!(
+            next(&[quiet("22:00", "01:30")], "2026-11-01T01:10:00-05:00", york),
+            "2026-11-01T01:30-05:00"
+        );
         assert_eq!(next(&[quiet("22:00", "08:00")], "2026-10-31 23:00", york), "2026-11-01T08:00-05:00");
     }
 

@@ -35,7 +35,8 @@ pub fn variant_of<'v>(variants: &'v [Variant], task: &str, user_id: &str) -> Opt
 /// `[[dispatch.variants]]`; mistakes are noted. Each content lies over `base`.
 pub(super) fn read(reader: &mut Reader, dispatch: &Section, base: &Content) -> Vec<Field<Variant>> {
     let Some(value) = dispatch.value("variants") else { return Vec::new() };
-    let wanted = "a list of variants such as [{ name = \"A\", share = \"50%\", content = { template = \"…\" } }]";
+    let wanted =
+        "a list of variants such as [{ name = \"A\", share = \"50%\", content = { template = \"…\" } }]";
     let Some(items) = value.get_ref().as_array() else {
         return reader.wrong("variants", value, wanted).unwrap_or_default();
     };
@@ -55,7 +56,8 @@ fn mistake(all: &[Field<Variant>]) -> Option<String> {
     if let Some(name) = repeated(all.iter().map(|variant| variant.value.name.as_str())) {
         return Some(format!("two variants are called `{name}`"));
     }
-    (sum != u64::from(WHOLE)).then(|| format!("the shares of the variants make {}%, not 100%", sum as f64 / 10_000.0))
+    (sum != u64::from(WHOLE))
+        .then(|| format!("the shares of the variants make {}%, not 100%", sum as f64 / 10_000.0))
 }
 
 fn variant(
@@ -105,15 +107,13 @@ mod tests {
     #[test]
     fn everyone_has_one_variant_and_keeps_it() {
         let two = variants(&[300_000, 700_000]);
-        let names: Vec<&str> = (0..10_000)
-            .map(|n| variant_of(&two, "t1", &format!("u{n}")).unwrap().name.as_str())
-            .collect();
+        let names: Vec<&str> =
+            (0..10_000).map(|n| variant_of(&two, "t1", &format!("u{n}")).unwrap().name.as_str()).collect();
         let first = names.iter().filter(|name| **name == "v0").count();
         assert!((2_800..3_200).contains(&first), "{first}");
         assert_eq!(variant_of(&two, "t1", "u7"), variant_of(&two, "t1", "u7"));
-        let other = (0..1_000).filter(|n| {
-            variant_of(&two, "t1", &format!("u{n}")) != variant_of(&two, "t2", &format!("u{n}"))
-        });
+        let other = (0..1_000)
+            .filter(|n| variant_of(&two, "t1", &format!("u{n}")) != variant_of(&two, "t2", &format!("u{n}")));
         assert!(other.count() > 100, "another task deals anew");
         assert_eq!(variant_of(&[], "t1", "u7"), None);
     }

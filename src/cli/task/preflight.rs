@@ -111,7 +111,8 @@ fn text(task: &Task, found: &Preflight) -> String {
     let _ = writeln!(text, "  {:<14}{:>14}{:>14}", "", "stopped", "left");
     let _ = writeln!(text, "  {:<14}{:>14}{:>14}", "audience", "", grouped(found.audience));
     for gate in &found.gates {
-        let until = found.held_until.get(gate.gate).map_or(String::new(), |until| format!("  held until {until}"));
+        let until =
+            found.held_until.get(gate.gate).map_or(String::new(), |until| format!("  held until {until}"));
         let (stopped, left) = (grouped(gate.stopped), grouped(gate.left));
         let _ = writeln!(text, "  {:<14}{stopped:>14}{left:>14}{until}", gate.gate);
     }

@@ -24,10 +24,11 @@ fn a_preflight_of_a_file_says_what_the_report_says_afterwards() {
     let shell = Shell::with_users();
     shell.file("home/quanke.toml", "[limits]\ncaps = [{ all = true, limit = 3, per = \"week\" }]\n");
     shell.say(&["suppress", "add", "--user", "u3", "--until", "2026-03-08"]).fine();
-    let limits = "missing = \"refuse\"\n[limits]\nholdout = \"30%\"\nquiet = { from = \"21:00\", to = \"08:00\" }";
+    let limits =
+        "missing = \"refuse\"\n[limits]\nholdout = \"30%\"\nquiet = { from = \"21:00\", to = \"08:00\" }";
     let path = file(&shell, limits);
     let said = shell.ask(&["task", "preflight", &path]).fine().json();
-    assert_eq!((&said["audience"], &said["at"]), (&6.into(), &"2026-03-02T20:00:00.000+08:00".into()));
+    assert_eq!((&said["audience"], &said["at"]), (&7.into(), &"2026-03-02T20:00:00.000+08:00".into()));
     assert!(shell.ask(&["task", "list"]).fine().json()["tasks"].as_array().unwrap().is_empty());
     let id = approved(&shell, limits);
     let of_task = shell.ask(&["task", "preflight", &id]).fine().json();
@@ -55,7 +56,11 @@ fn the_list_takes_files_ids_and_crowds_and_refuses_all_mistakes_at_once() {
     let listed = |shell: &Shell| -> Vec<String> {
         let all = shell.ask(&["suppress", "list"]).fine().json();
         let all = all["suppressed"].as_array().unwrap().clone();
-        all.iter().map(|one| format!("{} {}", one["user_id"].as_str().unwrap(), &one["until"].as_str().unwrap()[..10])).collect()
+        all.iter()
+            .map(|one| {
+                format!("{} {}", one["user_id"].as_str().unwrap(), &one["until"].as_str().unwrap()[..10])
+            })
+            .collect()
     };
     let bad = shell.file("bad.csv", "user_id,until,reason\nu3,soon,x\n,2026-04-01,\nu4,2026-02-01,\nu5,,\n");
     let refused = shell.ask(&["suppress", "add", &bad]);
@@ -68,7 +73,10 @@ fn the_list_takes_files_ids_and_crowds_and_refuses_all_mistakes_at_once() {
     shell.say(&["crowd", "import", "名单", &shell.file("list.csv", "user_id\nu5\n")]).fine();
     shell.say(&["suppress", "add", "--crowd", "名单", "--until", "2026-03-02"]).fine();
     assert!(shell.say(&["suppress", "list"]).fine().out.contains("踢出"));
-    assert_eq!(shell.ask(&["suppress", "remove", "--user", "u5", "--user", "u6"]).fine().json()["not_listed"], 1);
+    assert_eq!(
+        shell.ask(&["suppress", "remove", "--user", "u5", "--user", "u6"]).fine().json()["not_listed"],
+        1
+    );
     let bare = shell.file("bare.csv", "00001\n");
     assert_eq!(shell.ask(&["suppress", "remove", &bare]).fine().json()["removed"], 1);
     assert_eq!(listed(&shell), ["u4 2026-03-05", "不认识 2026-03-05"]);
@@ -78,10 +86,14 @@ fn the_list_takes_files_ids_and_crowds_and_refuses_all_mistakes_at_once() {
 #[test]
 fn mistakes_in_the_company_s_limits_and_quotas_are_told_with_their_places() {
     let shell = Shell::with_users();
-    shell.file("home/quanke.toml", "zome = 3\n[limits]\nquiet = { from = \"8\" }\ncaps = [{ limit = 1, per = \"day\" }]\n");
+    shell.file(
+        "home/quanke.toml",
+        "zome = 3\n[limits]\nquiet = { from = \"8\" }\ncaps = [{ limit = 1, per = \"day\" }]\n",
+    );
     let said = shell.ask(&["task", "list"]);
-    assert_eq!(said.codes(), ["CLI-003", "TSK-004", "TSK-003", "TSK-060"], "{said:?}");
-    shell.file("home/quanke.toml", "[senders.file]\nkind = \"file\"\nquota = { limit = 2, per = \"hour\" }\n");
+    assert_eq!(said.codes(), ["CLI-003", "TSK-003", "TSK-004", "TSK-060"], "{said:?}");
+    shell
+        .file("home/quanke.toml", "[senders.file]\nkind = \"file\"\nquota = { limit = 2, per = \"hour\" }\n");
     assert_eq!(shell.ask(&["task", "list"]).codes(), ["SND-001"]);
 }
 
@@ -92,11 +104,14 @@ fn a_quota_of_a_sender_holds_the_rest_for_the_next_day() {
     let id = approved(&shell, "");
     shell.say(&["run", "--until", "2026-03-02T23:00:00+08:00"]).fine();
     let report = shell.ask(&["task", "report", &id]).fine().json();
-    assert_eq!((&report["total"]["handed"], &report["total"]["held"]), (&4.into(), &2.into()));
-    assert_eq!((&report["runs"][0]["state"], &report["runs"][0]["is_pushed"]), (&"holding".into(), &false.into()));
+    assert_eq!((&report["total"]["handed"], &report["total"]["held"]), (&4.into(), &3.into()));
+    assert_eq!(
+        (&report["runs"][0]["state"], &report["runs"][0]["is_pushed"]),
+        (&"holding".into(), &false.into())
+    );
     shell.say(&["run", "--until", "2026-03-03T00:00:00+08:00"]).fine();
     let report = shell.ask(&["task", "report", &id]).fine().json();
-    assert_eq!((&report["total"]["handed"], &report["runs"][0]["state"]), (&6.into(), &"done".into()));
+    assert_eq!((&report["total"]["handed"], &report["runs"][0]["state"]), (&7.into(), &"done".into()));
 }
 
 #[test]
@@ -110,7 +125,7 @@ fn the_report_has_a_book_for_each_variant() {
     let books = report["variants"].as_array().unwrap();
     let names: Vec<&str> = books.iter().map(|book| book["variant"].as_str().unwrap()).collect();
     assert_eq!(names, ["A", "B"]);
-    assert_eq!(books.iter().map(|book| book["handed"].as_i64().unwrap()).sum::<i64>(), 6);
+    assert_eq!(books.iter().map(|book| book["handed"].as_i64().unwrap()).sum::<i64>(), 7);
     let lines = shell.read(&format!("home/outbox/{id}.ndjson"));
     let of_b = lines.lines().filter(|line| line.contains("\"template\":\"B\"")).count();
     assert_eq!(books[1]["handed"], of_b);

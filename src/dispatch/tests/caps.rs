@@ -53,8 +53,13 @@ fn caps() -> impl Strategy<Value = Vec<Cap>> {
         Just(Period::Month)
     ];
     let counts = prop_oneof![Just(Counted::Attempted), Just(Counted::Handed), Just(Counted::Delivered)];
-    let cap = (scope, 0u32..5, per, counts)
-        .prop_map(|(scope, limit, per, counts)| Cap { scope, limit: limit.max(1), per, counts, key: Key::User });
+    let cap = (scope, 0u32..5, per, counts).prop_map(|(scope, limit, per, counts)| Cap {
+        scope,
+        limit: limit.max(1),
+        per,
+        counts,
+        key: Key::User,
+    });
     prop::collection::vec(cap, 0..3)
 }
 
@@ -237,7 +242,8 @@ fn a_cap_on_a_user_and_a_member_of_staff_counts_their_touches_only() {
     let task = world.tasks().task(&id).unwrap();
     let of = |staff| Way::of(&task, Some(staff));
     let tx = ledger.begin().unwrap();
-    reserve_users(&tx, run.no, &of("张三"), &[7, 8].into_iter().collect(), super::world::at("20:30")).unwrap();
+    reserve_users(&tx, run.no, &of("张三"), &[7, 8].into_iter().collect(), super::world::at("20:30"))
+        .unwrap();
     tx.commit().unwrap();
     let full = |way: &Way, key| {
         let caps = [&cap(key, Counted::Handed)];

@@ -9,10 +9,8 @@ use roaring::RoaringBitmap;
 use super::facts::{nth, release, released};
 use super::world::{Receiver, Reply, World, at, senders, text};
 use crate::base::Timestamp;
-use crate::dispatch::{
-    Calm, Gates, Lists, NoFaults, Preflight, Suspension, TouchState, by_variant,
-};
 use crate::dispatch::touches::Verdict;
+use crate::dispatch::{Calm, Gates, Lists, NoFaults, Preflight, Suspension, TouchState, by_variant};
 use crate::task::{Beyond, Period, Quota};
 use crate::trigger::End;
 
@@ -32,13 +30,13 @@ struct Made {
 }
 
 fn made() -> impl Strategy<Value = Made> {
-    let calm = prop_oneof![3 => Just(Calm::Open), 1 => Just(Calm::Until(Timestamp(9))), 1 => Just(Calm::Dropped)];
+    let calm =
+        prop_oneof![3 => Just(Calm::Open), 1 => Just(Calm::Until(Timestamp(9))), 1 => Just(Calm::Dropped)];
     let lists = (some(), prop::option::of(some()), some(), prop::option::of(some()));
     let lists =
         lists.prop_map(|(blocked, only, suspended, audience)| Lists { blocked, only, suspended, audience });
-    (lists, some(), prop::option::of(0u32..60), prop::bool::weighted(0.1), calm).prop_map(
-        |(lists, gone, holdout, is_paused, calm)| Made { lists, gone, holdout, is_paused, calm },
-    )
+    (lists, some(), prop::option::of(0u32..60), prop::bool::weighted(0.1), calm)
+        .prop_map(|(lists, gone, holdout, is_paused, calm)| Made { lists, gone, holdout, is_paused, calm })
 }
 
 fn percent(holdout: Option<u32>) -> String {
@@ -139,7 +137,9 @@ impl Before {
     }
 
     fn text(&self) -> String {
-        let quiet = self.quiet.map(|then| format!("quiet = {{ from = \"19:00\", to = \"21:00\", then = \"{then}\" }}\n"));
+        let quiet = self
+            .quiet
+            .map(|then| format!("quiet = {{ from = \"19:00\", to = \"21:00\", then = \"{then}\" }}\n"));
         let only = self.whitelist.as_ref().map(|_| "whitelist = \"内测\"\n".to_string());
         let limits = [
             Some("blacklist = \"投诉\"\ncaps = [{ all = true, limit = 1, per = \"day\" }]\n".to_string()),
@@ -149,7 +149,11 @@ impl Before {
         ];
         let limits: String = limits.into_iter().flatten().collect();
         let text = text("receiver", "", &limits);
-        if self.is_missing_refused { text.replace("batch = 3", "batch = 3\nmissing = \"refuse\"") } else { text }
+        if self.is_missing_refused {
+            text.replace("batch = 3", "batch = 3\nmissing = \"refuse\"")
+        } else {
+            text
+        }
     }
 }
 
@@ -210,10 +214,13 @@ fn due_at_stays_the_planned_reach_through_a_hold_and_the_clock_wakes_at_its_end(
     let receiver = Receiver::new(true, &[]);
     let night = at("22:00");
     world
-        .with_engine(&senders(&receiver), &NoFaults, |engine| release(engine, &id, 0, &[released(0, 1, night)], night))
+        .with_engine(&senders(&receiver), &NoFaults, |engine| {
+            release(engine, &id, 0, &[released(0, 1, night)], night)
+        })
         .unwrap();
     let (from, far) = (night, night.plus(86_400_000));
-    let wakes = world.with_engine(&senders(&receiver), &NoFaults, |engine| engine.next_at(from, far)).unwrap();
+    let wakes =
+        world.with_engine(&senders(&receiver), &NoFaults, |engine| engine.next_at(from, far)).unwrap();
     assert_eq!(wakes, Some(at("08:00").plus(86_400_000)));
     world.run_with(&senders(&receiver), &NoFaults, far).unwrap();
     let seen = receiver.seen.lock().unwrap();
@@ -237,7 +244,8 @@ fn each_user_gets_the_content_of_one_variant_and_the_report_tells_them_apart() {
     let world = World::of(60);
     let variants = "variants = [{ name = \"甲\", share = \"30%\", content = { template = \"甲 {{name}}\" } }, \
                     { name = \"乙\", share = \"70%\", content = { template = \"乙 {{city}}{{name}}\" } }]";
-    let id = world.approved(&text("receiver", "", "").replace("batch = 3", &format!("batch = 7\n{variants}")));
+    let id =
+        world.approved(&text("receiver", "", "").replace("batch = 3", &format!("batch = 7\n{variants}")));
     let receiver = Receiver::new(true, &[]);
     world.run(&senders(&receiver), "20:00");
     let task = world.tasks().task(&id).unwrap();

@@ -76,7 +76,8 @@ fn a_channel_without_idempotent_keys_never_gets_anything_twice() {
 
 #[test]
 fn a_kill_at_any_step_of_a_run_that_is_held_is_no_worse() {
-    let quiet = "quiet = { from = \"19:55\", to = \"20:05\" }\ncaps = [{ all = true, limit = 1, per = \"day\" }]";
+    let quiet =
+        "quiet = { from = \"19:55\", to = \"20:05\" }\ncaps = [{ all = true, limit = 1, per = \"day\" }]";
     let steps = (0..).take_while(|n| lived_with(quiet, true, *n, i64::MAX)).count();
     assert!(steps > 32, "{steps}");
     for n in (0..60).step_by(6) {
