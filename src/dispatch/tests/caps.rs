@@ -189,6 +189,8 @@ proptest! {
             let wanted: BTreeSet<String> =
                 all[first..].iter().filter(|entry| !entry.is_refused).map(|entry| format!("u{}", entry.user)).collect();
             prop_assert_eq!(&*receiver.users.lock().unwrap(), &wanted, "act {} {:?}", task, act);
+            let live = all.iter().filter(|entry| !entry.is_refused).count() as u64;
+            prop_assert_eq!(world.ledger().sent_since("receiver", Timestamp(0)).unwrap(), live);
             let book = world.report(&ids[task]).total;
             prop_assert_eq!((book.due, book.handed), (asked.len() as i64, (all.len() - first) as i64));
         }

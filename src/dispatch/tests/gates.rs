@@ -238,7 +238,6 @@ fn without_its_whitelist_a_task_fails_and_sends_nothing() {
     assert!(world.tasks().task(&id).unwrap().cause.unwrap().contains("CRD-001"));
 }
 
-// proves: S4.29
 #[test]
 fn each_user_gets_the_content_of_one_variant_and_the_report_tells_them_apart() {
     let world = World::of(60);

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::world::{DieAt, Receiver, Reply, World, at, senders, text};
+use crate::base::Timestamp;
 use crate::dispatch::{Faults, RunState};
 
 const USERS: u32 = 20;
@@ -44,6 +45,8 @@ fn lived_with(limits: &str, is_idempotent: bool, first: i64, second: i64) -> boo
     assert!(book.balanced);
     assert_eq!((book.due, book.suppressed, book.held, book.awaiting), (i64::from(USERS), 2, 0, 0));
     assert_eq!(receiver.doubles(), 0);
+    let reserved = world.ledger().sent_since("receiver", Timestamp(0)).unwrap();
+    assert_eq!(reserved as i64, book.delivered + book.unknown);
     if is_idempotent {
         assert_eq!((book.delivered, receiver.user_count()), (18, 18));
     } else {
