@@ -9,6 +9,7 @@ mod insight;
 mod receipts;
 mod running;
 mod serving;
+mod suppress;
 mod task;
 
 use std::path::PathBuf;
@@ -27,6 +28,7 @@ use running::RUN_EXAMPLES;
 pub use running::{Live, Run};
 use serving::SERVE_EXAMPLES;
 pub use serving::Serve;
+pub use suppress::{Suppress, SuppressAdd, SuppressRemove};
 pub use task::{By, Task, TaskList, Why};
 
 /// The whole command line.
@@ -78,6 +80,9 @@ pub enum Command {
     /// What is sent to whom, and when 任务
     #[command(subcommand)]
     Task(Task),
+    /// Users whom no task reaches until an instant 勿触达
+    #[command(subcommand)]
+    Suppress(Suppress),
     /// Move the clock: everything that falls due on the way happens, in order
     #[command(after_help = RUN_EXAMPLES)]
     Run(Run),
@@ -130,6 +135,7 @@ impl Command {
             Command::Crowd(_) => "crowd",
             Command::Compact(_) => "compact",
             Command::Task(_) => "task",
+            Command::Suppress(_) => "suppress",
             Command::Run(_) => "run",
             Command::Backtest(_) => "backtest",
             Command::Receipts(_) => "receipts",

@@ -26,6 +26,7 @@ mod session;
 pub mod settings;
 #[cfg(feature = "sql")]
 mod sql;
+mod suppress;
 mod table;
 mod task;
 #[cfg(test)]
@@ -107,6 +108,7 @@ fn perform(command: &Command, mut session: Session, door: &mut Door) -> Done {
         Command::Crowd(what) => crowd::run(what, &mut session, door),
         Command::Compact(what) => compact::run(what, &session, door),
         Command::Task(what) => task::run(what, &mut session, door),
+        Command::Suppress(what) => suppress::run(what, &mut session, door),
         Command::Run(what) => task::run_until(what, &mut session, door),
         Command::Backtest(what) => backtest::run(what, &session, door),
         Command::Receipts(what) => receipts::run(what, &mut session, door),

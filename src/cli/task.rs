@@ -2,6 +2,7 @@
 
 mod list;
 mod plan;
+mod preflight;
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -37,6 +38,7 @@ pub fn run(command: &Command, session: &mut Session, door: &mut Door) -> Done {
         Command::List(asked) => list::list(asked, session, door),
         Command::Show { id, diff } => list::show(id, *diff, session, door),
         Command::Plan { what, days } => plan::run(what, *days, session, door),
+        Command::Preflight { what, at } => preflight::run(what, at.as_deref(), session, door),
         Command::Submit { id, by } => moved(id, Move::Submit, (by, None), session, door),
         Command::Approve { id, by } => moved(id, Move::Approve, (by, None), session, door),
         Command::Reject { id, reason, by } => {
@@ -68,7 +70,7 @@ impl Session<'_> {
     }
 
     /// Who moves tasks, for the audit trail.
-    fn who(&self, by: &By) -> String {
+    pub(super) fn who(&self, by: &By) -> String {
         let login = || (self.variable)("USER");
         let named = by.by.clone().or_else(|| self.settings.tasks.by.clone()).or_else(login);
         named.filter(|name| !name.trim().is_empty()).unwrap_or_else(|| "cli".to_string())
@@ -199,7 +201,13 @@ fn told(task: &Task, door: &mut Door) -> Done {
 
 fn report(id: &str, session: &Session, door: &mut Door) -> Done {
     let task = session.tasks()?.task(id)?;
-    let report = Report::of(&task, &session.ledger()?, &triggered(&task, session)?)?;
+    let ledger = session.ledger()?;
+    let mut report = Report::of(&task, &ledger, &triggered(&task, session)?)?;
+    if !task.file.dispatch.variants.is_empty() {
+        let snapshot = session.snapshot()?;
+        snapshot.ids().ready()?;
+        report.variants = dispatch::by_variant(&task, &ledger, &People(&snapshot))?;
+    }
     let document = serde_json::to_value(&report).map_err(|e| Problem::bug(e.to_string()))?;
     door.answer(document, || report.table())
 }
@@ -234,7 +242,8 @@ fn uses(task: &Task, name: &str) -> bool {
             .parse::<Selection>()
             .is_ok_and(|selection| crowds_in(&selection).iter().any(|n| n.text == name)),
     };
-    in_audience || task.file.limits.blacklist.as_deref() == Some(name)
+    let limits = &task.file.limits;
+    in_audience || [&limits.blacklist, &limits.whitelist].iter().any(|list| list.as_deref() == Some(name))
 }
 
 /// The versions of a crowd that reports speak of.
@@ -430,6 +439,8 @@ impl<'a> Clock<'a> {
                 wait_first: settings.retry_wait,
                 seed: self.session.environment.seed,
                 links: self.links.clone(),
+                limits: settings.limits.clone(),
+                quotas: settings.quotas.clone(),
                 ..Policy::default()
             },
             patience: &RealPatience,
