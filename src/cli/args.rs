@@ -10,6 +10,7 @@ mod receipts;
 mod running;
 mod serving;
 mod staff;
+mod suppress;
 mod task;
 
 use std::path::PathBuf;
@@ -29,6 +30,7 @@ pub use running::{Live, Run};
 use serving::SERVE_EXAMPLES;
 pub use serving::Serve;
 pub use staff::{Staff, StaffImport, Todo, TodoList, TodoState};
+pub use suppress::{Suppress, SuppressAdd, SuppressRemove};
 pub use task::{By, Task, TaskList, Why};
 
 /// The whole command line.
@@ -80,6 +82,9 @@ pub enum Command {
     /// What is sent to whom, and when 任务
     #[command(subcommand)]
     Task(Task),
+    /// Users whom no task reaches until an instant 勿触达
+    #[command(subcommand)]
+    Suppress(Suppress),
     /// Move the clock: everything that falls due on the way happens, in order
     #[command(after_help = RUN_EXAMPLES)]
     Run(Run),
@@ -138,6 +143,7 @@ impl Command {
             Command::Crowd(_) => "crowd",
             Command::Compact(_) => "compact",
             Command::Task(_) => "task",
+            Command::Suppress(_) => "suppress",
             Command::Run(_) => "run",
             Command::Backtest(_) => "backtest",
             Command::Receipts(_) => "receipts",

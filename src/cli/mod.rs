@@ -27,6 +27,7 @@ pub mod settings;
 #[cfg(feature = "sql")]
 mod sql;
 mod staff;
+mod suppress;
 mod table;
 mod task;
 #[cfg(test)]
@@ -109,6 +110,7 @@ fn perform(command: &Command, mut session: Session, door: &mut Door) -> Done {
         Command::Crowd(what) => crowd::run(what, &mut session, door),
         Command::Compact(what) => compact::run(what, &session, door),
         Command::Task(what) => task::run(what, &mut session, door),
+        Command::Suppress(what) => suppress::run(what, &mut session, door),
         Command::Run(what) => task::run_until(what, &mut session, door),
         Command::Backtest(what) => backtest::run(what, &session, door),
         Command::Receipts(what) => receipts::run(what, &mut session, door),

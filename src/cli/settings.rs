@@ -4,8 +4,10 @@
 
 mod tasks;
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::NaiveTime;
@@ -17,7 +19,8 @@ pub use tasks::TaskSettings;
 use super::words::bytes_of;
 use crate::base::{Outcome, Problem, Problems, Zone};
 use crate::dispatch::Policy;
-use crate::task::duration_ms;
+use crate::sender::quotas;
+use crate::task::{Limits, Quota, company_limits, duration_ms};
 
 /// Memory that a load may use when nothing says otherwise.
 const MEMORY_BYTES: u64 = 2 << 30;
@@ -58,8 +61,12 @@ pub struct Settings {
     pub tasks: TaskSettings,
     /// `[senders.NAME]` as written; each channel reads its own.
     pub senders: toml::Table,
+    /// How much senders may be given, by their names.
+    pub quotas: Arc<BTreeMap<String, Quota>>,
     /// `[links.NAME]` as written.
     pub links: toml::Table,
+    /// What holds for every task of every app.
+    pub limits: Arc<Limits>,
 }
 
 impl Default for Settings {
@@ -76,7 +83,9 @@ impl Default for Settings {
             todo_overdue: TODO_OVERDUE,
             tasks: TaskSettings::default(),
             senders: toml::Table::new(),
+            quotas: Arc::default(),
             links: toml::Table::new(),
+            limits: Arc::default(),
         }
     }
 }
@@ -92,7 +101,7 @@ impl Settings {
     }
 
     /// Reads the text of a settings' file.
-    /// Errors: CLI-003 for each mistake, all at once, with line and column.
+    /// Errors: CLI-003 for each mistake, TSK-… in `[limits]`, all at once, with line and column; SND-001 for quotas.
     pub fn read(text: &str) -> Result<Settings, Problems> {
         let (table, errors) = DeTable::parse_recoverable(text);
         let mut reader = Reader { text, problems: Problems::default(), settings: Settings::default() };
@@ -101,9 +110,15 @@ impl Settings {
             reader.mistake(error.span().unwrap_or(0..0), error.message().trim(), cure);
         }
         reader.top(table.get_ref());
-        let Reader { problems, mut settings, .. } = reader;
+        let Reader { mut problems, mut settings, .. } = reader;
+        let limits = company_limits(text, FILE).unwrap_or_else(|found| {
+            problems.0.extend(found.0);
+            Limits::default()
+        });
         problems.or(())?;
+        settings.limits = Arc::new(limits);
         (settings.senders, settings.links) = (tables_of(text, "senders")?, tables_of(text, "links")?);
+        settings.quotas = Arc::new(quotas(&settings.senders)?);
         Ok(settings)
     }
 }
@@ -136,8 +151,19 @@ struct Reader<'t> {
     settings: Settings,
 }
 
-const TOP_KEYS: [&str; 10] =
-    ["zone", "memory", "cache", "blacklist", "crowds", "retry", "todo", "tasks", "senders", "links"];
+const TOP_KEYS: [&str; 11] = [
+    "zone",
+    "memory",
+    "cache",
+    "blacklist",
+    "crowds",
+    "retry",
+    "todo",
+    "tasks",
+    "senders",
+    "links",
+    "limits",
+];
 const CROWDS_KEYS: [&str; 2] = ["sync", "daily_at"];
 const RETRY_KEYS: [&str; 2] = ["tries", "wait"];
 /// More tries than this are a loop and no patience.
@@ -157,6 +183,8 @@ impl Reader<'_> {
                 "tasks" => self.tasks(value),
                 "senders" => self.tables(value, "senders"),
                 "links" => self.tables(value, "links"),
+                // `company_limits` reads it.
+                "limits" => {}
                 other => self.unknown(key.span(), other, &TOP_KEYS),
             }
         }

@@ -2,6 +2,7 @@
 
 mod list;
 mod plan;
+mod preflight;
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -37,6 +38,7 @@ pub fn run(command: &Command, session: &mut Session, door: &mut Door) -> Done {
         Command::List(asked) => list::list(asked, session, door),
         Command::Show { id, diff } => list::show(id, *diff, session, door),
         Command::Plan { what, days } => plan::run(what, *days, session, door),
+        Command::Preflight { what, at } => preflight::run(what, at.as_deref(), session, door),
         Command::Submit { id, by } => moved(id, Move::Submit, (by, None), session, door),
         Command::Approve { id, by } => moved(id, Move::Approve, (by, None), session, door),
         Command::Reject { id, reason, by } => {
@@ -201,7 +203,13 @@ fn told(task: &Task, door: &mut Door) -> Done {
 
 fn report(id: &str, session: &Session, door: &mut Door) -> Done {
     let task = session.tasks()?.task(id)?;
-    let report = Report::of(&task, &session.ledger()?, &triggered(&task, session)?)?;
+    let ledger = session.ledger()?;
+    let mut report = Report::of(&task, &ledger, &triggered(&task, session)?)?;
+    if !task.file.dispatch.variants.is_empty() {
+        let snapshot = session.snapshot()?;
+        snapshot.ids().ready()?;
+        report.variants = dispatch::by_variant(&task, &ledger, &People(&snapshot))?;
+    }
     let document = serde_json::to_value(&report).map_err(|e| Problem::bug(e.to_string()))?;
     door.answer(document, || report.table())
 }
@@ -236,7 +244,8 @@ fn uses(task: &Task, name: &str) -> bool {
             .parse::<Selection>()
             .is_ok_and(|selection| crowds_in(&selection).iter().any(|n| n.text == name)),
     };
-    in_audience || task.file.limits.blacklist.as_deref() == Some(name)
+    let limits = &task.file.limits;
+    in_audience || [&limits.blacklist, &limits.whitelist].iter().any(|list| list.as_deref() == Some(name))
 }
 
 /// The versions of a crowd that reports speak of.
@@ -342,7 +351,7 @@ pub(super) struct Clock<'a> {
     pub ledger: Ledger,
     senders: dispatch::Senders,
     links: Arc<Links>,
-    limits: Arc<Policies>,
+    policies: Arc<Policies>,
 }
 
 impl<'a> Clock<'a> {
@@ -359,7 +368,7 @@ impl<'a> Clock<'a> {
             ledger: session.ledger()?,
             senders: session.senders()?,
             links: Arc::new(session.links()?),
-            limits: Arc::new(session.policies()?),
+            policies: Arc::new(session.policies()?),
         })
     }
 
@@ -434,7 +443,9 @@ impl<'a> Clock<'a> {
                 wait_first: settings.retry_wait,
                 seed: self.session.environment.seed,
                 links: self.links.clone(),
-                limits: self.limits.clone(),
+                limits: settings.limits.clone(),
+                quotas: settings.quotas.clone(),
+                policies: self.policies.clone(),
                 ..Policy::default()
             },
             patience: &RealPatience,

@@ -204,6 +204,14 @@ impl Directory for People<'_> {
         self.0.universe().contains(user).then(|| self.0.ids().text(user))
     }
 
+    fn user_no(&self, user_id: &str) -> Option<UserNo> {
+        self.0.find(user_id)
+    }
+
+    fn known(&self, users: &RoaringBitmap) -> RoaringBitmap {
+        users & self.0.universe()
+    }
+
     fn is_attribute(&self, name: &str) -> bool {
         let catalog = self.0.catalog();
         [name, catalog.resolve(name)].iter().any(|name| catalog.attribute(name).is_some())

@@ -1,11 +1,12 @@
 //! Which touches go together in a batch, and which cannot go at all?
 
 use crate::base::{Outcome, Timestamp};
-use crate::task::{Form, Task};
+use crate::task::Task;
 
 use super::batch::{Batch, Handle, Touch, tag_of};
 use super::engine::Engine;
 use super::fill::Filled;
+use super::forms::Forms;
 use super::hand::batches_of;
 use super::ledger::{Run, Seat};
 use super::sender::Sender;
@@ -38,7 +39,7 @@ impl Engine<'_> {
         task: &Task,
         run: &Run,
         sender: &dyn Sender,
-        (form, portion): (&Form, &mut Portion),
+        (form, portion): (&Forms, &mut Portion),
         now: Timestamp,
     ) -> Outcome<Vec<Batch>> {
         let run = self.ledger.fresh(run)?;
@@ -59,7 +60,7 @@ impl Engine<'_> {
         task: &Task,
         run: &Run,
         sender: &dyn Sender,
-        (form, limit): (&Form, usize),
+        (form, limit): (&Forms, usize),
         now: Timestamp,
     ) -> Outcome<Vec<Touch>> {
         loop {

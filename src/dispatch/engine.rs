@@ -50,7 +50,7 @@ pub struct Summary {
 pub struct Happened {
     pub at: String,
     pub task: String,
-    /// `started`, `refreshed`, `ran`, `went on`, `handed over` (a trigger's touches), `dealt again`, `missed`, `skipped`, `failed`, `ended`.
+    /// `started`, `refreshed`, `ran`, `went on`, `handed over` (a trigger's touches), `released` (what was held), `missed`, `skipped`, `failed`, `ended`.
     pub what: String,
     /// The state of the run afterwards, or why something failed.
     pub note: String,
@@ -135,7 +135,7 @@ impl Engine<'_> {
             Step::Run => self.run(runtime, task.scheduled(slot_of(agendum)?), now),
             Step::GoOn if task.is_scheduled() => self.go_on(runtime, task.scheduled(slot_of(agendum)?), now),
             Step::GoOn => self.go_on_firing(runtime, task, now),
-            Step::Deal => self.deal_again(runtime, task, now),
+            Step::Release => self.unhold(runtime, task, now),
             Step::End => self.end(task, now),
         }
     }

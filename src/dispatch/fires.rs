@@ -13,8 +13,11 @@ use crate::task::{Task, disk_trouble};
 use crate::trigger::Place;
 use roaring::RoaringBitmap;
 
+use super::caps::Way;
+use super::held::{Written, suppress_held};
 use super::ledger::{Ledger, Run, Seat, check_book, commit, whole};
 use super::pages::{Cell, Pages};
+use super::sieve::Holds;
 use super::staff::{self, Team};
 use super::state::{BatchState, Reason, RunState, TouchState};
 use super::touches::OpenBatch;
@@ -27,6 +30,9 @@ pub struct Release<'t> {
     pub fires: Vec<Fire>,
     /// Who is dealt those that are due, where the task has staff.
     pub team: Option<Team>,
+    /// Which way its touches go, and until when they wait that are held.
+    pub way: Way,
+    pub holds: Holds,
 }
 
 /// One decision, as the book needs it.
@@ -114,7 +120,7 @@ impl Ledger {
     /// Suppresses what still waits and was planned before `limit`. A batch that was cut goes out whole or not
     /// at all, so with one such touch all of a waiting batch go.
     pub(super) fn expire(&self, run: &Run, limit: Timestamp, now: Timestamp) -> Outcome<()> {
-        let mut seats = self.stale_seats(run, limit)?;
+        let mut seats = self.not_released_since(run, self.stale_seats(run, limit)?, limit)?;
         let mut batches = Vec::new();
         for batch in self.open_batches(run)? {
             if batch.state == BatchState::Waiting.word() && self.is_stale(run, &batch, limit)? {
@@ -150,19 +156,17 @@ impl Ledger {
     /// Seats without a batch whose plan lies before `limit`.
     fn stale_seats(&self, run: &Run, limit: Timestamp) -> Outcome<Vec<Seat>> {
         let waiting = self.waiting_fires(run, usize::MAX)?;
-        let let_in = staff::let_in_since(&self.db, run.no, limit)?;
-        let is_stale = |fire: &&Waiting| fire.due_at < limit && !let_in.contains(fire.seat);
-        Ok(waiting.iter().filter(is_stale).map(|fire| fire.seat).collect())
+        Ok(waiting.iter().filter(|fire| fire.due_at < limit).map(|fire| fire.seat).collect())
     }
 
     fn is_stale(&self, run: &Run, batch: &OpenBatch, limit: Timestamp) -> Outcome<bool> {
         let sql = "select due_at < ?3 from fires where run = ?1 and seat = ?2";
         let mut query = self.db.prepare_cached(sql).map_err(disk_trouble)?;
-        let let_in = staff::let_in_since(&self.db, run.no, limit)?;
-        for touch in batch.touches.iter().filter(|touch| !let_in.contains(touch.seat())) {
+        for touch in &batch.touches {
             let found =
                 query.query_row(params![run.no, touch.seat(), limit.0], |row| row.get::<_, Option<bool>>(0));
-            if found.optional().map_err(disk_trouble)?.flatten() == Some(true) {
+            let is_stale = found.optional().map_err(disk_trouble)?.flatten() == Some(true);
+            if is_stale && !self.not_released_since(run, vec![touch.seat()], limit)?.is_empty() {
                 return Ok(true);
             }
         }
@@ -190,7 +194,7 @@ fn book_touches(
         Some(team) if !due.is_empty() => staff::deal_fires(tx, run, team, &due, now)?,
         _ => RoaringBitmap::new(),
     };
-    let mut pages = Pages::of(tx, run);
+    let (mut pages, mut written) = (Pages::of(tx, run), Vec::new());
     for fire in fires {
         let Word::Touch(state, reason) = fire.word else { continue };
         let (state, reason) = match &release.team {
@@ -198,11 +202,14 @@ fn book_touches(
             _ => (state, reason),
         };
         pages.add(seat, Cell::new(state, reason))?;
+        written.push((seat, fire.user, state, reason));
         add_fire(tx, run, seat, fire)?;
         waits |= state == TouchState::Due;
         seat += 1;
     }
     pages.close()?;
+    let kept = Written { run, way: &release.way, holds: &release.holds, now, is_fired: true };
+    kept.keep(tx, written.into_iter())?;
     let sql = "update runs set due = due + ?2, size = size + ?2, progress_at = ?3,
                state = case when ?4 and state = ?5 then ?6 else state end where no = ?1";
     let (done, sending) = (RunState::Done.word(), RunState::Sending.word());
@@ -252,6 +259,7 @@ fn contradict(tx: &Transaction, task: &Task, fire: &Fire, now: Timestamp) -> Out
     let found = tx.query_row(sql, params![fire.user, fire.occurrence, task.id], read).optional();
     let Some((run, seat)) = found.map_err(disk_trouble)? else { return Ok(None) };
     match Pages::of(tx, run).cell(seat)? {
+        Some(Cell { state: TouchState::Held, .. }) => suppress_held(tx, run, seat, Reason::LateB)?,
         Some(cell) if cell.is_waiting() => suppress(tx, run, &[seat], Reason::LateB, now)?,
         Some(Cell {
             state: TouchState::Due | TouchState::Handed | TouchState::Delivered | TouchState::Unknown,

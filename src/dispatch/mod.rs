@@ -13,56 +13,75 @@ mod batch;
 mod book;
 mod bucket;
 mod calendar;
+mod caps;
 mod cut;
 mod engine;
 mod fill;
 mod fires;
+mod forms;
 mod gates;
 mod hand;
+mod held;
 mod history;
 mod ledger;
+mod lists;
 mod live;
 mod outside;
 mod overview;
 mod pages;
+mod preflight;
+mod purse;
 mod reconcile;
 mod release;
 mod report;
 mod run;
 mod sender;
 mod settle;
+mod sieve;
+mod spent;
 pub mod staff;
 mod state;
 mod steer;
+mod suspend;
 mod touches;
 mod triggered;
+mod unhold;
+mod variants;
 
 pub use agenda::{AtHand, Due, Step, due};
 pub use batch::{Batch, Handle, Touch, TouchId, TouchNames};
 pub use book::Book;
 pub use bucket::{Bucket, Rate};
+pub use caps::{Full, Way, at_least};
 pub use engine::{Engine, Happened, Summary};
 pub use fires::{Fire, Release, Word};
+pub use gates::{Calm, Gates, Lists};
 pub use hand::Policy;
 pub use history::{EachA, stored};
 pub use ledger::{Ledger, Run, Seat};
 pub use live::{Feed, LATENESS_MS, Live, Meanings, Portion, SILENCE, source_of};
 pub use outside::{Audiences, Directory, Faults, NoFaults, Patience, RealPatience, Resolved};
 pub use pages::Cell;
+pub use preflight::{Preflight, Stopped};
 pub use reconcile::Reconciled;
 pub use release::Decided;
 pub use report::{Report, RunReport};
 pub use sender::{Outcome, Receipt, ReceiptState, Sender, Senders};
 pub use settle::{Fate, Word as ReceiptWord};
+pub use sieve::{Holds, Sieve};
 pub use state::{Reason, RunState, TouchState};
 pub use steer::{cancel, edit, stop};
+pub use suspend::Suspension;
 pub use touches::WAVE_BATCHES;
 pub use triggered::{FiredReport, Triggered};
+pub use variants::{VariantReport, by_variant};
 
 /// Limits and words of channels are dated data; channels read their own there.
 pub use crate::task::Policies;
 /// Channels read lengths of time as task files do; a channel sees only this room.
 pub use crate::task::duration_ms;
+/// Settings of senders say how much they may be given.
+pub use crate::task::{Beyond, Period, Quota, THEN, calendar};
 
 #[cfg(test)]
 pub(crate) mod tests;

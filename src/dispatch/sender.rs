@@ -79,7 +79,7 @@ pub trait Sender: Send + Sync {
 
     /// By which family of dated limits of accounts (`limits/staff.toml`) the staff of its tasks are limited, when
     /// a task does not say; empty for none.
-    fn quota(&self) -> &str {
+    fn family(&self) -> &str {
         ""
     }
 

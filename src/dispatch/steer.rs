@@ -70,10 +70,10 @@ pub fn edit(
 /// Suppresses what waits in every run of a task. A run without an end is stopped.
 pub(super) fn drop_the_rest(ledger: &Ledger, task: &str, reason: Reason, now: Timestamp) -> Outcome<()> {
     for run in ledger.runs_of(task)? {
+        ledger.drop_held(&run, reason, now)?;
         if run.state.is_under_way() {
             ledger.drop_waiting(&run, reason, now)?;
         }
-        ledger.drop_room(&run, reason)?;
         if run.state.is_under_way() || run.state.is_ahead() {
             let cause = run.cause.unwrap_or_else(|| format!("the task was {}", reason.word()));
             ledger.set_state(&Run { cause: None, ..run }, RunState::Stopped, Some(&cause), now)?;

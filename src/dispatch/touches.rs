@@ -6,8 +6,11 @@ use crate::base::{Outcome, Problem, Timestamp, UserNo};
 use crate::task::disk_trouble;
 
 use super::batch::{Handle, Touch, packed, unpacked};
+use super::caps::Way;
+use super::held::Written;
 use super::ledger::{Ledger, Run, Seat, commit, count_at, whole};
 use super::pages::{Cell, Pages};
+use super::sieve::Holds;
 use super::staff;
 use super::state::{BatchState, Reason, RunState, TouchState};
 
@@ -39,15 +42,19 @@ pub struct Settled<'a> {
 }
 
 impl Ledger {
-    /// Writes the touches of one slice of users; those below `next_user` then have their row.
+    /// Writes the touches of one slice of users, which go a `way` or wait until their hold is over; those below
+    /// `next_user` then have their row.
     pub fn write_slice(
         &self,
         run: &Run,
         verdicts: &[Verdict],
         next_user: u64,
+        (way, holds): (&Way, &Holds),
         now: Timestamp,
     ) -> Outcome<()> {
         let tx = self.begin()?;
+        let written = Written { run: run.no, way, holds, now, is_fired: false };
+        written.keep(&tx, verdicts.iter().map(|(user, state, reason)| (*user, *user, *state, *reason)))?;
         let mut pages = Pages::of(&tx, run.no);
         for (user, state, reason) in verdicts {
             pages.add(*user, Cell::new(*state, *reason))?;

@@ -75,8 +75,8 @@ impl Sender for Paced {
         self.inner.is_by_staff()
     }
 
-    fn quota(&self) -> &str {
-        self.inner.quota()
+    fn family(&self) -> &str {
+        self.inner.family()
     }
 
     fn todo(&self, batch: &Batch, touch: &Touch) -> Option<serde_json::Value> {

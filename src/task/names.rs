@@ -64,7 +64,7 @@ pub struct Checked {
 /// Errors: those of [`super::read`], TSK-007 and TSK-051 for names, TSK-045 switched off, TSK-052 for limits of the
 /// channel, TSK-070 to TSK-073 for staff, and those of the selection and the events.
 /// Warnings: TSK-008 placeholders that are no attribute, TSK-009 a time that is past, TSK-017 to
-/// TSK-019 odd rules, TSK-041 and TSK-042 odd schedules, TSK-053 and TSK-054 what the channel will not like, and
+/// TSK-019 odd rules, TSK-041 and TSK-042 odd schedules, TSK-062 caps that never hold, TSK-053 and TSK-054 what the channel will not like, and
 /// those of the selection and the events.
 pub fn check(
     text: &str,
@@ -74,7 +74,7 @@ pub fn check(
     known: &dyn Known,
 ) -> Result<Checked, Problems> {
     let mut reader = Reader::new(text, origin);
-    let parts = Parts::read(&mut reader, text, zone);
+    let mut parts = Parts::read(&mut reader, text, zone);
     let ask = |text: &str| known.selection(text);
     let mut warnings = asked(&mut reader, parts.audience.as_ref(), &ask);
     if let Some(Written::Rule(rule)) = &parts.trigger {
@@ -87,7 +87,7 @@ pub fn check(
         let found = [part.short_months(), made_once(&parts, part)];
         warnings.extend(found.into_iter().flatten().map(|(problem, span)| reader.placed(problem, span)));
     }
-    for crowd in parts.crowd.iter().chain(&parts.blacklist) {
+    for crowd in parts.crowd.iter().chain(&parts.limits.blacklist).chain(&parts.limits.whitelist) {
         name(&mut reader, "crowd", crowd, &known.crowds());
     }
     if let Some(sender) = &parts.sender {
@@ -98,8 +98,17 @@ pub fn check(
             reader.report(feature.switched_off(&format!("`{key}`")), span);
         }
     }
-    warnings.extend(placeholders(&reader, &parts, known));
-    warnings.extend(lint::content(&mut reader, &parts, known));
+    if let Some(channel) = parts.channel() {
+        let idle = parts.limits.idle(channel, parts.group());
+        warnings.extend(idle.into_iter().map(|(problem, span)| reader.placed(problem, span)));
+    }
+    let base = parts.content.clone();
+    for content in parts.contents() {
+        parts.content = content;
+        warnings.extend(placeholders(&reader, &parts, known));
+        warnings.extend(lint::content(&mut reader, &parts, known));
+    }
+    parts.content = base;
     warnings.extend(team::check(&mut reader, &parts, known));
     let last_word = parts.last_word();
     let past = |file: &TaskFile| file.is_past(now, zone).then(|| past_problem(&file.trigger));

@@ -150,6 +150,12 @@ impl Tasks {
         found.map_err(disk_trouble)?.ok_or_else(|| self.unknown(id))?.task()
     }
 
+    /// The id that the next task will get. Errors: OUT-030.
+    pub fn next_id(&self) -> Outcome<String> {
+        let sql = "select coalesce(max(no), 0) + 1 from tasks";
+        self.db.query_row(sql, [], |row| row.get(0)).map(id_of).map_err(disk_trouble)
+    }
+
     /// A task as one of its versions says. Errors: OUT-030.
     pub(super) fn stored_at(&self, id: &str, version: u32) -> Outcome<Option<Task>> {
         let sql = format!("{TASK} t.no = ?1 and v.version = ?2");

@@ -6,10 +6,10 @@
 use crate::base::{Outcome, Problem, Span};
 
 use super::about::About;
+use super::allowance::Allowance;
 use super::file::Parts;
 use super::names::Known;
 use super::policy::Policies;
-use super::quota::Quota;
 use super::reader::{Field, Reader, near};
 use super::register::{Member, find};
 use super::staff_limits::NO_QUOTA;
@@ -53,7 +53,7 @@ pub fn check_size(team: &[&Member], policies: &Policies) -> Outcome<()> {
 /// Errors: TSK-070 to TSK-073.
 pub(super) fn check(reader: &mut Reader, parts: &Parts, known: &dyn Known) -> Vec<Problem> {
     let (members, policies) = (known.staff(), known.limits("").0);
-    if let Some(quota) = &parts.staff_limits.quota {
+    if let Some(quota) = &parts.limits.staff.quota {
         check_quota(reader, quota, &policies);
     }
     let fields = [parts.about.staff.as_ref(), parts.about.departments.as_ref()];
@@ -78,7 +78,7 @@ fn told(reader: &mut Reader, problem: Option<Problem>, span: Span) {
 }
 
 fn check_quota(reader: &mut Reader, quota: &Field<String>, policies: &Policies) {
-    if quota.value == NO_QUOTA || Quota::of(policies, &quota.value).is_known() {
+    if quota.value == NO_QUOTA || Allowance::of(policies, &quota.value).is_known() {
         return;
     }
     let what = format!("no limits of accounts begin with `{}.`", quota.value);

@@ -47,6 +47,16 @@ pub enum Task {
         #[arg(long, value_name = "N", default_value_t = 14, value_parser = clap::value_parser!(u32).range(1..=3660))]
         days: u32,
     },
+    /// Who would be stopped by which gate, before anything is sent 预检
+    #[command(after_help = TASK_PREFLIGHT_EXAMPLES)]
+    Preflight {
+        /// A task file or a task's id
+        #[arg(value_name = "FILE|ID")]
+        what: String,
+        /// As if it ran at this instant [default: its next run]
+        #[arg(long, value_name = "T")]
+        at: Option<String>,
+    },
     /// Hand a draft in for approval 提交审批
     #[command(after_help = TASK_SUBMIT_EXAMPLES)]
     Submit {
@@ -204,6 +214,10 @@ const TASK_PLAN_EXAMPLES: &str = "\
 Examples:
   quanke task plan weekly.toml --days 30
   quanke task plan t1 --now 2026-03-01T09:00:00+08:00 --json";
+const TASK_PREFLIGHT_EXAMPLES: &str = "\
+Examples:
+  quanke task preflight spring.toml
+  quanke task preflight t1 --at 2026-03-02T21:30:00+08:00 --json";
 const TASK_SUBMIT_EXAMPLES: &str = "Examples:\n  quanke task submit t1";
 const TASK_APPROVE_EXAMPLES: &str = "Examples:\n  quanke task approve t1 --by 老李";
 const TASK_REJECT_EXAMPLES: &str = "Examples:\n  quanke task reject t1 --reason 文案有误 --by 老李";

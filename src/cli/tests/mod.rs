@@ -10,6 +10,7 @@ mod edits;
 mod explaining;
 mod insight;
 mod life;
+mod limits;
 mod live;
 mod loading;
 mod packages;

@@ -225,7 +225,7 @@ pub fn dealt_on(db: &Connection, staff: &str, what: &str, from: i32, to: i32) ->
 fn hands(tx: &Transaction, team: &Team) -> Outcome<Vec<Hand>> {
     let hand = |member| {
         let done: Done = team.done(tx, member)?;
-        let room = team.quota.room(member, team.limits.per_day, done, team.today);
+        let room = team.allowance.room(member, team.limits.per_day, done, team.today);
         Ok(Hand { has: 0, room })
     };
     team.members.iter().map(hand).collect()
@@ -282,7 +282,7 @@ fn add_deal(
     let sql =
         "insert into deals (task, run, at, why, family, turn, full) values (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
     let Occasion { run, at, why } = occasion;
-    let values = params![team.task, run, at.0, why.word(), team.quota.family, turn, bytes];
+    let values = params![team.task, run, at.0, why.word(), team.allowance.family, turn, bytes];
     tx.execute(sql, values).map_err(disk_trouble)?;
     Ok(tx.last_insert_rowid())
 }
@@ -313,7 +313,7 @@ fn count(tx: &Transaction, team: &Team, passed: impl Iterator<Item = Place>) -> 
     let sql = "insert into staff_days (staff, what, day, dealt) values (?1, ?2, ?3, ?4)
                on conflict (staff, what, day) do update set dealt = dealt + excluded.dealt";
     let mut add = tx.prepare_cached(sql).map_err(disk_trouble)?;
-    let whats = [team.task.as_str(), team.quota.family.as_str()];
+    let whats = [team.task.as_str(), team.allowance.family.as_str()];
     for (member, count) in team.members.iter().zip(counts).filter(|(_, count)| *count > 0) {
         for what in whats.iter().filter(|what| !what.is_empty()) {
             add.execute(params![member.id, what, team.today.0, count]).map_err(disk_trouble)?;

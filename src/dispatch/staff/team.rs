@@ -4,7 +4,10 @@ use rusqlite::Connection;
 
 use crate::base::{Day, Outcome, Timestamp};
 use crate::dispatch::engine::Engine;
-use crate::task::{Done, Member, NO_QUOTA, Quota, StaffLimits, Task, check_size, has_team, team};
+use crate::dispatch::state::{Reason, TouchState};
+use crate::task::{
+    Allowance, Done, Member, NO_QUOTA, StaffLimits, Task, WhenFull, check_size, has_team, team,
+};
 
 use super::book::dealt_on;
 use super::passes::settled_on;
@@ -15,20 +18,19 @@ pub struct Team {
     pub task: String,
     /// By id.
     pub members: Vec<Member>,
-    pub quota: Quota,
+    pub allowance: Allowance,
     pub limits: StaffLimits,
     /// The local day of the task's zone on which they are dealt to.
     pub today: Day,
-    /// When that day begins, and when the next one does.
+    /// When that day begins.
     pub since: Timestamp,
-    pub until: Timestamp,
 }
 
 impl Engine<'_> {
     /// Can the task's team carry it out? Errors: TSK-072 when everyone has left or there are too many, OUT-030.
     pub(in crate::dispatch) fn check_team(&self, task: &Task, now: Timestamp) -> Outcome<()> {
         let Some(team) = self.team(task, now)? else { return Ok(()) };
-        check_size(&team.members.iter().collect::<Vec<_>>(), &self.policy.limits)
+        check_size(&team.members.iter().collect::<Vec<_>>(), &self.policy.policies)
     }
 
     /// The team of a task; `None` when it names no staff or nobody is registered. Nobody may be in it: then
@@ -44,7 +46,8 @@ impl Engine<'_> {
         }
         let members = team(about, &everyone);
         let limits = task.file.limits.staff.clone();
-        let of_sender = self.senders.get(&task.file.dispatch.sender).map(|sender| sender.quota().to_string());
+        let of_sender =
+            self.senders.get(&task.file.dispatch.sender).map(|sender| sender.family().to_string());
         let family = match limits.quota.as_deref() {
             Some(NO_QUOTA) => String::new(),
             Some(family) => family.to_string(),
@@ -54,11 +57,10 @@ impl Engine<'_> {
         Ok(Some(Team {
             task: task.id.clone(),
             members: members.into_iter().cloned().collect(),
-            quota: Quota::of(&self.policy.limits, &family),
+            allowance: Allowance::of(&self.policy.policies, &family),
             limits,
             today,
             since: task.zone.start_of(today),
-            until: task.zone.start_of(today.plus(1)),
         }))
     }
 }
@@ -68,15 +70,23 @@ impl Team {
     pub fn done(&self, db: &Connection, member: &Member) -> Outcome<Done> {
         let (id, today) = (&member.id, self.today.0);
         Ok(Done {
-            today: dealt_on(db, id, &self.quota.family, today, today)?,
+            today: dealt_on(db, id, &self.allowance.family, today, today)?,
             today_by_task: dealt_on(db, id, &self.task, today, today)?,
-            since_counted: dealt_on(db, id, &self.quota.family, member.friends_on.0, today)?,
+            since_counted: dealt_on(db, id, &self.allowance.family, member.friends_on.0, today)?,
             is_stopped: self.is_stopped(db, member)?,
         })
     }
 
+    /// What becomes of a touch for which there is no room.
+    pub fn beyond(&self) -> (TouchState, Option<Reason>) {
+        match self.limits.when_full {
+            WhenFull::Suppress => (TouchState::Suppressed, Some(Reason::Quota)),
+            WhenFull::Wait | WhenFull::Next => (TouchState::Held, Some(Reason::Quota)),
+        }
+    }
+
     fn is_stopped(&self, db: &Connection, member: &Member) -> Outcome<bool> {
-        let Some(breaker) = self.quota.breaker else { return Ok(false) };
-        Ok(breaker.trips(&settled_on(db, &member.id, &self.quota.family, self.since)?))
+        let Some(breaker) = self.allowance.breaker else { return Ok(false) };
+        Ok(breaker.trips(&settled_on(db, &member.id, &self.allowance.family, self.since)?))
     }
 }

@@ -10,11 +10,11 @@ use crate::dispatch::engine::Engine;
 use crate::dispatch::ledger::{Ledger, Run, Seat};
 use crate::dispatch::outside::Directory;
 use crate::dispatch::state::{Reason, TouchState};
-use crate::task::{Member, Policies, Quota, Task, disk_trouble};
+use crate::task::{Allowance, Member, Policies, Task, disk_trouble};
 
 use super::book::{self, Occasion, Why};
 use super::deal::in_order;
-use super::{Team, passes, todo, waits};
+use super::{Team, passes, todo};
 
 /// What a member did and may do today in one family of limits.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,27 +54,46 @@ pub struct HandedOn {
 }
 
 /// Users for whom there is no room today, and what becomes of their touches.
-pub(in crate::dispatch) type Full = (RoaringBitmap, (TouchState, Option<Reason>));
+pub(in crate::dispatch) type Room = (RoaringBitmap, (TouchState, Option<Reason>));
 
 impl Engine<'_> {
-    /// Deals those users of a run that pass the gates before, once; gives those for whom there is no room
+    /// Deals those users of a run that pass the gates before (`passing`), once; gives those for whom there is no room
     /// today, and what becomes of them. `None` when the task has no team. Errors: DSP-060, OUT-030.
     pub(in crate::dispatch) fn deal_run(
         &self,
         (task, run): (&Task, &Run),
-        users: impl Iterator<Item = UserNo>,
+        passing: impl FnOnce() -> RoaringBitmap,
         now: Timestamp,
-    ) -> Outcome<Option<Full>> {
+    ) -> Outcome<Option<Room>> {
         let Some(team) = self.team(task, now)? else { return Ok(None) };
         if let Some(full) = book::full_of_run(&self.ledger.db, run.no)? {
             return Ok(Some((full, team.beyond())));
         }
-        let users = ordered(self.directory, &task.id, users);
+        let users = ordered(self.directory, &task.id, passing().iter());
         self.faults.step("deal")?;
         let tx = self.ledger.begin()?;
         let full =
             book::deal_out(&tx, &team, &users, Occasion { run: Some(run.no), at: now, why: Why::Run })?;
-        waits::wait(&tx, run.no, &team, &full)?;
+        tx.commit().map_err(disk_trouble)?;
+        Ok(Some((full, team.beyond())))
+    }
+
+    /// Deals touches once more that were held and pass the gates before; gives the seats for which there is still
+    /// no room, and what becomes of them. Errors: DSP-060, OUT-030.
+    pub(in crate::dispatch) fn deal_again(
+        &self,
+        task: &Task,
+        run: &Run,
+        passing: &[(Seat, UserNo)],
+        now: Timestamp,
+    ) -> Outcome<Option<Room>> {
+        let Some(team) = self.team(task, now)? else { return Ok(None) };
+        let of_user = seats_of(passing);
+        let users = ordered(self.directory, &task.id, of_user.keys().copied());
+        self.faults.step("deal again")?;
+        let tx = self.ledger.begin()?;
+        let occasion = Occasion { run: Some(run.no), at: now, why: Why::Waited };
+        let full = deal_in_turns(&tx, &team, &users, &of_user, occasion)?;
         tx.commit().map_err(disk_trouble)?;
         Ok(Some((full, team.beyond())))
     }
@@ -124,19 +143,27 @@ pub(in crate::dispatch) fn deal_fires(
     due: &[(Seat, UserNo)],
     now: Timestamp,
 ) -> Outcome<RoaringBitmap> {
-    let mut of_user: HashMap<UserNo, Vec<Seat>> = HashMap::new();
-    let mut users: Vec<UserNo> = Vec::new();
-    for (seat, user) in due {
-        let seats = of_user.entry(*user).or_default();
-        if seats.is_empty() {
-            users.push(*user);
-        }
-        seats.push(*seat);
-    }
+    let of_user = seats_of(due);
+    let mut users: Vec<UserNo> = due.iter().map(|(_, user)| *user).collect();
+    let mut seen = RoaringBitmap::new();
+    users.retain(|user| seen.insert(*user));
     let full =
         deal_in_turns(tx, team, &users, &of_user, Occasion { run: Some(run), at: now, why: Why::Run })?;
-    waits::wait(tx, run, team, &full)?;
     Ok(full)
+}
+
+fn seats_of(touches: &[(Seat, UserNo)]) -> HashMap<UserNo, Vec<Seat>> {
+    let mut seats: HashMap<UserNo, Vec<Seat>> = HashMap::new();
+    touches.iter().for_each(|(seat, user)| seats.entry(*user).or_default().push(*seat));
+    seats
+}
+
+/// When a touch is dealt again for which its member has no room: at the next local midnight. `None` where the
+/// task has no staff.
+pub(in crate::dispatch) fn room_at(task: &Task, now: Timestamp) -> Option<Timestamp> {
+    let about = &task.file.about;
+    let has_staff = !(about.staff.is_empty() && about.departments.is_empty());
+    has_staff.then(|| task.zone.start_of(task.zone.day_of(now).plus(1)))
 }
 
 /// Deals users who may have several touches each: first the first touch of everyone, then the second. Gives the
@@ -206,19 +233,18 @@ pub fn standings(
         let team = Team {
             task: String::new(),
             members: Vec::new(),
-            quota: Quota::of(policies, family),
+            allowance: Allowance::of(policies, family),
             limits: Default::default(),
             today,
             since: zone.start_of(today),
-            until: zone.start_of(today.plus(1)),
         };
         let done = team.done(&ledger.db, member)?;
         let settled = passes::settled_on(&ledger.db, &member.id, family, team.since)?;
         Ok(Standing {
             family: family.clone(),
-            per_day: team.quota.per_day(member, today),
+            per_day: team.allowance.per_day(member, today),
             dealt_today: done.today,
-            room: team.quota.room(member, None, done, today),
+            room: team.allowance.room(member, None, done, today),
             settled: settled.len() as u64,
             refused: settled.iter().filter(|is_refused| **is_refused).count() as u64,
             is_stopped: done.is_stopped,

@@ -116,7 +116,7 @@ impl Sender for Staff {
         true
     }
 
-    fn quota(&self) -> &str {
+    fn family(&self) -> &str {
         QUOTA
     }
 

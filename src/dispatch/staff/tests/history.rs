@@ -11,7 +11,7 @@ use crate::dispatch::Ledger;
 use crate::dispatch::staff::Team;
 use crate::dispatch::staff::book::{Occasion, Why, deal_out, hand_on, shares, staff_of, users_of};
 use crate::dispatch::staff::deal::in_order;
-use crate::task::{Member, Quota, StaffLimits, WhenFull};
+use crate::task::{Allowance, Member, StaffLimits, WhenFull};
 
 #[derive(Debug, Clone)]
 enum Act {
@@ -51,11 +51,10 @@ fn team(members: &BTreeSet<String>, limits: &StaffLimits, day: i32) -> Team {
     Team {
         task: "t1".into(),
         members: members.iter().map(member).collect(),
-        quota: Quota::default(),
+        allowance: Allowance::default(),
         limits: limits.clone(),
         today: Day(day),
         since: Timestamp(0),
-        until: Timestamp(0),
     }
 }
 

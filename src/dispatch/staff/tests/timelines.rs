@@ -106,7 +106,7 @@ impl Sender for Desk {
         true
     }
 
-    fn quota(&self) -> &str {
+    fn family(&self) -> &str {
         "staff.add"
     }
 

@@ -11,7 +11,7 @@ use super::register::Member;
 
 /// What the limits of one family say of accounts.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Quota {
+pub struct Allowance {
     /// The family, such as `staff.add`; empty for none.
     pub family: String,
     /// Touches a day, from an age in days on; ascending.
@@ -42,15 +42,15 @@ pub struct Done {
     pub is_stopped: bool,
 }
 
-impl Quota {
+impl Allowance {
     /// The limits of a family; of `""` there are none.
-    pub fn of(policies: &Policies, family: &str) -> Quota {
+    pub fn of(policies: &Policies, family: &str) -> Allowance {
         if family.is_empty() {
-            return Quota::default();
+            return Allowance::default();
         }
         let max = |name: &str| policies.get(&format!("{family}.{name}")).and_then(|limit| limit.max);
         let of = max("refused_of").and_then(|of| usize::try_from(of).ok()).filter(|of| *of > 0);
-        Quota {
+        Allowance {
             family: family.to_string(),
             steps: steps(policies, family),
             friends_max: max("friends"),
@@ -110,25 +110,25 @@ mod tests {
         Member { id: "s1".into(), name, department: None, joined, friends, friends_on, is_active: true }
     }
 
-    fn quota() -> Quota {
-        Quota::of(&Policies::shipped().unwrap(), "staff.add")
+    fn allowance() -> Allowance {
+        Allowance::of(&Policies::shipped().unwrap(), "staff.add")
     }
 
     // proves: S4.24, S4.30, S4.31, S4.34
     #[test]
     fn an_account_may_do_more_the_older_it_is() {
         let found: Vec<_> = [0, 6, 7, 29, 30, 4_000]
-            .map(|age| quota().room(&member(0, 0), None, Done::default(), Day(age)))
+            .map(|age| allowance().room(&member(0, 0), None, Done::default(), Day(age)))
             .into_iter()
             .collect();
         assert_eq!(found, [Some(0), Some(0), Some(60), Some(60), Some(300), Some(300)]);
-        let room = |friends, done| quota().room(&member(0, friends), Some(50), done, Day(365));
+        let room = |friends, done| allowance().room(&member(0, friends), Some(50), done, Day(365));
         assert_eq!(room(0, Done::default()), Some(50), "the task's own limit");
         assert_eq!(room(19_990, Done::default()), Some(10), "friends");
         assert_eq!(room(19_990, Done { since_counted: 7, ..Done::default() }), Some(3));
         assert_eq!(room(0, Done { today: 280, today_by_task: 2, ..Done::default() }), Some(20));
         assert_eq!(room(0, Done { is_stopped: true, ..Done::default() }), Some(0));
-        assert_eq!(Quota::default().room(&member(0, 1 << 40), None, Done::default(), Day(0)), None);
+        assert_eq!(Allowance::default().room(&member(0, 1 << 40), None, Done::default(), Day(0)), None);
     }
 
     // proves: S4.33
@@ -139,7 +139,7 @@ mod tests {
         assert!(!breaker.trips(&settled(9, 9)), "too few to tell");
         assert!(!breaker.trips(&settled(7, 10)) && breaker.trips(&settled(8, 10)));
         assert!(!breaker.trips(&settled(10, 15)), "only the last ten count");
-        let shipped = quota().breaker.unwrap();
+        let shipped = allowance().breaker.unwrap();
         assert!(shipped.of >= 10 && shipped.refused_percent < 100);
     }
 }
