@@ -1,26 +1,49 @@
 //! What do the gates of a run over ten million users cost?
 //!
 //! Data model: `QUANKE_BENCH_USERS` users (default 10,000,000) with ids of nine letters; three runs of tasks to all
-//! of them on one day, through `blackhole` (no content), so that each user has had three touches. Then the gates of
+//! of them on one day, whose touches are written and reserved, and then wait: the channel is busy. Then the gates of
 //! a fourth run, which writes nothing: a blacklist of each 50th user, a whitelist of all but each 20th, a share of
-//! 5% as holdout, caps of 4 a day over all tasks and of 1 a day for the task, no quota. Shown: the three runs with
-//! gates, ledger and batches, then the gates alone: who is full by the caps, and all gates slice by slice.
+//! 5% as holdout, caps of 4 a day over all tasks and of 1 a day for the task, no quota. Shown: the three runs (gates,
+//! rows and reservations), then the gates alone: who is full by the caps, and all gates slice by slice.
 //! `cargo bench --bench gates`.
 
 use std::path::Path;
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use quanke::base::{Outcome, Problem, Quiet, Timestamp, UserNo, Zone};
 use quanke::dispatch::{
-    Audiences, Directory, Engine, Ledger, NoFaults, Policy, RealPatience, Resolved, Senders, TouchState,
+    Audiences, Batch, Directory, Engine, Ledger, NoFaults, Outcome as Answer, Policy, RealPatience, Resolved,
+    Sender, Senders, TouchState,
 };
-use quanke::sender::Blackhole;
 use quanke::task::{Move, Task, Tasks, read};
 use roaring::RoaringBitmap;
 use rusqlite::Connection;
 
 const ID_BYTES: usize = 9;
 const SLICE: usize = 65_536;
+
+/// Asks for more patience than there is, so that nothing leaves.
+struct Busy;
+
+#[async_trait::async_trait]
+impl Sender for Busy {
+    fn name(&self) -> &str {
+        "busy"
+    }
+
+    fn check(&self) -> Result<(), Problem> {
+        Ok(())
+    }
+
+    fn is_idempotent(&self) -> bool {
+        true
+    }
+
+    async fn send(&self, _: &Batch) -> Answer {
+        Answer::TryLater { after: Duration::from_secs(86_400), why: Problem::outside("SND-005", "busy") }
+    }
+}
 
 struct World {
     users: RoaringBitmap,
@@ -86,7 +109,7 @@ fn at(text: &str) -> Timestamp {
 fn task(tasks: &Tasks, time: &str, limits: &str) -> Task {
     let text = format!(
         "name = \"量\"\nstart = \"2026-03-01\"\nend = \"2026-03-03\"\n[trigger]\nkind = \"once\"\n\
-         at = \"2026-03-02 {time}\"\n[dispatch]\nsender = \"blackhole\"\nbatch = 10000\n[limits]\n{limits}\n"
+         at = \"2026-03-02 {time}\"\n[dispatch]\nsender = \"busy\"\nbatch = 1\n[limits]\n{limits}\n"
     );
     let (zone, now) = (Zone::default(), at("08:00"));
     let made = tasks.create(&read(&text, "bench", &zone).expect("a task"), &zone, "x", now).expect("created");
@@ -101,7 +124,7 @@ fn main() {
     let tasks = Tasks::open(Connection::open(path("meta.db")).expect("a database")).expect("tasks");
     let ledger = Ledger::open(&path("ledger.db")).expect("a ledger");
     let mut senders = Senders::new();
-    senders.insert("blackhole".into(), std::sync::Arc::new(Blackhole::new("blackhole")));
+    senders.insert("busy".into(), Arc::new(Busy));
     let engine = Engine {
         app: "default",
         zone: Zone::default(),

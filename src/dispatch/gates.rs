@@ -6,7 +6,7 @@
 
 use roaring::RoaringBitmap;
 
-use crate::base::{Share, Timestamp, UserNo, Zone, share_of};
+use crate::base::{Salt, Share, Timestamp, UserNo, Zone};
 use crate::task::{Beyond, Quiet, Task, next_allowed};
 
 use super::outside::Directory;
@@ -41,7 +41,7 @@ pub enum Calm {
 pub struct Gates<'a> {
     is_paused: bool,
     lists: &'a Lists,
-    holdout: Option<(Share, String)>,
+    holdout: Option<(Share, Salt)>,
     calm: Calm,
     directory: &'a dyn Directory,
 }
@@ -74,7 +74,7 @@ impl Calm {
 impl<'a> Gates<'a> {
     /// The gates of a task's run.
     pub fn of(task: &Task, is_paused: bool, lists: &'a Lists, directory: &'a dyn Directory) -> Gates<'a> {
-        let holdout = task.file.limits.holdout.map(|share| (share, holdout_salt(&task.id)));
+        let holdout = task.file.limits.holdout.map(|share| (share, Salt::of(&holdout_salt(&task.id))));
         Gates { is_paused, lists, holdout, calm: Calm::Open, directory }
     }
 
@@ -151,7 +151,7 @@ impl<'a> Gates<'a> {
     }
 
     fn is_held_out(&self, user_id: &str) -> bool {
-        self.holdout.as_ref().is_some_and(|(share, salt)| share_of(*share, salt, user_id))
+        self.holdout.as_ref().is_some_and(|(share, salt)| salt.place(user_id) < share.0)
     }
 }
 

@@ -137,16 +137,20 @@ fn beyond(users: &RoaringBitmap, full: &RoaringBitmap, count: u64) -> RoaringBit
     beyond
 }
 
-/// The verdicts on `all`, whom the portions divide among them.
-fn in_order(all: &RoaringBitmap, portions: Vec<Portion>) -> Vec<Verdict> {
-    let full: Vec<Portion> = portions.into_iter().filter(|(.., users)| !users.is_empty()).collect();
-    if let [(state, reason, _)] = full.as_slice() {
-        return all.iter().map(|user| (user, *state, *reason)).collect();
+/// The verdicts on `all`, whom the portions divide among them: that of the largest for everyone, then the
+/// others over it.
+fn in_order(all: &RoaringBitmap, mut portions: Vec<Portion>) -> Vec<Verdict> {
+    portions.sort_by_key(|(.., users)| std::cmp::Reverse(users.len()));
+    let mut portions = portions.into_iter();
+    let Some((state, reason, _)) = portions.next() else { return Vec::new() };
+    let mut verdicts: Vec<Verdict> = all.iter().map(|user| (user, state, reason)).collect();
+    for (state, reason, users) in portions {
+        let mut places = verdicts.iter_mut();
+        for user in users {
+            if let Some(verdict) = places.find(|(known, ..)| *known == user) {
+                *verdict = (user, state, reason);
+            }
+        }
     }
-    let mut verdicts: Vec<Verdict> = Vec::with_capacity(all.len() as usize);
-    for (state, reason, users) in &full {
-        verdicts.extend(users.iter().map(|user| (user, *state, *reason)));
-    }
-    verdicts.sort_unstable_by_key(|(user, ..)| *user);
     verdicts
 }

@@ -94,10 +94,11 @@ fn users(asked: &Asked, snapshot: &Snapshot, session: &Session) -> Result<Roarin
         Audience::Selection(rule) => rule,
     };
     let is_made_anew = task.file.trigger.refreshes_before();
-    if !is_made_anew && audiences.is_own(owner, rule, update_of(task))? {
-        if let Some(bound) = audiences.own_at(owner, *as_of, job)? {
-            return Ok(bound.users);
-        }
+    if !is_made_anew
+        && audiences.is_own(owner, rule, update_of(task))?
+        && let Some(bound) = audiences.own_at(owner, *as_of, job)?
+    {
+        return Ok(bound.users);
     }
     let midnight = || task.zone.start_of(task.zone.day_of(*as_of));
     let as_of = if task.file.update == Update::Daily { midnight() } else { *as_of };

@@ -129,13 +129,16 @@ fn is_full(cap: &Cap, user: u32, (task, act): (usize, &Act), now: Timestamp, all
         Period::Month => zone.day_of(at).first_of_month() == zone.day_of(now).first_of_month(),
     });
     assert!(all.iter().all(|entry| zone.day_of(entry.at) <= today));
-    let (is_ours, in_scope): (bool, Box<dyn Fn(&Entry) -> bool>) = match &cap.scope {
-        Scope::All => (true, Box::new(|_| true)),
-        Scope::Task => (true, Box::new(move |entry| entry.task == task)),
-        Scope::Channel(name) => {
-            (CHANNELS[act.channel] == name, Box::new(move |entry| CHANNELS[entry.channel] == name))
-        }
-        Scope::Label(name) => (LABELS[act.label] == name, Box::new(move |entry| LABELS[entry.label] == name)),
+    let is_ours = match &cap.scope {
+        Scope::Channel(name) => CHANNELS[act.channel] == name,
+        Scope::Label(name) => LABELS[act.label] == name,
+        _ => true,
+    };
+    let in_scope = |entry: &Entry| match &cap.scope {
+        Scope::All => true,
+        Scope::Task => entry.task == task,
+        Scope::Channel(name) => CHANNELS[entry.channel] == name,
+        Scope::Label(name) => LABELS[entry.label] == name,
     };
     let counted = all.iter().filter(|entry| {
         entry.user == user
