@@ -65,6 +65,7 @@ impl Engine<'_> {
         let forms = self.forms(task, sender.as_ref())?;
         let lists = self.lists(task, at)?;
         let mut sieve = self.sieve(task, &lists, task.state == State::Paused, at)?;
+        sieve.room = self.room_for(task, &sieve.passing(users), at)?;
         let mut tally = Tally::new();
         let mut add = |reason, state, count| tally.entry(reason).or_insert((state, 0)).1 += count;
         let mut left = users.iter().peekable();

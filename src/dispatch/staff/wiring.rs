@@ -98,6 +98,22 @@ impl Engine<'_> {
         Ok(Some((full, team.beyond())))
     }
 
+    /// Those of the users of a run to come (`passing`) for whom there would be no room; nothing is kept.
+    /// Errors: OUT-030.
+    pub(in crate::dispatch) fn room_for(
+        &self,
+        task: &Task,
+        passing: &RoaringBitmap,
+        now: Timestamp,
+    ) -> Outcome<Option<Room>> {
+        let Some(team) = self.team(task, now)? else { return Ok(None) };
+        let users = ordered(self.directory, &task.id, passing.iter());
+        // The transaction is never committed.
+        let tx = self.ledger.begin()?;
+        let full = book::deal_out(&tx, &team, &users, Occasion { run: None, at: now, why: Why::Run })?;
+        Ok(Some((full, team.beyond())))
+    }
+
     /// Whose these users of a task are, where it has staff. Errors: OUT-030.
     pub(in crate::dispatch) fn staff_of(
         &self,
