@@ -2,7 +2,7 @@
 //!
 //! Data model: one task "kind 0, then no kind 1 within 30 days, each"; its A's come evenly over 30 days of event
 //! time from random users (`QUANKE_BENCH_USERS`, default a tenth of the windows), every fifth fact is a B.
-//! Batches of 4,096 facts go through log and engine as they do in `run` and `serve`: taken, synced, time passed,
+//! Batches of facts (`QUANKE_BENCH_ROWS`, default 4,096) go through log and engine as they do in `run` and `serve`: taken, synced, time passed,
 //! a snapshot taken when it is due. Shown: bytes a window in memory of our own (RssAnon; what is mapped the
 //! system takes back when it needs it) and on disk, the longest step of the deciding thread (taking facts, moving
 //! the watermark, `snapshot_if_due`; the sync of a commit apart), with and without a snapshot under way, the time
@@ -19,11 +19,12 @@ use quanke::trigger::log::RealDisk;
 use quanke::trigger::{Columns, Entry, IdCode, Opened, Place, SourceNo, Triggers, Version};
 
 #[path = "../tests/triggers/stream.rs"]
+// The rule of the stream, not the stream.
+#[allow(dead_code)]
 mod stream;
 
 use stream::{A_NOT_B, mix, one_rule};
 
-const ROWS: u64 = 4_096;
 const MINUTE: i64 = 60_000;
 const MONTH: i64 = 30 * 86_400_000;
 const BEGIN: i64 = 1_700_000_000_000 / MINUTE * MINUTE;
@@ -104,9 +105,9 @@ impl Run {
     }
 
     fn fill(&mut self, windows: u64, users: u64) {
-        let facts = windows + windows / 4;
-        for from in (0..facts).step_by(ROWS as usize) {
-            let rows = from..(from + ROWS).min(facts);
+        let (facts, rows) = (windows + windows / 4, number("QUANKE_BENCH_ROWS", 4_096));
+        for from in (0..facts).step_by(rows as usize) {
+            let rows = from..(from + rows).min(facts);
             let columns = columns(rows, facts, users);
             let now = Timestamp(columns.times.last().copied().unwrap_or(BEGIN));
             let entry = Entry::Facts { source: self.source, read_to: from, columns: Box::new(columns) };
@@ -117,6 +118,7 @@ impl Run {
             std::thread::yield_now();
             self.triggers.snapshot_if_due(self.taken).expect("the disk works");
         }
+        self.steps.note(false);
     }
 
     /// One turn of the deciding thread; gives the number of decisions.

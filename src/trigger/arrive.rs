@@ -240,7 +240,7 @@ impl Shard {
         let Shard { tasks, logs, .. } = self;
         let task = &mut tasks[place];
         let live = &mut task.versions[slot];
-        if live.track != Some(track) {
+        if live.track != Some(track) || live.is_past() {
             return;
         }
         let spec = live.spec.clone();

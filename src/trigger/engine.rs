@@ -19,6 +19,9 @@ use super::{Decision, State, TaskNo};
 
 /// Bytes of records after which a snapshot shortens the next start.
 const SNAPSHOT_BYTES: u64 = 256 << 20;
+/// Bytes of records beside a snapshot after which it is waited for: log and memory must not grow without bound
+/// where records come faster than the other thread can replay them.
+const BESIDE_BYTES_MAX: u64 = 1 << 30;
 /// The least step in which time passes, where nothing else happens.
 const STEP_MS: i64 = 1_000;
 
@@ -107,11 +110,14 @@ impl Triggers {
     }
 
     /// Begins a snapshot when the next start would have much to replay, and goes on with one that is under
-    /// way, without waiting for it: another thread makes it. `taken` is the ledger's place: what was
+    /// way, without waiting for it (unless a gibibyte of records has come beside it): another thread makes it. `taken` is the ledger's place: what was
     /// decided after it must stay replayable.
     /// Errors: what kept the snapshot from being made; the log itself is as good as before, except after
     /// LOG-002 and LOG-007.
     pub fn snapshot_if_due(&mut self, taken: Option<Place>) -> Outcome<()> {
+        if self.bytes >= BESIDE_BYTES_MAX {
+            self.finish_snapshot()?;
+        }
         if self.bytes >= SNAPSHOT_BYTES {
             return self.begin_snapshot(taken);
         }
