@@ -1,6 +1,6 @@
 //! What does a snapshot hold, and how does it become a state again?
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::base::Outcome;
 
@@ -33,12 +33,9 @@ impl Loaded {
     /// Errors: LOG-001, LOG-006, LOG-011, LOG-012, LOG-020.
     pub fn read(mut reader: SnapshotReader, position: u64) -> Outcome<Loaded> {
         let blocks = reader.blocks()?;
-        let mut files: BTreeMap<u64, Blocks> = BTreeMap::new();
-        for block in &blocks {
-            if !files.contains_key(&block.file) {
-                files.insert(block.file, reader.open_blocks(block.file)?);
-            }
-        }
+        let numbers: BTreeSet<u64> = blocks.iter().map(|block| block.file).collect();
+        let open = |number| Ok((number, reader.open_blocks(number)?));
+        let files: BTreeMap<u64, Blocks> = numbers.into_iter().map(open).collect::<Outcome<_>>()?;
         let sections = reader.sections()?;
         let (mut loaded, spots) = parts(&sections).ok_or_else(|| unreadable(position))?;
         if spots.len() != blocks.len() {
