@@ -310,7 +310,8 @@ fn live(
     };
     let name = origin.as_ref().map_or(dispatch::SILENCE, Origin::name).to_string();
     let (source, after) = dispatch::source_of(&mut triggers, &name, clock)?;
-    let came = origin.as_mut().map(|origin| origin.keep_all(source, writer, session)).transpose()?;
+    let mut came = origin.as_mut().map(|origin| origin.keep_all(source, writer, session)).transpose()?;
+    let late_before = triggers.state().oddities().late;
     let snapshot = writer.publish()?;
     let mut feed = origin.as_ref().map(|origin| origin.feed(source, after, &snapshot)).transpose()?;
     let words = Words(&snapshot);
@@ -318,6 +319,8 @@ fn live(
     let mut live = dispatch::Live::new(&mut triggers, source, feed, &words);
     let summary = Clock::new(session, &snapshot)?.move_to(until, Some((&mut live, &again)))?;
     origin.map_or(Ok(()), Origin::done)?;
+    let breaches = triggers.state().oddities().late - late_before;
+    came.iter_mut().for_each(|came| came.breaches = breaches);
     Ok((summary, came))
 }
 
