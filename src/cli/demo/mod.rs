@@ -1,6 +1,7 @@
 //! `quanke demo`: a lively home from nothing, and the main job on it, told as the commands that a
 //! person would type. Every step is a real command line run in this process.
 
+mod week;
 mod world;
 
 use std::ffi::OsString;
@@ -68,6 +69,7 @@ impl Story<'_> {
         self.title(door, "The clock is moved past 10:00; the book balances  下发与回执")?;
         self.step(&["run", "--until", &later(&self.now(), 65)], door)?;
         self.step(&["task", "report", &task], door)?;
+        self.week(&export, &task, door)?;
         self.end(door, &task, (self.seconds)() - begin)
     }
 
@@ -125,7 +127,12 @@ impl Story<'_> {
     }
 
     fn task(&mut self, export: &Path, door: &mut Door) -> Result<String, Failure> {
-        let file = path(&export.join("task.toml"));
+        self.approved(&export.join("task.toml"), door)
+    }
+
+    /// A task from a file, looked at, made, submitted and approved; gives its id.
+    fn approved(&mut self, file: &Path, door: &mut Door) -> Result<String, Failure> {
+        let file = path(file);
         self.step(&["task", "check", &file], door)?;
         let created = self.run(&["task", "create", &file, "--json"], door)?;
         let document: Value = serde_json::from_str(&created).unwrap_or_default();
@@ -145,21 +152,8 @@ impl Story<'_> {
 
     /// Runs one command and shows it with what it said; gives what it wrote to stdout.
     fn run(&mut self, words: &[&str], door: &mut Door) -> Result<String, Failure> {
-        let (now, home) = (self.now(), path(&self.home));
-        let mut line: Vec<&str> = words.to_vec();
-        line.extend(["--home", &home, "--now", &now]);
-        if door.is_json && !words.contains(&"--json") {
-            line.push("--json");
-        }
-        let (mut out, mut talk) = (vec![], vec![]);
-        let outside =
-            Outside { home: None, input: None, faults: self.outside.faults.clone(), ..*self.outside };
-        let world =
-            World { outside, seconds: self.seconds, is_terminal: false, out: &mut out, talk: &mut talk };
-        let arguments = ["quanke"].iter().chain(&line).map(OsString::from);
-        let code = super::run(arguments, world);
-        let (out, talk) =
-            (String::from_utf8_lossy(&out).to_string(), String::from_utf8_lossy(&talk).to_string());
+        let json = if door.is_json && !words.contains(&"--json") { &["--json"][..] } else { &[] };
+        let (code, out, talk) = self.said(&[words, json].concat());
         if door.is_json {
             let answer: Value = serde_json::from_str(&out).unwrap_or(Value::Null);
             self.steps.push(json!({ "command": words.join(" "), "answer": answer }));
@@ -178,6 +172,22 @@ impl Story<'_> {
                 "please report this with what it said above",
             )),
         }
+    }
+
+    /// Runs one command; gives its exit code, its stdout and its stderr.
+    fn said(&self, words: &[&str]) -> (u8, String, String) {
+        let (now, home) = (self.now(), path(&self.home));
+        let mut line: Vec<&str> = words.to_vec();
+        line.extend(["--home", &home, "--now", &now]);
+        let (mut out, mut talk) = (vec![], vec![]);
+        let outside =
+            Outside { home: None, input: None, faults: self.outside.faults.clone(), ..*self.outside };
+        let world =
+            World { outside, seconds: self.seconds, is_terminal: false, out: &mut out, talk: &mut talk };
+        let arguments = ["quanke"].iter().chain(&line).map(OsString::from);
+        let code = super::run(arguments, world);
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).to_string();
+        (code, text(&out), text(&talk))
     }
 
     fn end(&mut self, door: &mut Door, task: &str, elapsed: f64) -> Done {

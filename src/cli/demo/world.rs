@@ -11,6 +11,8 @@ use crate::base::{Outcome, Timestamp, Zone};
 
 /// Customers in the world.
 pub const CUSTOMERS: usize = 5_000;
+/// Visits on a day of the week that the demo lives through.
+const VISITS_A_DAY: usize = 600;
 /// Days of history before `now`.
 const DAYS: i64 = 60;
 const DAY_MS: i64 = 86_400_000;
@@ -66,19 +68,46 @@ struct World<'a> {
 /// `orders.csv`, `crowds/高价值.csv`, `crowds/黑名单.csv` and a `catalog.toml`.
 /// The same seed and `now` give the same bytes. Errors: a folder that cannot be written.
 pub fn write(folder: &Path, seed: u64, now: Timestamp, zone: &Zone) -> Outcome<()> {
-    let mut world = World {
-        random: Rng::with_seed(seed),
-        zone,
-        now,
-        users: vec![],
-        relations: vec!["relation_id,user_id,staff,added_at,code".into()],
-        events: vec![],
-        orders: vec!["order_id,user_id,ts,amount,category,status".into()],
-        high_value: vec!["user_id".into()],
-        blacklist: vec!["user_id".into()],
-    };
+    let mut world = World::new(seed, now, zone);
     (0..CUSTOMERS).for_each(|number| world.customer(number));
     world.save(folder)
+}
+
+/// Writes what happens on the day that ends at `end`, from its 07:00 on, as a live source brings it: one JSON
+/// line an event, in the order of time. Errors: a file that cannot be written.
+pub fn write_day(path: &Path, seed: u64, end: Timestamp, zone: &Zone) -> Outcome<()> {
+    let mut world = World::new(seed ^ end.0.unsigned_abs(), end.plus(-1), zone);
+    for _ in 0..VISITS_A_DAY {
+        let user = format!("wm{:05}", world.random.usize(..CUSTOMERS));
+        let begin = end.plus(-world.random.i64(1..17 * 60) * 60_000);
+        world.visit(&user, begin);
+    }
+    let day = zone.day_of(world.now);
+    world.events.sort_by_key(|event| event["ts"].to_string());
+    let line = |(number, event): (usize, &Value)| {
+        let (user, name, time) = (&event["user_id"], &event["event"], &event["ts"]);
+        let id = format!("{day}-{number:04}");
+        let row = json!({ "event_id": id, "user_id": user, "event": name, "time": time, "properties": event["properties"] });
+        format!("{row}\n")
+    };
+    let lines: String = world.events.iter().enumerate().map(line).collect();
+    Ok(fs::write(path, lines)?)
+}
+
+impl<'a> World<'a> {
+    fn new(seed: u64, now: Timestamp, zone: &'a Zone) -> World<'a> {
+        World {
+            random: Rng::with_seed(seed),
+            zone,
+            now,
+            users: vec![],
+            relations: vec!["relation_id,user_id,staff,added_at,code".into()],
+            events: vec![],
+            orders: vec!["order_id,user_id,ts,amount,category,status".into()],
+            high_value: vec!["user_id".into()],
+            blacklist: vec!["user_id".into()],
+        }
+    }
 }
 
 impl World<'_> {
@@ -101,7 +130,8 @@ impl World<'_> {
         }
         let active_days = self.random.u32(0..8);
         for _ in 0..active_days {
-            self.visit(&user, registered);
+            let begin = self.now.plus(-self.random.i64(0..DAYS) * DAY_MS - self.random.i64(0..DAY_MS / 2));
+            self.visit(&user, begin.max(registered));
         }
         if self.chance(3) {
             self.blacklist.push(user.clone());
@@ -119,9 +149,7 @@ impl World<'_> {
     }
 
     /// One visit: looks at a page, perhaps shares it, perhaps fills the cart and pays.
-    fn visit(&mut self, user: &str, registered: Timestamp) {
-        let begin = self.now.plus(-self.random.i64(0..DAYS) * DAY_MS - self.random.i64(0..DAY_MS / 2));
-        let mut at = begin.max(registered);
+    fn visit(&mut self, user: &str, mut at: Timestamp) {
         let page = *self.pick(PAGES);
         self.event(user, "miniprogram_view", at, json!({ "page": page }));
         at = self.later(at);
