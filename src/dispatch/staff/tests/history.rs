@@ -95,11 +95,6 @@ impl Twin {
         users: &[UserNo],
         limits: &StaffLimits,
     ) -> BTreeSet<UserNo> {
-        for user in users {
-            if self.owner.get(user).is_some_and(|owner| !members.contains(owner)) {
-                self.owner.remove(user);
-            }
-        }
         let before = self.owner.clone();
         let own = |id: &String| users.iter().filter(|user| before.get(user) == Some(id)).count() as u64;
         let room = |today: &BTreeMap<String, u64>, id: &String| {
@@ -107,7 +102,8 @@ impl Twin {
         };
         let today = self.today.clone();
         for user in users {
-            if self.owner.contains_key(user) {
+            // Of someone who left: free, and theirs again should they be back before anyone else was found.
+            if self.owner.get(user).is_some_and(|owner| members.contains(owner)) {
                 continue;
             }
             let count = |twin: &Twin, id: &String| {
@@ -124,7 +120,9 @@ impl Twin {
         }
         let mut full = BTreeSet::new();
         for user in users {
-            let Some(owner) = self.owner.get(user).filter(|owner| room(&self.today, owner) != Some(0)) else {
+            let Some(owner) =
+                self.owner.get(user).filter(|o| members.contains(*o) && room(&self.today, o) != Some(0))
+            else {
                 full.insert(*user);
                 continue;
             };
@@ -192,6 +190,7 @@ fn lived(acts: &[Act], limits: &StaffLimits) -> Result<(), TestCaseError> {
                 let owned: BTreeMap<UserNo, String> =
                     owned.into_iter().filter(|(_, staff)| members.contains(staff)).collect();
                 let known = users.iter().filter_map(|user| Some((*user, twin.owner.get(user)?.clone())));
+                let known = known.filter(|(_, staff)| members.contains(staff));
                 prop_assert_eq!(owned, known.collect::<BTreeMap<_, _>>());
             }
         }
