@@ -75,7 +75,7 @@ fn mistake(path: Option<&str>, line: u64, what: &str) -> Problem {
     let at = path.filter(|_| line > 0).map_or("--until".to_string(), |path| format!("{path}:{line}"));
     Problem::author("CLI-040", what)
         .at(at)
-        .cure("give a later instant, such as 2026-04-01 or 2026-03-08T20:00:00+08:00, to --until or in the column `until`")
+        .cure("give each line a user id, and a later instant such as 2026-04-01 to --until or in the column `until`")
 }
 
 fn list(session: &Session, door: &mut Door) -> Done {

@@ -30,7 +30,7 @@ use super::facts::released;
 use super::world::{Receiver, Reply, World, senders};
 use crate::base::{Outcome as Found, Problem, Timestamp, Zone};
 use crate::dispatch::{Faults, NoFaults, Summary, Suspension, TouchId, cancel, edit, stop};
-use crate::task::{Move, TaskFile, company_limits, read};
+use crate::task::{Move, Quota, THEN, TaskFile, calendar, company_limits, read};
 
 const USERS: u32 = 5;
 
@@ -73,6 +73,18 @@ impl Faults for DiesBefore {
 fn user_of(word: &str) -> Result<u32, String> {
     let number = word.strip_prefix('u').and_then(|number| number.parse().ok());
     number.ok_or_else(|| format!("`{word}` is no user such as u1"))
+}
+
+/// As in quanke.toml.
+fn quota_of(words: &str) -> Option<Quota> {
+    let table: toml::Table = format!("quota = {words}").parse().ok()?;
+    let quota = table.get("quota")?;
+    let then = quota.get("then").map_or(Some("hold"), |word| word.as_str());
+    Some(Quota {
+        limit: quota.get("limit")?.as_integer()?.unsigned_abs(),
+        per: calendar(quota.get("per")?.as_str()?)?,
+        then: THEN.iter().find(|(word, _)| Some(*word) == then)?.1,
+    })
 }
 
 fn users_of(words: &str) -> Result<RoaringBitmap, String> {
@@ -164,9 +176,8 @@ impl Player {
                 *self.world.limits.borrow_mut() = limits;
             }
             "quota:" => {
-                let table = format!("[receiver]\nquota = {rest}").parse().map_err(|e| format!("{e}"))?;
-                let found = crate::sender::quotas(&table).map_err(|problems| problems.to_string())?;
-                *self.world.quotas.borrow_mut() = found;
+                let quota = quota_of(rest).ok_or("write `quota: { limit = 3, per = \"day\" }`")?;
+                self.world.quotas.borrow_mut().insert("receiver".into(), quota);
             }
             _ => return Err(format!("no line begins with `{word}`")),
         }
