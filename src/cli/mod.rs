@@ -11,6 +11,7 @@ mod bars;
 mod chart;
 mod compact;
 mod crowd;
+mod crowd_clock;
 mod demo;
 mod door;
 mod insight;

@@ -15,6 +15,7 @@ use toml::de::{DeTable, DeValue};
 pub use tasks::TaskSettings;
 
 use super::words::bytes_of;
+use crate::audience::Guard;
 use crate::base::{Outcome, Problem, Problems, Zone};
 use crate::dispatch::Policy;
 use crate::task::duration_ms;
@@ -46,6 +47,8 @@ pub struct Settings {
     pub is_sync_default: bool,
     /// Local time at which daily crowds are made anew.
     pub daily_at: NaiveTime,
+    /// Holds versions of crowds whose size jumps by more, where a crowd has no guard of its own.
+    pub guard: Option<Guard>,
     /// Tries of one batch, the first among them.
     pub retry_tries: u32,
     /// The wait before the second try; it doubles each time.
@@ -67,6 +70,7 @@ impl Default for Settings {
             blacklist: None,
             is_sync_default: false,
             daily_at: DAILY_AT,
+            guard: None,
             retry_tries: Policy::default().attempts_max,
             retry_wait: Policy::default().wait_first,
             tasks: TaskSettings::default(),
@@ -133,7 +137,7 @@ struct Reader<'t> {
 
 const TOP_KEYS: [&str; 9] =
     ["zone", "memory", "cache", "blacklist", "crowds", "retry", "tasks", "senders", "links"];
-const CROWDS_KEYS: [&str; 2] = ["sync", "daily_at"];
+const CROWDS_KEYS: [&str; 3] = ["sync", "daily_at", "guard"];
 const RETRY_KEYS: [&str; 2] = ["tries", "wait"];
 /// More tries than this are a loop and no patience.
 const RETRY_TRIES_MAX: u32 = 20;
@@ -164,6 +168,7 @@ impl Reader<'_> {
             match key.get_ref().as_ref() {
                 "sync" => self.sync(value),
                 "daily_at" => self.daily_at(value),
+                "guard" => self.guard(value),
                 other => self.unknown(key.span(), other, &CROWDS_KEYS),
             }
         }
@@ -238,6 +243,13 @@ impl Reader<'_> {
         }
     }
 
+    fn guard(&mut self, value: &Spanned<DeValue>) {
+        match value.get_ref().as_str().and_then(Guard::parse) {
+            Some(guard) => self.settings.guard = Some(guard),
+            None => self.wrong(value, "a share of a crowd's size", "write `guard = \"50%\"` or `guard = \"off\"`"),
+        }
+    }
+
     fn tables(&mut self, value: &Spanned<DeValue>, name: &str) {
         let Some(table) = value.get_ref().as_table() else {
             return self.wrong(value, "a table", &format!("write `[{name}.NAME]` on a line of its own"));
@@ -288,12 +300,13 @@ mod tests {
     #[test]
     fn everything_can_be_set() {
         let text = "zone = \"Europe/Paris\"\nmemory = \"1GiB\"\ncache = \"64MiB\"\nblacklist = \"黑名单\"\n\
-                    [crowds]\nsync = true\ndaily_at = \"03:30\"\n[retry]\ntries = 3\nwait = \"2s\"\n[senders.\"短信\"]\nkind = \"webhook\"\n";
+                    [crowds]\nsync = true\ndaily_at = \"03:30\"\nguard = \"50%\"\n[retry]\ntries = 3\nwait = \"2s\"\n[senders.\"短信\"]\nkind = \"webhook\"\n";
         let settings = Settings::read(text).unwrap();
         assert_eq!(settings.zone.name(), "Europe/Paris");
         assert_eq!((settings.memory, settings.cache), (1 << 30, 64 << 20));
         assert_eq!(settings.blacklist.as_deref(), Some("黑名单"));
         assert!(settings.is_sync_default);
+        assert_eq!(settings.guard, Guard::parse("50%"));
         assert_eq!(settings.daily_at, NaiveTime::from_hms_opt(3, 30, 0).unwrap());
         assert_eq!((settings.retry_tries, settings.retry_wait), (3, Duration::from_secs(2)));
         assert_eq!(settings.senders["短信"]["kind"].as_str(), Some("webhook"));

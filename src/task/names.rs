@@ -72,6 +72,8 @@ pub fn check(
     let parts = Parts::read(&mut reader, text, zone);
     let ask = |text: &str| known.selection(text);
     let mut warnings = asked(&mut reader, parts.audience.as_ref(), &ask);
+    let goal = parts.goal.as_ref().map(Field::event);
+    warnings.extend(asked(&mut reader, goal.as_ref(), &|text| known.event(text)));
     if let Some(Written::Rule(rule)) = &parts.trigger {
         warnings.extend(names_of_rule(&mut reader, rule, known));
         let period = parts.start.as_ref().zip(parts.end.as_ref());
