@@ -11,6 +11,7 @@ mod receipts;
 mod running;
 mod serving;
 mod task;
+mod user;
 
 use std::path::PathBuf;
 
@@ -29,7 +30,8 @@ use running::RUN_EXAMPLES;
 pub use running::{Live, Run};
 use serving::SERVE_EXAMPLES;
 pub use serving::Serve;
-pub use task::{By, Task, TaskList, Why};
+pub use task::{By, Task, TaskList, TaskOverlap, Touches, Why};
+pub use user::User;
 
 /// The whole command line.
 #[derive(Debug, Parser)]
@@ -80,6 +82,9 @@ pub enum Command {
     /// What is sent to whom, and when 任务
     #[command(subcommand)]
     Task(Task),
+    /// What single users got 用户
+    #[command(subcommand)]
+    User(User),
     /// Move the clock: everything that falls due on the way happens, in order
     #[command(after_help = RUN_EXAMPLES)]
     Run(Run),
@@ -132,6 +137,7 @@ impl Command {
             Command::Crowd(_) => "crowd",
             Command::Compact(_) => "compact",
             Command::Task(_) => "task",
+            Command::User(_) => "user",
             Command::Run(_) => "run",
             Command::Backtest(_) => "backtest",
             Command::Receipts(_) => "receipts",
@@ -285,7 +291,7 @@ pub struct Sql {
 /// Where users are written.
 #[derive(Debug, Clone, Args)]
 pub struct Output {
-    /// ids.csv, .parquet, .ndjson, or a bitmap: .roaring, .clickhouse64, .doris.base64 …; left out: stdout, as
+    /// ids.csv, .parquet, .ndjson, .xlsx, or a bitmap: .roaring, .clickhouse64, .doris.base64 …; left out: stdout, as
     /// CSV (with --json: NDJSON) unless --format says
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,

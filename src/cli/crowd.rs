@@ -30,7 +30,7 @@ pub fn run(command: &Crowd, session: &mut Session, door: &mut Door) -> Done {
         Crowd::Diff { name, from, to, out } => {
             insight::crowd_diff(name, from.as_deref(), to.as_deref(), out.as_deref(), session, door)
         }
-        Crowd::Overlap(what) => insight::overlap(what, session, door),
+        Crowd::Overlap(what) => insight::overlap::overlap(what, session, door),
         Crowd::History(what) => insight::history(what, session, door),
         Crowd::Confirm { name } => confirm(name, session, door),
         Crowd::Discard { name } => discard(name, session, door),

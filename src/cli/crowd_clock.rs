@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use super::door::Failure;
 use super::task::Clock;
-use crate::audience::{Crowd, Deadlines, Job, Made, Refreshed, State as VersionState, crowds_in};
+use crate::audience::{Audiences, Crowd, Deadlines, Job, Made, Queued, Refreshed, State as VersionState, crowds_in};
 use crate::base::{Day, Outcome, Problem, Problems, Timestamp};
 use crate::dispatch::{Happened, Live, Summary};
 use crate::select::Selection;
@@ -57,8 +57,7 @@ impl Clock<'_> {
         }
         let deadlines = self.deadlines(now)?;
         let queued = self.audiences.borrow().queued(&deadlines)?;
-        let is_wanted = |at: Option<Timestamp>| !self.is_served || at.is_some_and(|at| at <= until);
-        let wanted = queued.iter().rposition(|one| is_wanted(one.deadline)).map_or(1, |last| last + 1);
+        let wanted = if self.is_served { wanted(&queued, until) } else { queued.len() };
         let mut happened = Vec::new();
         for one in queued.iter().take(wanted) {
             let job = Job { snapshot: &self.snapshot, now, pace: self.session.pace };
@@ -76,7 +75,8 @@ impl Clock<'_> {
         let mut deadlines = Deadlines::new();
         for task in self.tasks.alive()? {
             let Some(at) = self.needed_at(&task, now)? else { continue };
-            for name in self.needs(&task)? {
+            let blacklist = self.session.settings.blacklist.as_deref();
+            for name in crowds_of(&task, &self.audiences.borrow(), blacklist)? {
                 deadlines.entry(name).and_modify(|known| *known = at.min(*known)).or_insert(at);
             }
         }
@@ -92,22 +92,6 @@ impl Clock<'_> {
         Ok(run.map(|run| run.slot.at.plus(-lead)))
     }
 
-    /// The crowds that a task asks: its own audience, the one it names, those in its selection, blacklists.
-    fn needs(&self, task: &Task) -> Outcome<BTreeSet<String>> {
-        let blacklists = [self.session.settings.blacklist.clone(), task.file.limits.blacklist.clone()];
-        let mut names: BTreeSet<String> = blacklists.into_iter().flatten().collect();
-        match &task.file.audience {
-            Audience::Everyone => {}
-            Audience::Crowd(name) => drop(names.insert(name.clone())),
-            Audience::Selection(rule) => {
-                let selection = rule.parse::<Selection>().ok();
-                names.extend(selection.iter().flat_map(crowds_in).map(|name| name.text.clone()));
-                names.extend(self.audiences.borrow().name_of_own(&task.id)?);
-            }
-        }
-        Ok(names)
-    }
-
     fn told(&self, (name, result): Refreshed, now: Timestamp) -> Happened {
         let (what, note) = match result {
             Ok(made) if made.version.state == VersionState::Held => {
@@ -119,6 +103,29 @@ impl Clock<'_> {
         let at = self.session.settings.zone.text(now);
         Happened { at, task: CROWDS.to_string(), what: what.to_string(), note }
     }
+}
+
+/// How many of the queue are made before the clock goes on to `until` while it is served: those that are needed by
+/// then with all before them, and at least one.
+fn wanted(queued: &[Queued], until: Timestamp) -> usize {
+    let is_needed = |one: &Queued| one.deadline.is_some_and(|at| at <= until);
+    queued.iter().rposition(is_needed).map_or(1, |last| last + 1)
+}
+
+/// The crowds that a task asks: its own audience, the one it names, those in its selection, blacklists.
+pub fn crowds_of(task: &Task, audiences: &Audiences, blacklist: Option<&str>) -> Outcome<BTreeSet<String>> {
+    let blacklists = [blacklist, task.file.limits.blacklist.as_deref()];
+    let mut names: BTreeSet<String> = blacklists.into_iter().flatten().map(str::to_string).collect();
+    match &task.file.audience {
+        Audience::Everyone => {}
+        Audience::Crowd(name) => drop(names.insert(name.clone())),
+        Audience::Selection(rule) => {
+            let selection = rule.parse::<Selection>().ok();
+            names.extend(selection.iter().flat_map(crowds_in).map(|name| name.text.clone()));
+            names.extend(audiences.name_of_own(&task.id)?);
+        }
+    }
+    Ok(names)
 }
 
 fn of_version(made: &Made, words: &str) -> String {
@@ -138,4 +145,26 @@ pub fn failures(summary: &Summary) -> impl Iterator<Item = Problem> + '_ {
             .at(format!("refresh at {}", h.at))
             .cure("mend the cause, then `quanke crowd refresh NAME`; until then its last version is in force")
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_makes_what_is_needed_by_now_and_else_one_a_step() {
+        let queue = |deadlines: &[Option<i64>]| -> Vec<Queued> {
+            let one = |at: &Option<i64>| Queued {
+                crowd: "a".into(),
+                at: Timestamp(0),
+                as_of: Timestamp(0),
+                deadline: at.map(Timestamp),
+            };
+            deadlines.iter().map(one).collect()
+        };
+        let until = Timestamp(10);
+        assert_eq!(wanted(&queue(&[Some(5), Some(10), Some(11), None]), until), 2);
+        assert_eq!(wanted(&queue(&[Some(11), None]), until), 1);
+        assert_eq!(wanted(&queue(&[None, None]), until), 1);
+    }
 }

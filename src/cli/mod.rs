@@ -33,6 +33,7 @@ mod task;
 mod tests;
 mod trace;
 mod unknown;
+mod user;
 mod why;
 mod wiring;
 mod words;
@@ -108,6 +109,7 @@ fn perform(command: &Command, mut session: Session, door: &mut Door) -> Done {
         Command::Crowd(what) => crowd::run(what, &mut session, door),
         Command::Compact(what) => compact::run(what, &session, door),
         Command::Task(what) => task::run(what, &mut session, door),
+        Command::User(what) => user::run(what, &session, door),
         Command::Run(what) => task::run_until(what, &mut session, door),
         Command::Backtest(what) => backtest::run(what, &session, door),
         Command::Receipts(what) => receipts::run(what, &mut session, door),

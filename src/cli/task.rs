@@ -1,7 +1,10 @@
 //! Tasks at the door: checked, made, moved, reported; and the clock that runs them.
 
 mod list;
+mod overlap;
 mod plan;
+mod report;
+mod touches;
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -18,12 +21,12 @@ use super::trace::TRIGGERS;
 use super::wiring::{Names, People, Reach, is_listed, owner_of, update_of};
 use crate::audience::{Audiences, crowds_in};
 use crate::base::{Outcome, Problem, Problems, Timestamp};
-use crate::dispatch::{self, Engine, Happened, Ledger, Policy, RealPatience, Report, Summary, Triggered};
+use crate::dispatch::{self, Engine, Happened, Ledger, Policy, RealPatience, Summary};
 use crate::select::Selection;
 use crate::store::{Snapshot, Writer};
 use crate::task::{Audience, Checked, Feature, Links, Move, State, Task, Tasks, check};
 use crate::trigger::log::RealDisk;
-use crate::trigger::{Numbered, Opened, Triggers, look};
+use crate::trigger::{Numbered, Opened, Triggers};
 
 /// One thread decides: while time passes step by step, waking others costs more than they do.
 pub(super) const SHARDS: usize = 1;
@@ -49,7 +52,9 @@ pub fn run(command: &Command, session: &mut Session, door: &mut Door) -> Done {
         Command::Cancel { id, why } => steered(id, why, dispatch::cancel, session, door),
         Command::Stop { id, why } => steered(id, why, dispatch::stop, session, door),
         Command::Delete { id, why } => delete(id, why, session, door),
-        Command::Report { id } => report(id, session, door),
+        Command::Report { id } => report::run(id, session, door),
+        Command::Touches(asked) => touches::run(asked, session, door),
+        Command::Overlap(asked) => overlap::run(asked, session, door),
         Command::Reconcile { id } => super::receipts::reconcile(id, session, door),
         Command::Trace { id, user } => super::trace::run(id, user, session, door),
     }
@@ -212,24 +217,6 @@ fn told(task: &Task, door: &mut Door) -> Done {
             Ok(())
         }
     }
-}
-
-fn report(id: &str, session: &Session, door: &mut Door) -> Done {
-    let task = session.tasks()?.task(id)?;
-    let report = Report::of(&task, &session.ledger()?, &triggered(&task, session)?)?;
-    let document = serde_json::to_value(&report).map_err(|e| Problem::bug(e.to_string()))?;
-    door.answer(document, || report.table())
-}
-
-/// What the trigger of a task has counted so far.
-fn triggered(task: &Task, session: &Session) -> Result<Triggered, Failure> {
-    let folder = session.home.dir().join(TRIGGERS);
-    if task.rule().is_none() || !folder.exists() {
-        return Ok(Triggered::default());
-    }
-    let found = look(Arc::new(RealDisk::open(&folder).map_err(Problem::from)?), &session.app)?;
-    let Some(no) = found.names.task(&task.id) else { return Ok(Triggered::default()) };
-    Ok(Triggered { days: found.state.counts(no), waiting: found.state.waiting_of(no) as u64 })
 }
 
 /// The tasks that are not over and use a crowd, as `id name`.

@@ -135,7 +135,9 @@ impl Watch {
         let first = self.dues.partition_point(|(known, ..)| *known < user);
         let own: Vec<bool> = self.dues.iter().skip(first).take_while(|(known, ..)| *known == user)
             .filter(|(_, due, _)| counts(*due)).map(|(.., is_withheld)| *is_withheld).collect();
-        own.into_iter().for_each(|is_withheld| drop(self.side(is_withheld).converted.insert(user)));
+        for is_withheld in own {
+            self.side(is_withheld).converted.insert(user);
+        }
     }
 }
 

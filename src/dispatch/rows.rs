@@ -74,6 +74,13 @@ impl Ledger {
         }
     }
 
+    /// The tasks that have runs, those that were deleted among them. Errors: OUT-030.
+    pub fn tasks_with_runs(&self) -> Outcome<Vec<String>> {
+        let mut query = self.db.prepare_cached("select distinct task from runs").map_err(disk_trouble)?;
+        let rows = query.query_map([], |row| row.get(0)).map_err(disk_trouble)?;
+        rows.collect::<rusqlite::Result<_>>().map_err(disk_trouble)
+    }
+
     /// The run of this name. Errors: DSP-070 with the runs that there are.
     pub fn run_named(&self, task: &Task, name: &str) -> Outcome<Run> {
         let runs = self.runs_of(&task.id)?;

@@ -165,7 +165,7 @@ pub(super) struct Parts {
     pub goal: Option<Field<Goal>>,
     group: Option<String>,
     update: Option<Update>,
-    sync: Option<bool>,
+    pub sync: Option<Field<bool>>,
     grace_ms: Option<i64>,
     on_pause: Option<OnPause>,
     channel: Option<String>,
@@ -251,7 +251,7 @@ impl Parts {
         self.audience = reader.text(top, "audience");
         self.crowd = reader.text(top, "crowd");
         self.update = reader.word(top, "update", UPDATES);
-        self.sync = reader.flag(top, "sync");
+        self.sync = reader.flag(top, "sync").map(|value| Field { value, span: top.span("sync") });
         self.goal = Goal::read(reader, top);
         let start = reader.instant(top, "start", zone);
         self.start = reader.required(top, "start", start);
@@ -355,7 +355,7 @@ impl Parts {
             about: self.about.whole(),
             audience,
             update: self.update.unwrap_or(Update::Once),
-            sync: self.sync,
+            sync: self.sync.map(|field| field.value),
             goal: self.goal.map(|field| field.value),
             start: self.start?.value,
             end: self.end?.value,

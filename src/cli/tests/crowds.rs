@@ -152,8 +152,8 @@ fn crowds_are_listed_with_size_change_and_age() {
     let lines: Vec<&str> = said.out.lines().collect();
     assert_eq!(lines.len(), 3);
     assert!(lines[1].starts_with("上海  daily            1      2       -   4d  2026-02-25"), "{}", said.out);
-    assert!(lines[1].ends_with("stale"), "four days old though daily: {}", said.out);
-    assert!(!lines[2].ends_with("stale"));
+    assert!(lines[1].ends_with("stale: no new version for two days"), "{}", said.out);
+    assert!(!lines[2].contains("stale"));
 }
 
 #[test]

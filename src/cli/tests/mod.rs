@@ -17,6 +17,8 @@ mod receipts;
 #[cfg(feature = "sql")]
 mod sql;
 mod tasks;
+mod timelines;
+mod touches;
 
 use std::io::Cursor;
 use std::path::Path;

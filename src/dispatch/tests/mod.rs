@@ -10,5 +10,6 @@ mod ledger;
 mod pages;
 mod receipts;
 mod replays;
+mod rows;
 mod schedules;
 pub(crate) mod world;
