@@ -10,7 +10,8 @@
 //!   09:00  did pay: u1                      -> nothing
 //! crowds                                    -> 上海 v2 1
 //! ```
-//! After a time stands what is done then: `users …` (upserted), `did EVENT: users`, `upload CROWD: users`,
+//! After a time stands what is done then: `users …` (upserted), `did EVENT: users` (history), `live EVENT: users` (given
+//! to the triggers with the next line), `upload CROWD: users`,
 //! `damage CROWD` (the file of its newest version), or any command of quanke; a refusal is told by its codes.
 //! `task NAME: keys` makes and approves a task: keys of a task file, of `[trigger]` or of `[limits]`. At the
 //! margin `crowds` lists versions, sizes and what needs a look, `runs NAME` the runs of a task with the version that
@@ -31,7 +32,7 @@ fn every_timeline_of_crowds_is_as_it_is_written() {
 
 #[test]
 fn every_timeline_of_goals_is_as_it_is_written() {
-    play_all("tests/goals", 2);
+    play_all("tests/goals", 4);
 }
 
 fn play_all(folder: &str, least: usize) {
@@ -69,11 +70,13 @@ struct Player {
     day: String,
     /// Names and ids of the tasks.
     tasks: Vec<(String, String)>,
+    /// Live events that the next run gets.
+    live: String,
 }
 
 impl Player {
     fn new() -> Player {
-        Player { shell: Shell::new(), now: String::new(), day: String::new(), tasks: Vec::new() }
+        Player { shell: Shell::new(), now: String::new(), day: String::new(), tasks: Vec::new(), live: String::new() }
     }
 
     fn line(&mut self, line: &str) -> Result<String, String> {
@@ -108,7 +111,12 @@ impl Player {
     fn moment(&mut self, words: &str) -> Result<String, String> {
         let (time, act) = words.split_once(' ').unwrap_or((words, ""));
         let from = std::mem::replace(&mut self.now, format!("{}T{time}", self.day));
-        let run = self.shell.say(&["run", "--now", &from, "--until", &self.now, "--json"]);
+        let mut words = vec!["run", "--now", &from, "--until", &self.now, "--json"];
+        let events = self.shell.file("live.ndjson", &std::mem::take(&mut self.live));
+        if std::fs::metadata(&events).is_ok_and(|file| file.len() > 0) {
+            words.extend(["--events", &events]);
+        }
+        let run = self.shell.say(&words);
         let mut brought = self.brought(&run)?;
         if !act.trim().is_empty() {
             brought.extend(self.act(act.trim())?);
@@ -141,6 +149,7 @@ impl Player {
         let said = match word {
             "users" => self.users(rest),
             "did" => self.did(name, list),
+            "live" => return self.live(name, list).map(|()| None),
             "upload" => self.upload(name, list),
             "damage" => return self.damage(name).map(|()| None),
             "crowd" if !list.is_empty() => self.crowd(name, list),
@@ -166,6 +175,14 @@ impl Player {
             list.split(',').map(|user| format!("{},{event},{}", user.trim(), self.now)).collect();
         let path = self.shell.file("events.csv", &format!("user_id,event,ts\n{}\n", rows.join("\n")));
         self.say(&["ingest", "events", &path])
+    }
+
+    fn live(&mut self, event: &str, list: &str) -> Result<(), String> {
+        for user in list.split(',').map(str::trim) {
+            let at = &self.now;
+            self.live += &format!("{{\"user_id\":\"{user}\",\"event\":\"{event}\",\"time\":\"{at}\",\"event_id\":\"{user}{at}\"}}\n");
+        }
+        Ok(())
     }
 
     fn upload(&self, name: &str, list: &str) -> Said {
