@@ -17,8 +17,8 @@ use parquet::arrow::ArrowWriter;
 use roaring::RoaringBitmap;
 
 use super::cells;
-use super::xlsx;
 use super::package::{Package, widened};
+use super::xlsx;
 use crate::base::{CHUNK_USERS, Outcome, Problem, Problems, Type, UserNo, Zone};
 use crate::store::{Snapshot, arrow_type};
 

@@ -118,7 +118,12 @@ mod tests {
 
     #[test]
     fn guards_are_read_and_said() {
-        for (text, guard, said) in [("50%", Guard(500_000), "50%"), (" 12.5 % ", Guard(125_000), "12.5%"), ("off", Guard::OFF, "off"), ("300%", Guard(3_000_000), "300%")] {
+        for (text, guard, said) in [
+            ("50%", Guard(500_000), "50%"),
+            (" 12.5 % ", Guard(125_000), "12.5%"),
+            ("off", Guard::OFF, "off"),
+            ("300%", Guard(3_000_000), "300%"),
+        ] {
             assert_eq!(Guard::parse(text), Some(guard), "{text}");
             assert_eq!(guard.to_string(), said);
         }

@@ -39,10 +39,10 @@ mod trend;
 mod version;
 mod xlsx;
 
+pub use cells::write as write_rows;
 pub use compare::{Diff, Step, Which};
 pub use crowds::{Audiences, Creation, Job, Made, Overview};
 pub use evaluate::{Evaluated, Prepared};
-pub use cells::write as write_rows;
 pub use export::{Listing, Target, fields, write_atomically, write_batches};
 pub use guard::Guard;
 pub use holdout::held_out;

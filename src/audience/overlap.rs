@@ -83,7 +83,10 @@ impl Overlap {
         let chunks = (0..chunk_count(&self.crowds)).into_par_iter().map(|chunk| {
             let counts = counts_of_chunk(&self.crowds, chunk);
             let users = (chunk * CHUNK_USERS..).zip(counts);
-            users.filter(|(_, known)| *known > 0 && *known >= count).map(|(user, _)| user).collect::<Vec<u32>>()
+            users
+                .filter(|(_, known)| *known > 0 && *known >= count)
+                .map(|(user, _)| user)
+                .collect::<Vec<u32>>()
         });
         chunks.collect::<Vec<_>>().into_iter().flatten().collect()
     }

@@ -183,7 +183,8 @@ mod tests {
 
     /// By how much the latest is late, if every crowd takes 10.
     fn lateness(order: &[String], deadlines: &Deadlines) -> i64 {
-        let late = order.iter().zip(1..).filter_map(|(name, n): (_, i64)| Some(n * 10 - deadlines.get(name)?.0));
+        let late =
+            order.iter().zip(1..).filter_map(|(name, n): (_, i64)| Some(n * 10 - deadlines.get(name)?.0));
         late.max().unwrap_or(i64::MIN)
     }
 

@@ -17,7 +17,8 @@ use crate::select::ast::Selection;
 use crate::store::database;
 
 /// The tables, in steps that are only ever added to.
-pub const STEPS: &[&str] = &["
+pub const STEPS: &[&str] = &[
+    "
     CREATE TABLE crowds (
         no INTEGER PRIMARY KEY,
         name TEXT NOT NULL,
@@ -51,7 +52,8 @@ pub const STEPS: &[&str] = &["
         uses TEXT NOT NULL,
         PRIMARY KEY (crowd, no)
     ) STRICT, WITHOUT ROWID;
-", "
+",
+    "
     CREATE TABLE held_versions (
         crowd INTEGER NOT NULL REFERENCES crowds (no),
         no INTEGER NOT NULL,
@@ -78,7 +80,8 @@ pub const STEPS: &[&str] = &["
         at INTEGER NOT NULL,
         as_of INTEGER NOT NULL
     ) STRICT;
-"];
+",
+];
 
 /// When new versions of a crowd are made (semantics 3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

@@ -29,7 +29,16 @@ fn bench() -> Bench {
 }
 
 fn creation<'c>(name: &'c str, rule: &'c str) -> Creation<'c> {
-    Creation { name, rule, update: None, as_of: NOW, owner: None, is_listed: true, is_redefined: false, guard: None }
+    Creation {
+        name,
+        rule,
+        update: None,
+        as_of: NOW,
+        owner: None,
+        is_listed: true,
+        is_redefined: false,
+        guard: None,
+    }
 }
 
 impl Bench {

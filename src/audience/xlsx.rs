@@ -9,7 +9,7 @@ use std::path::Path;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::Schema;
-use rust_xlsxwriter::{Workbook, Worksheet, XlsxError};
+use rust_xlsxwriter::{DocProperties, ExcelDateTime, Workbook, Worksheet, XlsxError};
 use serde_json::Value;
 
 use super::cells;
@@ -54,6 +54,9 @@ fn write_sheets(
     rows_max: u32,
 ) -> Outcome<()> {
     let mut workbook = Workbook::new();
+    // Its own default is the clock: the same rows shall be the same bytes.
+    let made_at = ExcelDateTime::from_ymd(1980, 1, 1).map_err(failed)?;
+    workbook.set_properties(&DocProperties::new().set_creation_datetime(&made_at));
     workbook.set_tempdir(folder).map_err(failed)?;
     let mut book = Book { workbook, schema, zone, sheets: 0, row: 0, rows_max };
     book.sheet().map_err(failed)?;
@@ -133,8 +136,10 @@ mod tests {
             ("数", Arc::new(Int64Array::from(numbers))),
             ("vip", Arc::new(BooleanArray::from(vec![None; ids.len()]))),
         ];
-        let fields: Vec<Field> = columns.iter().map(|(name, c)| Field::new(*name, c.data_type().clone(), true)).collect();
-        RecordBatch::try_new(Arc::new(Schema::new(fields)), columns.into_iter().map(|(_, c)| c).collect()).unwrap()
+        let fields: Vec<Field> =
+            columns.iter().map(|(name, c)| Field::new(*name, c.data_type().clone(), true)).collect();
+        RecordBatch::try_new(Arc::new(Schema::new(fields)), columns.into_iter().map(|(_, c)| c).collect())
+            .unwrap()
     }
 
     /// The parts of the workbook, unpacked by a reader of our own: entries lie one after the other, each with its
@@ -180,7 +185,13 @@ mod tests {
         let sheets = written(vec![batch(&["00001", "二<&>"])], 10);
         assert_eq!(sheets.len(), 1);
         let xml = &sheets[0].1;
-        for cell in ["<t>user_id</t>", "<t>数</t>", "<t>00001</t>", "<t>二&lt;&amp;&gt;</t>", "<t>9223372036854775807</t>"] {
+        for cell in [
+            "<t>user_id</t>",
+            "<t>数</t>",
+            "<t>00001</t>",
+            "<t>二&lt;&amp;&gt;</t>",
+            "<t>9223372036854775807</t>",
+        ] {
             assert!(xml.contains(cell), "{cell}\n{xml}");
         }
         assert!(xml.contains("<c r=\"B2\"><v>0</v></c>") && !xml.contains("r=\"C2\""), "{xml}");

@@ -129,7 +129,8 @@ fn talk(made: &Made, door: &mut Door) {
         ms => format!(" · {}", took(ms as f64 / 1e3)),
     };
     let size = grouped(version.size);
-    let held = if version.state == State::Held { format!(" · held: {}", version.cause) } else { String::new() };
+    let held =
+        if version.state == State::Held { format!(" · held: {}", version.cause) } else { String::new() };
     door.say(&format!("crowd '{}': version {} · {size} users{change}{time}{held}", made.crowd, version.no));
 }
 

@@ -8,7 +8,9 @@ use std::collections::BTreeSet;
 
 use super::door::Failure;
 use super::task::Clock;
-use crate::audience::{Audiences, Crowd, Deadlines, Job, Made, Queued, Refreshed, State as VersionState, crowds_in};
+use crate::audience::{
+    Audiences, Crowd, Deadlines, Job, Made, Queued, Refreshed, State as VersionState, crowds_in,
+};
 use crate::base::{Day, Outcome, Problem, Problems, Timestamp};
 use crate::dispatch::{Happened, Live, Summary};
 use crate::select::Selection;
@@ -38,9 +40,8 @@ impl Clock<'_> {
         let is_over = |task: &Task| matches!(task.state, State::Ended | State::Cancelled);
         let open: BTreeSet<String> =
             self.tasks.list()?.into_iter().filter(|task| !is_over(task)).map(|task| task.id).collect();
-        let is_wanted = |crowd: &Crowd| {
-            crowd.is_listed || crowd.owner.as_ref().is_none_or(|owner| open.contains(owner))
-        };
+        let is_wanted =
+            |crowd: &Crowd| crowd.is_listed || crowd.owner.as_ref().is_none_or(|owner| open.contains(owner));
         self.audiences.borrow_mut().queue_daily(at, as_of, &is_wanted)
     }
 

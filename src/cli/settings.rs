@@ -246,7 +246,9 @@ impl Reader<'_> {
     fn guard(&mut self, value: &Spanned<DeValue>) {
         match value.get_ref().as_str().and_then(Guard::parse) {
             Some(guard) => self.settings.guard = Some(guard),
-            None => self.wrong(value, "a share of a crowd's size", "write `guard = \"50%\"` or `guard = \"off\"`"),
+            None => {
+                self.wrong(value, "a share of a crowd's size", "write `guard = \"50%\"` or `guard = \"off\"`")
+            }
         }
     }
 

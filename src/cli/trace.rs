@@ -62,7 +62,8 @@ fn of_calendar(task: &Task, (user, no): (&str, UserNo), session: &Session, door:
         found.push((run, row));
     }
     if door.is_json {
-        let runs: Vec<Value> = found.iter().map(|(run, row)| run_document(run, row.as_ref(), task.zone)).collect();
+        let runs: Vec<Value> =
+            found.iter().map(|(run, row)| run_document(run, row.as_ref(), task.zone)).collect();
         return door.json(&json!({ "task": task.id, "user_id": user, "runs": runs }));
     }
     if found.is_empty() {

@@ -92,7 +92,16 @@ fn rows(all: &[Told], zone: Zone) -> Vec<Vec<Cell>> {
         let run = run.name();
         let occurrence = run.split_once('@').map_or("", |(_, occurrence)| occurrence);
         let at = zone.text(told.at());
-        let cells = [&at, &task.id, &task.file.name, occurrence, &task.file.dispatch.channel, row.state.word(), reason, note];
+        let cells = [
+            &at,
+            &task.id,
+            &task.file.name,
+            occurrence,
+            &task.file.dispatch.channel,
+            row.state.word(),
+            reason,
+            note,
+        ];
         cells.map(Cell::text).to_vec()
     }));
     rows

@@ -133,8 +133,14 @@ impl Watch {
             return;
         }
         let first = self.dues.partition_point(|(known, ..)| *known < user);
-        let own: Vec<bool> = self.dues.iter().skip(first).take_while(|(known, ..)| *known == user)
-            .filter(|(_, due, _)| counts(*due)).map(|(.., is_withheld)| *is_withheld).collect();
+        let own: Vec<bool> = self
+            .dues
+            .iter()
+            .skip(first)
+            .take_while(|(known, ..)| *known == user)
+            .filter(|(_, due, _)| counts(*due))
+            .map(|(.., is_withheld)| *is_withheld)
+            .collect();
         for is_withheld in own {
             self.side(is_withheld).converted.insert(user);
         }
@@ -160,7 +166,10 @@ impl GoalReport {
                 let span = (first, last.plus(goal.within_ms).min(as_of.plus(1)));
                 done.each(span, &mut |user, at| watch.hit(user, at))?;
             }
-            runs.push(GoalRun { run: run.name(), comparison: Comparison::of(&watch.handed, &watch.withheld) });
+            runs.push(GoalRun {
+                run: run.name(),
+                comparison: Comparison::of(&watch.handed, &watch.withheld),
+            });
             handed.add(&watch.handed);
             withheld.add(&watch.withheld);
         }
@@ -175,10 +184,13 @@ impl GoalReport {
 
     /// The same as lines for a terminal.
     pub fn table(&self) -> String {
-        let hours = self.within_ms / 3_600_000;
-        let within = if hours > 0 && hours % 24 == 0 { format!("{} days", hours / 24) } else { format!("{} s", self.within_ms / 1_000) };
+        let within = length(self.within_ms);
         let mut text = format!("\ngoal  {} within {within}, as of {}\n", self.event, self.as_of);
-        let _ = writeln!(text, "  {:<10}{:>12}{:>12}{:>10}  {:<20}{:>12}", "", "users", "converted", "share", "95% limits", "still open");
+        let _ = writeln!(
+            text,
+            "  {:<10}{:>12}{:>12}{:>10}  {:<20}{:>12}",
+            "", "users", "converted", "share", "95% limits", "still open"
+        );
         text.push_str(&self.total.lines());
         for run in self.runs.iter().filter(|_| self.runs.len() > 1) {
             let Comparison { handed, withheld, .. } = &run.comparison;
@@ -201,7 +213,13 @@ impl Side {
 
     fn arm(&self) -> Arm {
         let part = self.part();
-        Arm { users: part.of, converted: part.hits, share: part.share(), limits: part.limits(), open: self.open }
+        Arm {
+            users: part.of,
+            converted: part.hits,
+            share: part.share(),
+            limits: part.limits(),
+            open: self.open,
+        }
     }
 }
 
@@ -217,9 +235,17 @@ impl Comparison {
     fn lines(&self) -> String {
         let mut text = self.handed.line("handed") + &self.withheld.line("withheld");
         if let Some(lift) = &self.lift {
-            let relative = lift.relative.map_or(String::new(), |part| format!(", {:+.1}% of the withheld", part * 100.0));
+            let relative = lift
+                .relative
+                .map_or(String::new(), |part| format!(", {:+.1}% of the withheld", part * 100.0));
             let Limits { low, high } = lift.limits;
-            let _ = writeln!(text, "  lift      {:+.2} points{relative}; 95% limits {:+.2} to {:+.2} points", lift.difference * 100.0, low * 100.0, high * 100.0);
+            let _ = writeln!(
+                text,
+                "  lift      {:+.2} points{relative}; 95% limits {:+.2} to {:+.2} points",
+                lift.difference * 100.0,
+                low * 100.0,
+                high * 100.0
+            );
         }
         let _ = writeln!(text, "  {}", self.says);
         text
@@ -228,8 +254,16 @@ impl Comparison {
 
 impl Arm {
     fn line(&self, name: &str) -> String {
-        let limits = self.limits.map_or("-".to_string(), |Limits { low, high }| format!("{:.2}% to {:.2}%", low * 100.0, high * 100.0));
-        format!("  {name:<10}{:>12}{:>12}{:>10}  {limits:<20}{:>12}\n", self.users, self.converted, self.percent(), self.open)
+        let limits = self.limits.map_or("-".to_string(), |Limits { low, high }| {
+            format!("{:.2}% to {:.2}%", low * 100.0, high * 100.0)
+        });
+        format!(
+            "  {name:<10}{:>12}{:>12}{:>10}  {limits:<20}{:>12}\n",
+            self.users,
+            self.converted,
+            self.percent(),
+            self.open
+        )
     }
 
     fn short(&self) -> String {
@@ -242,6 +276,14 @@ impl Arm {
     }
 }
 
+/// In the largest unit that it is a whole number of.
+fn length(ms: i64) -> String {
+    let units = [(86_400_000, "day"), (3_600_000, "hour"), (60_000, "minute"), (1_000, "second")];
+    let (size, word) = units.into_iter().find(|(size, _)| ms % size == 0).unwrap_or((1_000, "second"));
+    let count = ms / size;
+    format!("{count} {word}{}", if count == 1 { "" } else { "s" })
+}
+
 /// What an operator may conclude, and what not.
 fn says(handed: &Arm, withheld: &Arm, lift: Option<Lift>) -> String {
     let Some(lift) = lift else {
@@ -252,11 +294,16 @@ fn says(handed: &Arm, withheld: &Arm, lift: Option<Lift>) -> String {
     };
     let points = lift.detectable * 100.0;
     match lift.verdict {
+        Verdict::TooSmall if handed.converted + withheld.converted == 0 => {
+            "nobody converted, on neither side: there is nothing to compare".to_string()
+        }
         Verdict::TooSmall if withheld.users <= handed.users => format!(
             "the holdout is too small: of {} users withheld fewer than five conversions (or misses) are to be expected, so the lift says next to nothing",
             withheld.users
         ),
-        Verdict::TooSmall => format!("too few were handed anything ({} users): the lift says next to nothing", handed.users),
+        Verdict::TooSmall => {
+            format!("too few were handed anything ({} users): the lift says next to nothing", handed.users)
+        }
         Verdict::Up => "who got it converted more often, beyond what chance does".to_string(),
         Verdict::Down => "who got it converted less often, beyond what chance does".to_string(),
         Verdict::MayBeChance | Verdict::NoComparison => format!(
@@ -306,7 +353,11 @@ impl<'a> Done<'a> {
     }
 
     /// Calls back for everyone who did it in `[from, to)`.
-    fn each(&mut self, (from, to): (Timestamp, Timestamp), each: &mut dyn FnMut(UserNo, Timestamp)) -> Outcome<()> {
+    fn each(
+        &mut self,
+        (from, to): (Timestamp, Timestamp),
+        each: &mut dyn FnMut(UserNo, Timestamp),
+    ) -> Outcome<()> {
         let days = self.past.days(from, to, self.snapshot);
         if let Some(first) = days.first() {
             self.days = self.days.split_off(first);
@@ -350,13 +401,23 @@ mod tests {
     }
 
     /// The slow twin: every touch beside every event.
-    fn slow(touches: &Touches, events: &[(u32, i64)], within_ms: i64, as_of: i64, withheld: bool) -> (BTreeSet<u32>, BTreeSet<u32>, u64) {
+    fn slow(
+        touches: &Touches,
+        events: &[(u32, i64)],
+        within_ms: i64,
+        as_of: i64,
+        withheld: bool,
+    ) -> (BTreeSet<u32>, BTreeSet<u32>, u64) {
         let own = || touches.iter().filter(|(.., is_withheld)| *is_withheld == withheld);
         let closed = || own().filter(|(_, due, _)| due + within_ms <= as_of);
         let converted = closed().filter(|(user, due, _)| {
             events.iter().any(|(who, at)| who == user && due <= at && *at < due + within_ms)
         });
-        (closed().map(|touch| touch.0).collect(), converted.map(|touch| touch.0).collect(), (own().count() - closed().count()) as u64)
+        (
+            closed().map(|touch| touch.0).collect(),
+            converted.map(|touch| touch.0).collect(),
+            (own().count() - closed().count()) as u64,
+        )
     }
 
     fn agrees(watch: &Watch, touches: &Touches, events: &[(u32, i64)], within_ms: i64, as_of: i64) {

@@ -137,8 +137,12 @@ mod tests {
     /// Newcombe (1998) pages 857 to 872, table I, method 3.
     #[test]
     fn the_published_limits_of_one_share() {
-        let published =
-            [((81, 263), (0.2553, 0.3662)), ((15, 148), (0.0624, 0.1605)), ((0, 20), (0.0, 0.1611)), ((1, 29), (0.0061, 0.1718))];
+        let published = [
+            ((81, 263), (0.2553, 0.3662)),
+            ((15, 148), (0.0624, 0.1605)),
+            ((0, 20), (0.0, 0.1611)),
+            ((1, 29), (0.0061, 0.1718)),
+        ];
         for ((hits, of), limits) in published {
             assert_eq!(rounded(part(hits, of).limits().unwrap()), limits, "{hits}/{of}");
         }

@@ -113,21 +113,19 @@ impl<'a> Outcomes<'a> {
             Some(names) => names.touch_id(user).to_string(),
             None => names(&row.occurrence).touch_id(user).to_string(),
         };
-        let texts = |of: &dyn Fn(&Row) -> Option<String>| -> ArrayRef {
-            Arc::new(rows.iter().map(of).collect::<StringArray>())
-        };
         let (name, channel) = (run.name(), &self.task.file.dispatch.channel);
-        let times: TimestampMillisecondArray = rows.iter().map(|row| row.due_at.map(|Timestamp(ms)| ms)).collect();
+        let times: TimestampMillisecondArray =
+            rows.iter().map(|row| row.due_at.map(|Timestamp(ms)| ms)).collect();
         let columns: Vec<ArrayRef> = vec![
             Arc::new(rows.iter().zip(&users).map(id).map(Some).collect::<StringArray>()),
-            texts(&|_| Some(name.clone())),
+            texts(rows, |_| Some(name.as_str())),
             Arc::new(rows.iter().map(|row| row.batch.map(|no| no as i64)).collect::<Int64Array>()),
             Arc::new(users.iter().map(|user| Some(user.as_str())).collect::<StringArray>()),
-            texts(&|_| Some(channel.clone())),
+            texts(rows, |_| Some(channel.as_str())),
             Arc::new(times.with_timezone(self.task.zone.name())),
-            texts(&|row| Some(row.state.word().to_string())),
-            texts(&|row| row.reason.map(|reason| reason.word().to_string())),
-            texts(&|row| row.note.clone()),
+            texts(rows, |row| Some(row.state.word())),
+            texts(rows, |row| row.reason.map(|reason| reason.word())),
+            texts(rows, |row| row.note.as_deref()),
         ];
         RecordBatch::try_new(self.schema(), columns).map_err(|error| Problem::bug(error.to_string()))
     }
@@ -139,6 +137,10 @@ impl Iterator for Outcomes<'_> {
     fn next(&mut self) -> Option<Outcome<RecordBatch>> {
         self.next_batch().transpose()
     }
+}
+
+fn texts<'r>(rows: &'r [Row], of: impl Fn(&'r Row) -> Option<&'r str>) -> ArrayRef {
+    Arc::new(rows.iter().map(of).collect::<StringArray>())
 }
 
 fn schema(task: &Task) -> SchemaRef {

@@ -59,12 +59,7 @@ impl Ledger {
     }
 
     /// Visits every touch of a run of `task` by ascending seats. Errors: OUT-030, and those of `visit`.
-    pub fn each_row(
-        &self,
-        task: &Task,
-        run: &Run,
-        mut visit: impl FnMut(Row) -> Outcome<()>,
-    ) -> Outcome<()> {
+    pub fn each_row(&self, task: &Task, run: &Run, mut visit: impl FnMut(Row) -> Outcome<()>) -> Outcome<()> {
         let mut from = 0;
         loop {
             let rows = self.rows_from(task, run, from, PORTION)?;
@@ -89,7 +84,11 @@ impl Ledger {
             return Ok(run.clone());
         }
         let names: Vec<String> = runs.iter().rev().take(RUNS_SHOWN).map(Run::name).collect();
-        let known = if names.is_empty() { "it has none yet".to_string() } else { format!("it has {}", names.join(", ")) };
+        let known = if names.is_empty() {
+            "it has none yet".to_string()
+        } else {
+            format!("it has {}", names.join(", "))
+        };
         Err(Problem::author("DSP-070", format!("task {} has no run `{name}`; {known}", task.id))
             .at(format!("run {name}"))
             .cure(format!("see all runs with `quanke task report {}`", task.id)))
@@ -99,18 +98,30 @@ impl Ledger {
     fn rows_at(&self, task: &Task, run: &Run, seats: &[Seat]) -> Outcome<Vec<Row>> {
         let (Some(first), Some(last)) = (seats.first(), seats.last()) else { return Ok(Vec::new()) };
         let mut notes = self.notes_between(run, *first, *last)?;
-        let mut fires = if task.rule().is_some() { self.fires_between(run, *first, *last)? } else { HashMap::new() };
+        let mut fires =
+            if task.rule().is_some() { self.fires_between(run, *first, *last)? } else { HashMap::new() };
         let mut pages = Pages::of(&self.db, run.no);
         let mut rows = Vec::with_capacity(seats.len());
         for seat in seats {
             let Some(cell) = pages.cell(*seat)? else { continue };
             let whose = match task.rule() {
                 Some(_) => fires.remove(seat).ok_or_else(|| nobodys(run, *seat))?,
-                None => Whose { user: *seat, occurrence: run.occurrence.clone(), due_at: Some(run.planned_at) },
+                None => {
+                    Whose { user: *seat, occurrence: run.occurrence.clone(), due_at: Some(run.planned_at) }
+                }
             };
             let Whose { user, occurrence, due_at } = whose;
             let (state, reason, batch) = (cell.state, cell.reason, cell.batch);
-            rows.push(Row { seat: *seat, user, occurrence, due_at, state, reason, batch, note: notes.remove(seat) });
+            rows.push(Row {
+                seat: *seat,
+                user,
+                occurrence,
+                due_at,
+                state,
+                reason,
+                batch,
+                note: notes.remove(seat),
+            });
         }
         Ok(rows)
     }
@@ -124,7 +135,8 @@ impl Ledger {
     }
 
     fn fires_between(&self, run: &Run, first: Seat, last: Seat) -> Outcome<HashMap<Seat, Whose>> {
-        let sql = "select seat, user, occurrence, due_at from fires where run = ?1 and seat between ?2 and ?3";
+        let sql =
+            "select seat, user, occurrence, due_at from fires where run = ?1 and seat between ?2 and ?3";
         let mut query = self.db.prepare_cached(sql).map_err(disk_trouble)?;
         let read = |row: &rusqlite::Row| {
             let due_at = row.get::<_, Option<i64>>(3)?.map(Timestamp);

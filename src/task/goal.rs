@@ -55,9 +55,8 @@ fn halves(text: &str) -> Option<(&str, &str)> {
     let lower = text.to_ascii_lowercase();
     let ends_word = |rest: &str| rest.starts_with(char::is_whitespace);
     let places = lower.rmatch_indices(WITHIN).map(|(at, _)| at);
-    let is_word = |at: &usize| {
-        lower[..*at].ends_with(char::is_whitespace) && ends_word(&lower[at + WITHIN.len()..])
-    };
+    let is_word =
+        |at: &usize| lower[..*at].ends_with(char::is_whitespace) && ends_word(&lower[at + WITHIN.len()..]);
     let at = places.into_iter().find(is_word)?;
     let (event, within) = (text[..at].trim(), text[at + WITHIN.len()..].trim());
     (!event.is_empty()).then_some((event, within))
@@ -75,8 +74,11 @@ fn spelled_ms(text: &str) -> Option<i64> {
 }
 
 fn unreadable(text: &str) -> Problem {
-    let what = format!("`goal` is `{text}`; it must be an event and how long after a touch it counts, up to 366 days");
-    Problem::author("TSK-080", what).cure("write goal = \"wecom.contact.added within 7 days\", with `where …` before `within` if need be")
+    let what = format!(
+        "`goal` is `{text}`; it must be an event and how long after a touch it counts, up to 366 days"
+    );
+    Problem::author("TSK-080", what)
+        .cure("write goal = \"wecom.contact.added within 7 days\", with `where …` before `within` if need be")
 }
 
 #[cfg(test)]
@@ -90,7 +92,11 @@ mod tests {
             ("wecom.contact.added within 7 days", "wecom.contact.added", 7 * day),
             ("pay where amount > 100 within 36h", "pay where amount > 100", 36 * 3_600_000),
             ("付款 WITHIN 1 Day", "付款", day),
-            ("pay where at within 2 days of joined within 1 week", "pay where at within 2 days of joined", 7 * day),
+            (
+                "pay where at within 2 days of joined within 1 week",
+                "pay where at within 2 days of joined",
+                7 * day,
+            ),
             ("within_reach within 90s", "within_reach", 90_000),
             ("a   within   20 minutes", "a", 20 * 60_000),
             ("a within 5s", "a", 5_000),
@@ -103,9 +109,20 @@ mod tests {
     #[test]
     fn what_is_no_goal_is_refused() {
         let bad = [
-            "", "pay", "pay within", "within 7 days", "pay within days", "pay within 0d", "pay within 367d",
-            "pay within 1 month", "pay within 7 days of x", "pay where a = 'within 7 days'", "paywithin 7 days",
-            "pay within 99999999999999999999d", "pay within -1d", "pay within 7 dayss",
+            "",
+            "pay",
+            "pay within",
+            "within 7 days",
+            "pay within days",
+            "pay within 0d",
+            "pay within 367d",
+            "pay within 1 month",
+            "pay within 7 days of x",
+            "pay where a = 'within 7 days'",
+            "paywithin 7 days",
+            "pay within 99999999999999999999d",
+            "pay within -1d",
+            "pay within 7 dayss",
         ];
         for text in bad {
             assert_eq!(Goal::parse(text), None, "{text}");

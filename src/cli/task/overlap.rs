@@ -20,7 +20,11 @@ pub fn run(args: &TaskOverlap, session: &Session, door: &mut Door) -> Done {
     let target = args.out.as_deref().map(|path| target_of(path).map(|target| (path, target))).transpose()?;
     let (from, to) = (session.as_of(Some(&args.from))?, session.as_of(Some(&args.to))?);
     if to <= from {
-        return Err(usage("--to", "it is not after --from", "name the end of the period, which is not in it"));
+        return Err(usage(
+            "--to",
+            "it is not after --from",
+            "name the end of the period, which is not in it",
+        ));
     }
     let snapshot = session.snapshot()?;
     let (tasks, ledger) = (session.tasks()?.list()?, session.ledger()?);

@@ -37,7 +37,8 @@ fn every_timeline_of_goals_is_as_it_is_written() {
 
 fn play_all(folder: &str, least: usize) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
-    let mut files: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()).collect();
+    let mut files: Vec<PathBuf> =
+        std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()).collect();
     files.sort();
     assert!(files.len() >= least, "{} timelines", files.len());
     let wrong: Vec<String> = files.iter().filter_map(|file| check(file).err()).collect();
@@ -76,7 +77,13 @@ struct Player {
 
 impl Player {
     fn new() -> Player {
-        Player { shell: Shell::new(), now: String::new(), day: String::new(), tasks: Vec::new(), live: String::new() }
+        Player {
+            shell: Shell::new(),
+            now: String::new(),
+            day: String::new(),
+            tasks: Vec::new(),
+            live: String::new(),
+        }
     }
 
     fn line(&mut self, line: &str) -> Result<String, String> {
@@ -180,7 +187,9 @@ impl Player {
     fn live(&mut self, event: &str, list: &str) -> Result<(), String> {
         for user in list.split(',').map(str::trim) {
             let at = &self.now;
-            self.live += &format!("{{\"user_id\":\"{user}\",\"event\":\"{event}\",\"time\":\"{at}\",\"event_id\":\"{user}{at}\"}}\n");
+            self.live += &format!(
+                "{{\"user_id\":\"{user}\",\"event\":\"{event}\",\"time\":\"{at}\",\"event_id\":\"{user}{at}\"}}\n"
+            );
         }
         Ok(())
     }
@@ -193,7 +202,8 @@ impl Player {
 
     /// `SELECTION --options`
     fn crowd(&self, name: &str, rule: &str) -> Said {
-        let (selection, options) = rule.split_once(" --").map_or((rule, String::new()), |(s, o)| (s, format!("--{o}")));
+        let (selection, options) =
+            rule.split_once(" --").map_or((rule, String::new()), |(s, o)| (s, format!("--{o}")));
         let options: Vec<&str> = options.split_whitespace().collect();
         self.say(&[&["crowd", "create", name, selection.trim()], options.as_slice()].concat())
     }
@@ -205,7 +215,8 @@ impl Player {
     }
 
     fn task(&mut self, name: &str, keys: &str) -> Result<(), String> {
-        let (mut top, mut trigger, mut limits) = (format!("name = \"{name}\"\n"), String::new(), String::new());
+        let (mut top, mut trigger, mut limits) =
+            (format!("name = \"{name}\"\n"), String::new(), String::new());
         for key in keys.split(';').map(str::trim) {
             let word = key.split(' ').next().unwrap_or_default();
             let part = match word {
@@ -247,7 +258,12 @@ impl Player {
                 (true, true) => " stale".to_string(),
                 (true, false) => String::new(),
             };
-            format!("{} v{} {}{mark}", crowd["name"].as_str().unwrap_or("?"), newest["version"], newest["size"])
+            format!(
+                "{} v{} {}{mark}",
+                crowd["name"].as_str().unwrap_or("?"),
+                newest["version"],
+                newest["size"]
+            )
         });
         shown.collect::<Vec<_>>().join(", ")
     }
@@ -280,5 +296,9 @@ impl Player {
 
 /// `crowd '上海' version 2, 3 users` as `上海 v2 3`; other words stay.
 fn short(note: &str) -> String {
-    note.replace("crowd '", "").replacen("' version ", " v", 1).replacen("' ", " ", 1).replacen(", ", " ", 1).replace(" users", "")
+    note.replace("crowd '", "")
+        .replacen("' version ", " v", 1)
+        .replacen("' ", " ", 1)
+        .replacen(", ", " ", 1)
+        .replace(" users", "")
 }

@@ -34,7 +34,8 @@ fn rows(said: Said) -> Vec<Value> {
 }
 
 fn read_parquet(path: &str) -> Vec<RecordBatch> {
-    let builder = parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder::try_new(File::open(path).unwrap());
+    let builder =
+        parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder::try_new(File::open(path).unwrap());
     builder.unwrap().build().unwrap().map(Result::unwrap).collect()
 }
 
@@ -66,7 +67,8 @@ fn every_touch_is_a_row_in_every_form_and_the_rows_are_the_book() {
     let path = shell.path("touches.parquet");
     assert_eq!(shell.ask(&["task", "touches", &id, "--out", &path]).fine().json()["count"], all.len());
     let batches = read_parquet(&path);
-    let states: Vec<&str> = batches.iter().flat_map(|b| b["state"].as_string::<i32>().iter().flatten()).collect();
+    let states: Vec<&str> =
+        batches.iter().flat_map(|b| b["state"].as_string::<i32>().iter().flatten()).collect();
     assert_eq!(states, all.iter().map(|row| row["state"].as_str().unwrap()).collect::<Vec<_>>());
     assert_eq!(batches[0]["batch"].null_count() as i64, count("withheld") + count("suppressed"));
     shell.say(&["task", "touches", &id, "--out", &shell.path("touches.xlsx")]).fine();
@@ -79,7 +81,10 @@ fn touches_are_asked_for_by_run_state_reason_and_user() {
     let id = sent(&shell);
     let ask = |more: &[&str]| rows(shell.ask(&[&["task", "touches", &id], more].concat()));
     let found = ask(&["--reason", "blacklist"]);
-    assert_eq!((found.len(), &found[0]["user_id"], &found[0]["state"]), (1, &"u3".into(), &"suppressed".into()));
+    assert_eq!(
+        (found.len(), &found[0]["user_id"], &found[0]["state"]),
+        (1, &"u3".into(), &"suppressed".into())
+    );
     assert_eq!(ask(&["--user", "u3"]), found);
     assert!(ask(&["--user", "u3", "--state", "delivered,withheld"]).is_empty());
     assert_eq!(ask(&["--run", "2026-03-02T20:00:00"]), ask(&[]));
@@ -104,7 +109,10 @@ fn one_user_has_a_history_over_all_tasks_and_a_trace_in_each() {
     assert_eq!(tasks, [&Value::from(id.clone()), &Value::from(other.clone())]);
     let last = &found[1];
     assert_eq!((&last["state"], &last["name"]), (&"delivered".into(), &"上海".into()));
-    assert_eq!(rows(shell.ask(&["task", "touches", &other, "--user", "00001"]))[0]["touch_id"], last["touch_id"]);
+    assert_eq!(
+        rows(shell.ask(&["task", "touches", &other, "--user", "00001"]))[0]["touch_id"],
+        last["touch_id"]
+    );
     let black = touches("u3");
     assert_eq!((black.as_array().unwrap().len(), &black[0]["reason"]), (1, &"blacklist".into()));
     let text = shell.say(&["user", "history", "u3"]).fine().out;
@@ -112,7 +120,9 @@ fn one_user_has_a_history_over_all_tasks_and_a_trace_in_each() {
     let late = shell.file("late.csv", "user_id,city\nu20,上海\n");
     shell.say(&["ingest", "users", &late]).fine();
     assert!(touches("u20").as_array().unwrap().is_empty());
-    let trace = |task: &str, user: &str| shell.ask(&["task", "trace", task, "--user", user]).fine().json()["runs"][0].clone();
+    let trace = |task: &str, user: &str| {
+        shell.ask(&["task", "trace", task, "--user", user]).fine().json()["runs"][0].clone()
+    };
     let in_it = trace(&other, "00001");
     assert_eq!((&in_it["state"], &in_it["is_in_audience"]), (&"delivered".into(), &true.into()));
     let out_of_it = trace(&other, "u3");
@@ -137,9 +147,16 @@ fn the_tasks_of_a_period_are_laid_over_each_other() {
     };
     let found = ask(&[]);
     // Seven users in all; two in Shanghai; 00001, u3 and u5 are women.
-    assert_eq!(found["tasks"].as_array().unwrap().len(), 3, "the fourth is due at the end, which is not in it");
+    assert_eq!(
+        found["tasks"].as_array().unwrap().len(),
+        3,
+        "the fourth is due at the end, which is not in it"
+    );
     assert_eq!(found["both"][0], serde_json::json!([7, 2, 3]));
-    assert_eq!((&found["both"][1][2], &found["hit_often"], &found["in_exactly"]), (&1.into(), &1.into(), &serde_json::json!([3, 3, 1])));
+    assert_eq!(
+        (&found["both"][1][2], &found["hit_often"], &found["in_exactly"]),
+        (&1.into(), &1.into(), &serde_json::json!([3, 3, 1]))
+    );
     let path = shell.path("often.csv");
     assert_eq!(ask(&["--min", "2", "--out", &path])["hit_often"], 4);
     assert_eq!(shell.read("often.csv"), "user_id\n00001\n00002\nu3\nu5\n");
@@ -164,7 +181,12 @@ fn a_goal_and_a_sync_that_are_wrong_are_told() {
     let said = check("goal = \"pay where amont > 5 within 7 days\"");
     assert!(said.out.contains("task.toml:4:") && said.out.contains("amont"), "{said:?}");
     assert_eq!(check("goal = \"pay where amount > within 7 days\"").code, 1);
-    assert!(check("goal = \"pay where amount > 5 within 7 days\"").fine().json()["warnings"].as_array().unwrap().is_empty());
+    assert!(
+        check("goal = \"pay where amount > 5 within 7 days\"").fine().json()["warnings"]
+            .as_array()
+            .unwrap()
+            .is_empty()
+    );
     let warned = check("sync = true").fine().json()["warnings"].clone();
     assert_eq!(warned[0]["code"], "TSK-081");
     let said = check("sync = \"yes\"");
@@ -174,15 +196,24 @@ fn a_goal_and_a_sync_that_are_wrong_are_told() {
 #[test]
 fn a_goal_is_compared_and_a_small_holdout_is_said() {
     let shell = Shell::with_users();
-    let id = approved(&shell, "付款", "goal = \"pay where amount >= 100 within 2 days\"", "2026-03-02T20:00", "holdout = \"40%\"");
+    let id = approved(
+        &shell,
+        "付款",
+        "goal = \"pay where amount >= 100 within 2 days\"",
+        "2026-03-02T20:00",
+        "holdout = \"40%\"",
+    );
     shell.say(&["run", "--until", "2026-03-03T20:00"]).fine();
-    let goal = |more: &[&str]| shell.ask(&[&["task", "report", &id], more].concat()).fine().json()["goal"].clone();
+    let goal =
+        |more: &[&str]| shell.ask(&[&["task", "report", &id], more].concat()).fine().json()["goal"].clone();
     let open = goal(&[]);
     assert_eq!((&open["handed"]["users"], &open["verdict"]), (&0.into(), &"no_comparison".into()));
     let withheld = rows(shell.ask(&["task", "touches", &id, "--state", "withheld"]));
     let handed = rows(shell.ask(&["task", "touches", &id, "--state", "delivered"]));
     let (out, inside) = (withheld[0]["user_id"].as_str().unwrap(), handed[0]["user_id"].as_str().unwrap());
-    let text = format!("user_id,event,ts,amount\n{out},pay,2026-03-02 20:00,99\n{inside},pay,2026-03-04 19:59:59.999,100\n");
+    let text = format!(
+        "user_id,event,ts,amount\n{out},pay,2026-03-02 20:00,99\n{inside},pay,2026-03-04 19:59:59.999,100\n"
+    );
     let events = shell.file("later.csv", &text);
     shell.say(&["ingest", "events", &events]).fine();
     let found = goal(&["--now", "2026-03-04T20:00"]);

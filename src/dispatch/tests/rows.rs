@@ -51,13 +51,15 @@ fn rows_of_fires_say_whose_they_are_and_when_they_were_due() {
     let world = World::of(3);
     let id = world.approved(&facts::text("", ""));
     world.run(&senders(&Receiver::new(true, &[])), "10:00");
-    let mut fires: Vec<Decision> = (0..6).map(|n| released(n % 3, n / 3 + 1, at("10:00").plus(i64::from(n)))).collect();
+    let mut fires: Vec<Decision> =
+        (0..6).map(|n| released(n % 3, n / 3 + 1, at("10:00").plus(i64::from(n)))).collect();
     fires.push(nth(1, 9, at("10:00"), End::Expired));
     world.fire(&senders(&Receiver::new(true, &[])), &NoFaults, &id, (0, &fires), at("10:01")).unwrap();
     let task = world.tasks().task(&id).unwrap();
     let rows = all_rows(&world, &task, 2);
     assert_eq!(rows, all_rows(&world, &task, 100));
-    let due: Vec<_> = rows.iter().map(|row| (row.user, row.due_at.map(|due| due.0 - at("10:00").0))).collect();
+    let due: Vec<_> =
+        rows.iter().map(|row| (row.user, row.due_at.map(|due| due.0 - at("10:00").0))).collect();
     let mut wanted: Vec<_> = (0..6).map(|n| (n % 3, Some(i64::from(n)))).collect();
     wanted.push((1, None));
     assert_eq!(due, wanted);
