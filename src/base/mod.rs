@@ -15,7 +15,7 @@ mod window;
 pub use name::{Name, Span};
 pub use pace::{Environment, Pace, Quiet};
 pub use problem::{Kind, MAKE_WRITABLE, Outcome, Problem, Problems};
-pub use share::{Share, place_of, share_of, stable_hash};
+pub use share::{Salt, Share, place_of, share_of, stable_hash};
 pub use time::{Day, Moment, Timestamp, Zone};
 pub use value::{Type, Value};
 pub use window::{Interval, Unit, Window, ahead};

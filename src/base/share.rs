@@ -20,10 +20,26 @@ impl std::fmt::Display for Share {
     }
 }
 
+/// A salt made ready for many users.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Salt(u64);
+
+impl Salt {
+    /// The salt of this text.
+    pub fn of(text: &str) -> Salt {
+        Salt(xxh3_64_with_seed(text.as_bytes(), 0))
+    }
+
+    /// As [`place_of`].
+    pub fn place(self, user_id: &str) -> u32 {
+        ((xxh3_64_with_seed(user_id.as_bytes(), self.0) as u128 * 1_000_000) >> 64) as u32
+    }
+}
+
 /// A stable 64-bit hash of (salt, external user id); never changed between versions.
 /// Source: XXH3 of the id, seeded by XXH3 of the salt.
 pub fn stable_hash(salt: &str, user_id: &str) -> u64 {
-    xxh3_64_with_seed(user_id.as_bytes(), xxh3_64_with_seed(salt.as_bytes(), 0))
+    xxh3_64_with_seed(user_id.as_bytes(), Salt::of(salt).0)
 }
 
 /// Is this user inside the share that belongs to `salt`?
@@ -33,7 +49,7 @@ pub fn share_of(share: Share, salt: &str, user_id: &str) -> bool {
 
 /// The user's place among a million that belongs to `salt`: inside a share are the places below it.
 pub fn place_of(salt: &str, user_id: &str) -> u32 {
-    ((stable_hash(salt, user_id) as u128 * 1_000_000) >> 64) as u32
+    Salt::of(salt).place(user_id)
 }
 
 #[cfg(test)]

@@ -10,6 +10,8 @@ mod insight;
 mod receipts;
 mod running;
 mod serving;
+mod staff;
+mod suppress;
 mod task;
 mod user;
 
@@ -30,6 +32,8 @@ use running::RUN_EXAMPLES;
 pub use running::{Live, Run};
 use serving::SERVE_EXAMPLES;
 pub use serving::Serve;
+pub use staff::{Staff, StaffImport, Todo, TodoList, TodoState};
+pub use suppress::{Suppress, SuppressAdd, SuppressRemove};
 pub use task::{By, Task, TaskList, TaskOverlap, Touches, Why};
 pub use user::User;
 
@@ -85,6 +89,9 @@ pub enum Command {
     /// What single users got 用户
     #[command(subcommand)]
     User(User),
+    /// Users whom no task reaches until an instant 勿触达
+    #[command(subcommand)]
+    Suppress(Suppress),
     /// Move the clock: everything that falls due on the way happens, in order
     #[command(after_help = RUN_EXAMPLES)]
     Run(Run),
@@ -94,6 +101,12 @@ pub enum Command {
     /// Book what channels said later 回执
     #[command(after_help = RECEIPTS_EXAMPLES)]
     Receipts(Receipts),
+    /// Who carries tasks out, and how much each may do 员工
+    #[command(subcommand)]
+    Staff(Staff),
+    /// What the staff has to do for each user 待办
+    #[command(subcommand)]
+    Todo(Todo),
     /// Follow the clock as it runs, with doors for live events 服务
     #[command(after_help = SERVE_EXAMPLES)]
     Serve(Serve),
@@ -138,9 +151,12 @@ impl Command {
             Command::Compact(_) => "compact",
             Command::Task(_) => "task",
             Command::User(_) => "user",
+            Command::Suppress(_) => "suppress",
             Command::Run(_) => "run",
             Command::Backtest(_) => "backtest",
             Command::Receipts(_) => "receipts",
+            Command::Staff(_) => "staff",
+            Command::Todo(_) => "todo",
             Command::Serve(_) => "serve",
             Command::Demo(_) => "demo",
             Command::Estimate(_) => "estimate",

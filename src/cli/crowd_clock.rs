@@ -113,10 +113,11 @@ fn wanted(queued: &[Queued], until: Timestamp) -> usize {
     queued.iter().rposition(is_needed).map_or(1, |last| last + 1)
 }
 
-/// The crowds that a task asks: its own audience, the one it names, those in its selection, blacklists.
+/// The crowds that a task asks: its own audience, the one it names, those in its selection, black- and whitelists.
 pub fn crowds_of(task: &Task, audiences: &Audiences, blacklist: Option<&str>) -> Outcome<BTreeSet<String>> {
-    let blacklists = [blacklist, task.file.limits.blacklist.as_deref()];
-    let mut names: BTreeSet<String> = blacklists.into_iter().flatten().map(str::to_string).collect();
+    let limits = &task.file.limits;
+    let lists = [blacklist, limits.blacklist.as_deref(), limits.whitelist.as_deref()];
+    let mut names: BTreeSet<String> = lists.into_iter().flatten().map(str::to_string).collect();
     match &task.file.audience {
         Audience::Everyone => {}
         Audience::Crowd(name) => drop(names.insert(name.clone())),

@@ -109,7 +109,7 @@ impl Origin {
         let limits = Limits { memory_bytes: session.settings.memory };
         let loaded = writer.events(&mut batches, &columns, &limits, session.pace)?;
         self.ask.unnamed = None;
-        Ok(Came { counts, loaded, rejects })
+        Ok(Came { counts, loaded, rejects, breaches: 0 })
     }
 
     /// The events behind `after`, as facts over a snapshot that knows all their users.
@@ -151,6 +151,8 @@ pub struct Came {
     counts: Counts,
     loaded: Loaded,
     rejects: Option<PathBuf>,
+    /// Facts that rules name and that came when the watermark had passed them.
+    pub breaches: u64,
 }
 
 impl Came {
@@ -160,15 +162,19 @@ impl Came {
         let (new_users, duplicates) = (self.loaded.new_users, self.loaded.duplicates);
         let rejects = self.rejects.as_ref().map(|path| path.display().to_string());
         json!({ "read": read, "accepted": accepted, "rejected": rejected, "new_users": new_users,
-            "duplicates": duplicates, "rejects": rejects })
+            "duplicates": duplicates, "rejects": rejects, "breaches": self.breaches })
     }
 
     /// One line for a person.
     pub fn text(&self) -> String {
         let Counts { read, accepted, rejected } = self.counts;
         let aside = self.rejects.as_ref().map_or(String::new(), |path| format!(" (in {})", path.display()));
+        let breaches = match self.breaches {
+            0 => String::new(),
+            count => format!(" · later than the lateness allows {}", grouped(count)),
+        };
         format!(
-            "events: read {} · accepted {} · rejected {}{aside} · new users {} · delivered before {}\n",
+            "events: read {} · accepted {} · rejected {}{aside} · new users {} · delivered before {}{breaches}\n",
             grouped(read),
             grouped(accepted),
             grouped(rejected),

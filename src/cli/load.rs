@@ -179,7 +179,7 @@ impl Iterator for Guard<'_, '_> {
     }
 }
 
-fn too_many(rejected: u64, max: u64, file: Option<&Path>) -> Problem {
+pub(super) fn too_many(rejected: u64, max: u64, file: Option<&Path>) -> Problem {
     let at = file.map(|file| file.display().to_string()).unwrap_or_default();
     Problem::data(
         "CLI-004",

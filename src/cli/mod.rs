@@ -27,10 +27,13 @@ mod session;
 pub mod settings;
 #[cfg(feature = "sql")]
 mod sql;
+mod staff;
+mod suppress;
 mod table;
 mod task;
 #[cfg(test)]
 mod tests;
+mod todo;
 mod trace;
 mod unknown;
 mod user;
@@ -110,9 +113,12 @@ fn perform(command: &Command, mut session: Session, door: &mut Door) -> Done {
         Command::Compact(what) => compact::run(what, &session, door),
         Command::Task(what) => task::run(what, &mut session, door),
         Command::User(what) => user::run(what, &session, door),
+        Command::Suppress(what) => suppress::run(what, &mut session, door),
         Command::Run(what) => task::run_until(what, &mut session, door),
         Command::Backtest(what) => backtest::run(what, &session, door),
         Command::Receipts(what) => receipts::run(what, &mut session, door),
+        Command::Staff(what) => staff::run(what, &mut session, door),
+        Command::Todo(what) => todo::run(what, &session, door),
         Command::Serve(what) => serve::run(what, &mut session, door),
         Command::Estimate(what) => ask::estimate(what, &mut session, door),
         Command::Select(what) => ask::select(what, &mut session, door),

@@ -4,8 +4,10 @@
 
 mod tasks;
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::NaiveTime;
@@ -18,7 +20,8 @@ use super::words::bytes_of;
 use crate::audience::Guard;
 use crate::base::{Outcome, Problem, Problems, Zone};
 use crate::dispatch::Policy;
-use crate::task::duration_ms;
+use crate::sender::quotas;
+use crate::task::{Limits, Quota, company_limits, duration_ms};
 
 /// Memory that a load may use when nothing says otherwise.
 const MEMORY_BYTES: u64 = 2 << 30;
@@ -29,6 +32,8 @@ const DAILY_AT: NaiveTime = match NaiveTime::from_hms_opt(2, 0, 0) {
     Some(time) => time,
     None => NaiveTime::MIN,
 };
+/// How long a to-do may be open when nothing says otherwise.
+const TODO_OVERDUE: Duration = Duration::from_secs(24 * 3600);
 /// The settings' file in the home.
 pub const FILE: &str = "quanke.toml";
 
@@ -53,12 +58,18 @@ pub struct Settings {
     pub retry_tries: u32,
     /// The wait before the second try; it doubles each time.
     pub retry_wait: Duration,
+    /// How long a to-do may be open before it is overdue.
+    pub todo_overdue: Duration,
     /// What is switched on of tasks, and who makes them.
     pub tasks: TaskSettings,
     /// `[senders.NAME]` as written; each channel reads its own.
     pub senders: toml::Table,
+    /// How much senders may be given, by their names.
+    pub quotas: Arc<BTreeMap<String, Quota>>,
     /// `[links.NAME]` as written.
     pub links: toml::Table,
+    /// What holds for every task of every app.
+    pub limits: Arc<Limits>,
 }
 
 impl Default for Settings {
@@ -73,9 +84,12 @@ impl Default for Settings {
             guard: None,
             retry_tries: Policy::default().attempts_max,
             retry_wait: Policy::default().wait_first,
+            todo_overdue: TODO_OVERDUE,
             tasks: TaskSettings::default(),
             senders: toml::Table::new(),
+            quotas: Arc::default(),
             links: toml::Table::new(),
+            limits: Arc::default(),
         }
     }
 }
@@ -91,7 +105,7 @@ impl Settings {
     }
 
     /// Reads the text of a settings' file.
-    /// Errors: CLI-003 for each mistake, all at once, with line and column.
+    /// Errors: CLI-003 for each mistake, TSK-… in `[limits]`, all at once, with line and column; SND-001 for quotas.
     pub fn read(text: &str) -> Result<Settings, Problems> {
         let (table, errors) = DeTable::parse_recoverable(text);
         let mut reader = Reader { text, problems: Problems::default(), settings: Settings::default() };
@@ -100,9 +114,15 @@ impl Settings {
             reader.mistake(error.span().unwrap_or(0..0), error.message().trim(), cure);
         }
         reader.top(table.get_ref());
-        let Reader { problems, mut settings, .. } = reader;
+        let Reader { mut problems, mut settings, .. } = reader;
+        let limits = company_limits(text, FILE).unwrap_or_else(|found| {
+            problems.0.extend(found.0);
+            Limits::default()
+        });
         problems.or(())?;
+        settings.limits = Arc::new(limits);
         (settings.senders, settings.links) = (tables_of(text, "senders")?, tables_of(text, "links")?);
+        settings.quotas = Arc::new(quotas(&settings.senders)?);
         Ok(settings)
     }
 }
@@ -135,8 +155,19 @@ struct Reader<'t> {
     settings: Settings,
 }
 
-const TOP_KEYS: [&str; 9] =
-    ["zone", "memory", "cache", "blacklist", "crowds", "retry", "tasks", "senders", "links"];
+const TOP_KEYS: [&str; 11] = [
+    "zone",
+    "memory",
+    "cache",
+    "blacklist",
+    "crowds",
+    "retry",
+    "todo",
+    "tasks",
+    "senders",
+    "links",
+    "limits",
+];
 const CROWDS_KEYS: [&str; 3] = ["sync", "daily_at", "guard"];
 const RETRY_KEYS: [&str; 2] = ["tries", "wait"];
 /// More tries than this are a loop and no patience.
@@ -152,9 +183,12 @@ impl Reader<'_> {
                 "blacklist" => self.blacklist(value),
                 "crowds" => self.crowds(value),
                 "retry" => self.retry(value),
+                "todo" => self.todo(value),
                 "tasks" => self.tasks(value),
                 "senders" => self.tables(value, "senders"),
                 "links" => self.tables(value, "links"),
+                // `company_limits` reads it.
+                "limits" => {}
                 other => self.unknown(key.span(), other, &TOP_KEYS),
             }
         }
@@ -197,10 +231,22 @@ impl Reader<'_> {
     }
 
     fn wait(&mut self, value: &Spanned<DeValue>) {
-        let ms = value.get_ref().as_str().and_then(duration_ms).and_then(|ms| u64::try_from(ms).ok());
-        match ms {
-            Some(ms) => self.settings.retry_wait = Duration::from_millis(ms),
+        match duration(value) {
+            Some(wait) => self.settings.retry_wait = wait,
             None => self.wrong(value, "a duration", "write `wait = \"1s\"`"),
+        }
+    }
+
+    fn todo(&mut self, value: &Spanned<DeValue>) {
+        let Some(table) = value.get_ref().as_table() else {
+            return self.wrong(value, "a table", "write `[todo]` on a line of its own");
+        };
+        for (key, value) in table.iter() {
+            match (key.get_ref().as_ref(), duration(value)) {
+                ("overdue", Some(overdue)) => self.settings.todo_overdue = overdue,
+                ("overdue", None) => self.wrong(value, "a duration", "write `overdue = \"24h\"`"),
+                (other, _) => self.unknown(key.span(), other, &["overdue"]),
+            }
         }
     }
 
@@ -286,6 +332,11 @@ impl Reader<'_> {
     }
 }
 
+fn duration(value: &Spanned<DeValue>) -> Option<Duration> {
+    let ms = value.get_ref().as_str().and_then(duration_ms).and_then(|ms| u64::try_from(ms).ok());
+    ms.map(Duration::from_millis)
+}
+
 /// `quanke.toml:3:8  zone = 5`: line and column (in characters, from 1) and the line's words.
 fn place(text: &str, byte: usize) -> String {
     let before = text.get(..byte).unwrap_or(text);
@@ -302,7 +353,7 @@ mod tests {
     #[test]
     fn everything_can_be_set() {
         let text = "zone = \"Europe/Paris\"\nmemory = \"1GiB\"\ncache = \"64MiB\"\nblacklist = \"黑名单\"\n\
-                    [crowds]\nsync = true\ndaily_at = \"03:30\"\nguard = \"50%\"\n[retry]\ntries = 3\nwait = \"2s\"\n[senders.\"短信\"]\nkind = \"webhook\"\n";
+                    [crowds]\nsync = true\ndaily_at = \"03:30\"\nguard = \"50%\"\n[retry]\ntries = 3\nwait = \"2s\"\n[todo]\noverdue = \"36h\"\n[senders.\"短信\"]\nkind = \"webhook\"\n";
         let settings = Settings::read(text).unwrap();
         assert_eq!(settings.zone.name(), "Europe/Paris");
         assert_eq!((settings.memory, settings.cache), (1 << 30, 64 << 20));
@@ -311,6 +362,7 @@ mod tests {
         assert_eq!(settings.guard, Guard::parse("50%"));
         assert_eq!(settings.daily_at, NaiveTime::from_hms_opt(3, 30, 0).unwrap());
         assert_eq!((settings.retry_tries, settings.retry_wait), (3, Duration::from_secs(2)));
+        assert_eq!(settings.todo_overdue, Duration::from_secs(36 * 3600));
         assert_eq!(settings.senders["短信"]["kind"].as_str(), Some("webhook"));
     }
 

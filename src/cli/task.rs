@@ -3,6 +3,7 @@
 mod list;
 mod overlap;
 mod plan;
+mod preflight;
 mod report;
 mod touches;
 
@@ -24,7 +25,7 @@ use crate::base::{Outcome, Problem, Problems, Timestamp};
 use crate::dispatch::{self, Engine, Happened, Ledger, Policy, RealPatience, Summary};
 use crate::select::Selection;
 use crate::store::{Snapshot, Writer};
-use crate::task::{Audience, Checked, Feature, Links, Move, State, Task, Tasks, check};
+use crate::task::{Audience, Checked, Feature, Links, Move, Policies, State, Task, Tasks, check};
 use crate::trigger::log::RealDisk;
 use crate::trigger::{Numbered, Opened, Triggers};
 
@@ -41,6 +42,7 @@ pub fn run(command: &Command, session: &mut Session, door: &mut Door) -> Done {
         Command::List(asked) => list::list(asked, session, door),
         Command::Show { id, diff } => list::show(id, *diff, session, door),
         Command::Plan { what, days } => plan::run(what, *days, session, door),
+        Command::Preflight { what, at } => preflight::run(what, at.as_deref(), session, door),
         Command::Submit { id, by } => moved(id, Move::Submit, (by, None), session, door),
         Command::Approve { id, by } => moved(id, Move::Approve, (by, None), session, door),
         Command::Reject { id, reason, by } => {
@@ -56,6 +58,7 @@ pub fn run(command: &Command, session: &mut Session, door: &mut Door) -> Done {
         Command::Touches(asked) => touches::run(asked, session, door),
         Command::Overlap(asked) => overlap::run(asked, session, door),
         Command::Reconcile { id } => super::receipts::reconcile(id, session, door),
+        Command::Staff { id, user } => super::staff::of_task(id, user.as_deref(), session, door),
         Command::Trace { id, user } => super::trace::run(id, user, session, door),
     }
 }
@@ -74,7 +77,7 @@ impl Session<'_> {
     }
 
     /// Who moves tasks, for the audit trail.
-    fn who(&self, by: &By) -> String {
+    pub(super) fn who(&self, by: &By) -> String {
         let login = || (self.variable)("USER");
         let named = by.by.clone().or_else(|| self.settings.tasks.by.clone()).or_else(login);
         named.filter(|name| !name.trim().is_empty()).unwrap_or_else(|| "cli".to_string())
@@ -97,8 +100,9 @@ pub fn checked(
     let now = session.environment.now;
     let (links, policies) = (session.links()?, session.policies()?);
     let features = &session.settings.tasks.features;
-    let names =
-        Names { audiences, snapshot, senders: &senders, links: &links, policies: &policies, features, now };
+    let staff = session.tasks()?.staff().list()?;
+    let (senders, links, policies) = (&senders, &links, &policies);
+    let names = Names { audiences, snapshot, senders, links, policies, features, staff, now };
     Ok(check(&text, path, &session.settings.zone, now, &names)?)
 }
 
@@ -238,7 +242,8 @@ fn uses(task: &Task, name: &str) -> bool {
             .parse::<Selection>()
             .is_ok_and(|selection| crowds_in(&selection).iter().any(|n| n.text == name)),
     };
-    in_audience || task.file.limits.blacklist.as_deref() == Some(name)
+    let limits = &task.file.limits;
+    in_audience || [&limits.blacklist, &limits.whitelist].iter().any(|list| list.as_deref() == Some(name))
 }
 
 /// The versions of a crowd that reports speak of.
@@ -303,7 +308,8 @@ fn live(
     };
     let name = origin.as_ref().map_or(dispatch::SILENCE, Origin::name).to_string();
     let (source, after) = dispatch::source_of(&mut triggers, &name, clock)?;
-    let came = origin.as_mut().map(|origin| origin.keep_all(source, writer, session)).transpose()?;
+    let mut came = origin.as_mut().map(|origin| origin.keep_all(source, writer, session)).transpose()?;
+    let late_before = triggers.state().oddities().late;
     let snapshot = writer.publish()?;
     let mut feed = origin.as_ref().map(|origin| origin.feed(source, after, &snapshot)).transpose()?;
     let words = Words(&snapshot);
@@ -311,6 +317,8 @@ fn live(
     let mut live = dispatch::Live::new(&mut triggers, source, feed, &words);
     let summary = Clock::new(session, &snapshot)?.move_to(until, Some((&mut live, &again)))?;
     origin.map_or(Ok(()), Origin::done)?;
+    let breaches = triggers.state().oddities().late - late_before;
+    came.iter_mut().for_each(|came| came.breaches = breaches);
     Ok((summary, came))
 }
 
@@ -347,6 +355,7 @@ pub(super) struct Clock<'a> {
     links: Arc<Links>,
     /// Crowds that nobody needs yet wait, one a step, so that the clock goes on meanwhile.
     pub is_served: bool,
+    policies: Arc<Policies>,
 }
 
 impl<'a> Clock<'a> {
@@ -364,6 +373,7 @@ impl<'a> Clock<'a> {
             senders: session.senders()?,
             links: Arc::new(session.links()?),
             is_served: false,
+            policies: Arc::new(session.policies()?),
         })
     }
 
@@ -437,6 +447,9 @@ impl<'a> Clock<'a> {
                 wait_first: settings.retry_wait,
                 seed: self.session.environment.seed,
                 links: self.links.clone(),
+                limits: settings.limits.clone(),
+                quotas: settings.quotas.clone(),
+                policies: self.policies.clone(),
                 ..Policy::default()
             },
             patience: &RealPatience,

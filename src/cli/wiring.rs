@@ -9,7 +9,7 @@ use crate::audience::{Audiences, BoundVersion, Job, Owner, Predicate, fields, ro
 use crate::base::{Outcome, Pace, Problem, Problems, Timestamp, UserNo};
 use crate::dispatch::{self, Directory, Resolved, Senders};
 use crate::store::Snapshot;
-use crate::task::{Audience, Feature, Known, Links, Policies, Task};
+use crate::task::{Audience, Feature, Known, Links, Member, Policies, Task};
 
 /// What a task file may name.
 pub struct Names<'a> {
@@ -19,6 +19,7 @@ pub struct Names<'a> {
     pub features: &'a [Feature],
     pub links: &'a Links,
     pub policies: &'a Policies,
+    pub staff: Vec<Member>,
     pub now: Timestamp,
 }
 
@@ -67,6 +68,10 @@ impl Known for Names<'_> {
 
     fn has(&self, feature: Feature) -> bool {
         self.features.contains(&feature)
+    }
+
+    fn staff(&self) -> Vec<Member> {
+        self.staff.clone()
     }
 
     fn links(&self) -> Vec<String> {
@@ -203,6 +208,14 @@ pub struct People<'a>(pub &'a Snapshot);
 impl Directory for People<'_> {
     fn user_id(&self, user: UserNo) -> Option<&str> {
         self.0.universe().contains(user).then(|| self.0.ids().text(user))
+    }
+
+    fn user_no(&self, user_id: &str) -> Option<UserNo> {
+        self.0.find(user_id)
+    }
+
+    fn known(&self, users: &RoaringBitmap) -> RoaringBitmap {
+        users & self.0.universe()
     }
 
     fn is_attribute(&self, name: &str) -> bool {

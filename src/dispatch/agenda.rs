@@ -16,6 +16,8 @@ pub enum Step {
     Start,
     /// The audience is made anew, 15 min before the run.
     Refresh,
+    /// Held touches whose hold is over pass the gates again.
+    Release,
     Run,
     /// The task becomes 已结束.
     End,
@@ -35,6 +37,8 @@ pub struct AtHand {
     pub open: Option<Run>,
     /// The next run that the calendar plans, and what the ledger knows of it.
     pub next: Option<(Planned, Option<Run>)>,
+    /// When the hold of touches is over next.
+    pub held: Option<Timestamp>,
 }
 
 /// The earliest step of a task that is not done yet; what is overdue is due at `clock`. Triggers fire by
@@ -48,7 +52,8 @@ pub fn due(task: &Task, at_hand: &AtHand, clock: Timestamp) -> Option<Due> {
         go_on(task, at_hand.open.as_ref(), clock),
         drop_on(task, at_hand.open.as_ref(), clock),
         start(task),
-        end(task),
+        release(task, at_hand.held, clock),
+        end(task, at_hand.held),
     ]);
     let mut all: Vec<Due> = steps.flatten().map(|due| Due { at: due.at.max(clock), ..due }).collect();
     if at_hand.goes_beside() && all.contains(&Due { at: clock, step: Step::Run }) {
@@ -106,9 +111,27 @@ fn the_run(task: &Task, planned: &Planned, at_hand: &AtHand) -> Option<Due> {
     (is_alive && is_free).then_some(Due { at: planned.slot.at, step: Step::Run })
 }
 
-fn end(task: &Task) -> Option<Due> {
+/// What was held goes on while the task runs; in a pause it is dropped, where the task says so.
+fn release(task: &Task, held: Option<Timestamp>, clock: Timestamp) -> Option<Due> {
+    let is_alive = match task.state {
+        State::Running => true,
+        State::Paused => task.file.on_pause == OnPause::Drop,
+        _ => false,
+    };
+    let at = held.filter(|at| is_alive && (*at).max(clock) < ends_at(task, held))?;
+    Some(Due { at, step: Step::Release })
+}
+
+fn end(task: &Task, held: Option<Timestamp>) -> Option<Due> {
     let is_alive = matches!(task.state, State::Approved | State::Running | State::Paused | State::Failed);
-    is_alive.then_some(Due { at: over_at(task), step: Step::End })
+    is_alive.then_some(Due { at: ends_at(task, held), step: Step::End })
+}
+
+/// Where what waits may finish, what is held may too.
+fn ends_at(task: &Task, held: Option<Timestamp>) -> Timestamp {
+    let may_finish = task.rule().is_some_and(|rule| rule.on_end == OnEnd::Finish);
+    let held = held.filter(|_| may_finish).map(|at| at.plus(task.file.grace_ms).plus(1));
+    over_at(task).max(held.unwrap_or(Timestamp(i64::MIN)))
 }
 
 /// The end of the task; where what waits may finish, the instant after which no touch can go out: the last

@@ -36,6 +36,9 @@ pub struct Touch {
     pub seat: Option<Seat>,
     pub user_no: UserNo,
     pub user_id: String,
+    /// Who of the task's staff has the user, by id; nobody where the task has no staff.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub staff: Option<String>,
     /// The planned reach, RFC 3339 with milliseconds and offset.
     pub due_at: String,
     /// The content of the task, filled for this user.

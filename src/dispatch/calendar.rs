@@ -47,13 +47,16 @@ impl Engine<'_> {
 
     fn at_hand(&self, task: &Task) -> Outcome<AtHand> {
         let open = self.ledger.open_run(&task.id)?;
+        let held = self.ledger.next_release(&task.id)?;
         if !task.is_scheduled() {
-            return Ok(AtHand { open, next: None });
+            return Ok(AtHand { open, next: None, held });
         }
         let over = self.ledger.over_to(task)?;
-        let Some(planned) = self.tasks.run_after(task, over)? else { return Ok(AtHand { open, next: None }) };
+        let Some(planned) = self.tasks.run_after(task, over)? else {
+            return Ok(AtHand { open, next: None, held });
+        };
         let known = self.ledger.run(planned.task.scheduled(&planned.slot))?;
-        Ok(AtHand { open, next: Some((planned, known)) })
+        Ok(AtHand { open, next: Some((planned, known)), held })
     }
 
     /// Marks the runs of a running task as missed that a later one, due by now too, catches up.

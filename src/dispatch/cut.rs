@@ -1,11 +1,12 @@
 //! Which touches go together in a batch, and which cannot go at all?
 
 use crate::base::{Outcome, Timestamp};
-use crate::task::{Form, Task};
+use crate::task::Task;
 
 use super::batch::{Batch, Handle, Touch, tag_of};
 use super::engine::Engine;
 use super::fill::Filled;
+use super::forms::Forms;
 use super::hand::batches_of;
 use super::ledger::{Run, Seat};
 use super::sender::Sender;
@@ -38,17 +39,17 @@ impl Engine<'_> {
         task: &Task,
         run: &Run,
         sender: &dyn Sender,
-        (form, portion): (&Form, &mut Portion),
+        (form, portion): (&Forms, &mut Portion),
         now: Timestamp,
     ) -> Outcome<Vec<Batch>> {
         let run = self.ledger.fresh(run)?;
         let touches = self.fitting(task, &run, sender, (form, portion.next), now)?;
-        let batches = grouped(touches, sender, portion.size);
+        let (batches, left) = grouped(touches, sender, portion.size);
         portion.used(batches.iter().map(Vec::len).sum());
         if !batches.is_empty() {
             let handles = handles(&run, &batches, sender);
             self.faults.step("cut")?;
-            self.ledger.cut(&run, &batches, &handles, now)?;
+            self.ledger.cut(&run, &batches, left, &handles, now)?;
         }
         Ok(batches_of(task, &run, batches))
     }
@@ -59,7 +60,7 @@ impl Engine<'_> {
         task: &Task,
         run: &Run,
         sender: &dyn Sender,
-        (form, limit): (&Form, usize),
+        (form, limit): (&Forms, usize),
         now: Timestamp,
     ) -> Outcome<Vec<Touch>> {
         loop {
@@ -77,18 +78,29 @@ impl Engine<'_> {
     }
 }
 
-/// At most a wave of batches; what is too much waits for the next.
-fn grouped(touches: Vec<Touch>, sender: &dyn Sender, size: usize) -> Vec<Vec<Touch>> {
+/// At most a wave of batches, those of one member of the staff together where the sender wants that; and the
+/// first seat of what is too much, which waits for the next wave.
+fn grouped(mut touches: Vec<Touch>, sender: &dyn Sender, size: usize) -> (Vec<Vec<Touch>>, Option<Seat>) {
+    let is_by_staff = sender.is_by_staff();
+    if is_by_staff {
+        touches.sort_by(|a, b| a.staff.cmp(&b.staff));
+    }
     let mut batches: Vec<Vec<Touch>> = Vec::new();
+    let mut left: Option<Seat> = None;
     for touch in touches {
         let is_full = batches.len() == WAVE_BATCHES;
-        match batches.last_mut().filter(|batch| batch.len() < size && sender.fits(batch, &touch)) {
+        let is_alike =
+            |batch: &[Touch]| !is_by_staff || batch.first().is_none_or(|first| first.staff == touch.staff);
+        let fits = |batch: &&mut Vec<Touch>| {
+            left.is_none() && batch.len() < size && is_alike(batch) && sender.fits(batch, &touch)
+        };
+        match batches.last_mut().filter(fits) {
             Some(batch) => batch.push(touch),
-            None if is_full => break,
+            None if is_full => left = Some(left.map_or(touch.seat(), |seat| seat.min(touch.seat()))),
             None => batches.push(vec![touch]),
         }
     }
-    batches
+    (batches, left)
 }
 
 /// The names by which receipts will call the touches of batches that are about to be cut.

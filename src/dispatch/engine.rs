@@ -50,8 +50,8 @@ pub struct Summary {
 pub struct Happened {
     pub at: String,
     pub task: String,
-    /// `started`, `refreshed`, `ran`, `went on`, `handed over` (a trigger's touches), `missed`, `skipped`, `failed`, `ended`; of crowds
-    /// `refreshed`, `held`, `refresh failed`.
+    /// `started`, `refreshed`, `ran`, `went on`, `handed over` (a trigger's touches), `released` (what was held), `missed`, `skipped`, `failed`,
+    /// `ended`; of crowds `refreshed`, `held`, `refresh failed`.
     pub what: String,
     /// The state of the run afterwards, or why something failed.
     pub note: String,
@@ -136,6 +136,7 @@ impl Engine<'_> {
             Step::Run => self.run(runtime, task.scheduled(slot_of(agendum)?), now),
             Step::GoOn if task.is_scheduled() => self.go_on(runtime, task.scheduled(slot_of(agendum)?), now),
             Step::GoOn => self.go_on_firing(runtime, task, now),
+            Step::Release => self.unhold(runtime, task, now),
             Step::End => self.end(task, now),
         }
     }

@@ -3,14 +3,17 @@
 use std::borrow::Cow;
 
 use rayon::prelude::*;
+use roaring::RoaringBitmap;
 
 use crate::base::{Outcome, Problem, Timestamp, UserNo};
-use crate::task::{Form, Task};
+use crate::task::Task;
 
 use super::batch::{Touch, TouchNames};
 use super::engine::Engine;
 use super::fires::Waiting;
+use super::forms::Forms;
 use super::ledger::{Run, Seat};
+use super::sender::Sender;
 use super::state::Reason;
 
 /// Who a touch is for, by which name it goes, and when it was planned to be there.
@@ -37,14 +40,14 @@ impl Engine<'_> {
         &self,
         task: &Task,
         run: &Run,
-        form: &Form,
+        form: &Forms,
         limit: usize,
         now: Timestamp,
     ) -> Outcome<Filled> {
         if task.rule().is_some() {
             let waiting = self.known_fires(run, limit, now)?;
             let labels = waiting.iter().map(|fire| self.label_of_fire(task, run, fire));
-            return self.filled(&labels.collect::<Vec<_>>(), form);
+            return self.filled(task, &labels.collect::<Vec<_>>(), form);
         }
         let names = self.names(task, run, &run.occurrence);
         let due_at = task.zone.text(run.planned_at);
@@ -56,7 +59,23 @@ impl Engine<'_> {
             names: Cow::Borrowed(names),
         };
         let labels = self.ledger.waiting_seats(run, limit)?.into_iter().map(label);
-        self.filled(&labels.collect::<Vec<_>>(), form)
+        self.filled(task, &labels.collect::<Vec<_>>(), form)
+    }
+
+    /// How many of these users lack a value which the task insists on, or which the channel needs.
+    pub(super) fn lacking(
+        &self,
+        task: &Task,
+        users: &RoaringBitmap,
+        (forms, sender): (&Forms, &dyn Sender),
+    ) -> Outcome<u64> {
+        let names = TouchNames::of(self.app, &task.id, task.epoch, "", &task.file.dispatch.channel);
+        let label =
+            |user| Label { user, seat: None, due_at: Cow::Borrowed(""), names: Cow::Borrowed(&names) };
+        let labels: Vec<Label> = users.iter().map(label).collect();
+        let Filled { touches, lacking } = self.filled(task, &labels, forms)?;
+        let unfit = touches.iter().filter(|touch| sender.takes(touch).is_err()).count();
+        Ok((lacking.len() + unfit) as u64)
     }
 
     /// The next fires that wait. Those whose user was deleted since are suppressed on the way.
@@ -84,15 +103,18 @@ impl Engine<'_> {
     }
 
     /// Values are read once for each user, in the order in which they are stored; then all cores fill.
-    fn filled(&self, labels: &[Label], form: &Form) -> Outcome<Filled> {
+    fn filled(&self, task: &Task, labels: &[Label], form: &Forms) -> Outcome<Filled> {
         let mut users: Vec<UserNo> = labels.iter().map(|label| label.user).collect();
         users.sort_unstable();
         users.dedup();
         let values = self.directory.fields(&users, form.fields())?;
         let of = |user| users.binary_search(&user).ok().and_then(|place| values.get(place));
+        let staff = self.staff_of(task, &users)?;
         let ids = labels.iter().map(|label| self.id_of(label.user)).collect::<Outcome<Vec<&str>>>()?;
         let fill = |(label, id): (&Label, &str)| {
-            label.touch(id, of(label.user).map_or(&[][..], Vec::as_slice), form).ok_or(label.seat())
+            let touch = label.touch(id, of(label.user).map_or(&[][..], Vec::as_slice), form);
+            let staff = staff.get(&label.user).cloned();
+            touch.map(|touch| Touch { staff, ..touch }).ok_or(label.seat())
         };
         let touches = labels.par_iter().with_min_len(SHARE_MIN).zip(ids).map(fill);
         let (touches, lacking) = touches.partition_map(|touch| match touch {
@@ -114,7 +136,7 @@ impl Label<'_> {
     }
 
     /// The touch to this user; `None` when a value is missing on which the task insists.
-    fn touch(&self, user_id: &str, values: &[Option<String>], form: &Form) -> Option<Touch> {
+    fn touch(&self, user_id: &str, values: &[Option<String>], form: &Forms) -> Option<Touch> {
         let touch_id = self.names.touch_id(user_id);
         let (content, fields) = form.fill(user_id, &touch_id.0, values)?;
         Some(Touch {
@@ -122,6 +144,7 @@ impl Label<'_> {
             seat: self.seat,
             user_no: self.user,
             user_id: user_id.into(),
+            staff: None,
             due_at: self.due_at.clone().into_owned(),
             content,
             fields,

@@ -11,9 +11,14 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use crate::base::{Day, Outcome, Timestamp, UserNo};
 use crate::task::{Task, disk_trouble};
 use crate::trigger::Place;
+use roaring::RoaringBitmap;
 
+use super::caps::Way;
+use super::held::{Written, suppress_held};
 use super::ledger::{Ledger, Run, Seat, check_book, commit, whole};
 use super::pages::{Cell, Pages};
+use super::sieve::Holds;
+use super::staff::{self, Team};
 use super::state::{BatchState, Reason, RunState, TouchState};
 use super::touches::OpenBatch;
 
@@ -23,6 +28,11 @@ pub struct Release<'t> {
     /// In the task's zone.
     pub day: Day,
     pub fires: Vec<Fire>,
+    /// Who is dealt those that are due, where the task has staff.
+    pub team: Option<Team>,
+    /// Which way its touches go, and until when they wait that are held.
+    pub way: Way,
+    pub holds: Holds,
 }
 
 /// One decision, as the book needs it.
@@ -89,7 +99,7 @@ impl Ledger {
     }
 
     /// The fires at these seats, which ascend.
-    fn fires_at(&self, run: &Run, seats: &[Seat]) -> Outcome<Vec<Waiting>> {
+    pub(super) fn fires_at(&self, run: &Run, seats: &[Seat]) -> Outcome<Vec<Waiting>> {
         let sql = "select seat, user, occurrence, coalesce(due_at, base_at) from fires
                    where run = ?1 and seat between ?2 and ?3 order by seat";
         let mut query = self.db.prepare_cached(sql).map_err(disk_trouble)?;
@@ -110,7 +120,7 @@ impl Ledger {
     /// Suppresses what still waits and was planned before `limit`. A batch that was cut goes out whole or not
     /// at all, so with one such touch all of a waiting batch go.
     pub(super) fn expire(&self, run: &Run, limit: Timestamp, now: Timestamp) -> Outcome<()> {
-        let mut seats = self.stale_seats(run, limit)?;
+        let mut seats = self.not_released_since(run, self.stale_seats(run, limit)?, limit)?;
         let mut batches = Vec::new();
         for batch in self.open_batches(run)? {
             if batch.state == BatchState::Waiting.word() && self.is_stale(run, &batch, limit)? {
@@ -155,7 +165,8 @@ impl Ledger {
         for touch in &batch.touches {
             let found =
                 query.query_row(params![run.no, touch.seat(), limit.0], |row| row.get::<_, Option<bool>>(0));
-            if found.optional().map_err(disk_trouble)?.flatten() == Some(true) {
+            let is_stale = found.optional().map_err(disk_trouble)?.flatten() == Some(true);
+            if is_stale && !self.not_released_since(run, vec![touch.seat()], limit)?.is_empty() {
                 return Ok(true);
             }
         }
@@ -175,15 +186,30 @@ fn book_touches(
     }
     let (run, first) = run_of(tx, release, now)?;
     let (mut seat, mut waits) = (first, false);
-    let mut pages = Pages::of(tx, run);
+    let touches = || fires.iter().filter(|fire| matches!(fire.word, Word::Touch(..)));
+    let is_due = |(_, fire): &(Seat, &&Fire)| fire.word == Word::Touch(TouchState::Due, None);
+    let due: Vec<(Seat, UserNo)> =
+        (first..).zip(touches()).filter(is_due).map(|(seat, fire)| (seat, fire.user)).collect();
+    let full = match &release.team {
+        Some(team) if !due.is_empty() => staff::deal_fires(tx, run, team, &due, now)?,
+        _ => RoaringBitmap::new(),
+    };
+    let (mut pages, mut written) = (Pages::of(tx, run), Vec::new());
     for fire in fires {
         let Word::Touch(state, reason) = fire.word else { continue };
+        let (state, reason) = match &release.team {
+            Some(team) if full.contains(seat) => team.beyond(),
+            _ => (state, reason),
+        };
         pages.add(seat, Cell::new(state, reason))?;
+        written.push((seat, fire.user, state, reason));
         add_fire(tx, run, seat, fire)?;
         waits |= state == TouchState::Due;
         seat += 1;
     }
     pages.close()?;
+    let kept = Written { run, way: &release.way, holds: &release.holds, now, is_fired: true };
+    kept.keep(tx, written.into_iter())?;
     let sql = "update runs set due = due + ?2, size = size + ?2, progress_at = ?3,
                state = case when ?4 and state = ?5 then ?6 else state end where no = ?1";
     let (done, sending) = (RunState::Done.word(), RunState::Sending.word());
@@ -233,6 +259,7 @@ fn contradict(tx: &Transaction, task: &Task, fire: &Fire, now: Timestamp) -> Out
     let found = tx.query_row(sql, params![fire.user, fire.occurrence, task.id], read).optional();
     let Some((run, seat)) = found.map_err(disk_trouble)? else { return Ok(None) };
     match Pages::of(tx, run).cell(seat)? {
+        Some(Cell { state: TouchState::Held, .. }) => suppress_held(tx, run, seat, Reason::LateB)?,
         Some(cell) if cell.is_waiting() => suppress(tx, run, &[seat], Reason::LateB, now)?,
         Some(Cell {
             state: TouchState::Due | TouchState::Handed | TouchState::Delivered | TouchState::Unknown,

@@ -4,7 +4,7 @@
 //! the next. Between the two a kill leaves batches `handing`: an idempotent sender gets the same
 //! bytes again, any other leaves them unknown until its word comes.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use tokio::runtime::Runtime;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::base::{Outcome, Problem, Timestamp};
-use crate::task::{Form, Links, Task};
+use crate::task::{Limits, Links, Policies, Quota, Task};
 
 use super::batch::{Batch, Handle, Touch, TouchId};
 use super::cut::Portion;
@@ -44,6 +44,12 @@ pub struct Policy {
     pub seed: u64,
     /// The links that contents may name.
     pub links: Arc<Links>,
+    /// The company's limits; they hold for every task.
+    pub limits: Arc<Limits>,
+    /// How much senders may be given, by their names.
+    pub quotas: Arc<BTreeMap<String, Quota>>,
+    /// Dated limits, those of accounts among them.
+    pub policies: Arc<Policies>,
 }
 
 impl Default for Policy {
@@ -55,6 +61,9 @@ impl Default for Policy {
             wait_total: Duration::from_secs(600),
             seed: 0,
             links: Arc::default(),
+            limits: Arc::default(),
+            quotas: Arc::default(),
+            policies: Arc::default(),
         }
     }
 }
@@ -82,7 +91,8 @@ impl Engine<'_> {
         };
         let mut trouble = Trouble::default();
         self.hand_open(runtime, (task, run), &sender, &mut trouble, now)?;
-        let form = self.form(task, sender.as_ref())?;
+        let form = self.forms(task, sender.as_ref())?;
+        self.hush(task, run, now)?;
         let mut portion = Portion::of(task, sender.as_ref());
         self.pace.begin("hand over", None, "touches");
         while trouble.stalled.is_none() {
@@ -94,14 +104,6 @@ impl Engine<'_> {
         }
         self.pace.end();
         Ok(trouble.stalled.map_or(Ok(()), Err))
-    }
-
-    /// The content of a task, ready for many users of one sender. Errors: TSK-051 for a link that is gone.
-    fn form(&self, task: &Task, sender: &dyn Sender) -> Outcome<Form> {
-        let dispatch = &task.file.dispatch;
-        let link = dispatch.link.as_deref().map(|name| self.policy.links.made(name, &task.id)).transpose()?;
-        let form = dispatch.content.form_with(&|name| self.directory.is_attribute(name), link.as_ref());
-        Ok(form.missing(dispatch.missing.clone()).with_fields(&sender.fields()))
     }
 
     /// The sender of a task. Errors: DSP-001 with the senders there are.
@@ -176,6 +178,9 @@ impl Engine<'_> {
     ) -> Outcome<()> {
         self.faults.step("hand over")?;
         let answers = runtime.block_on(self.hand_all(sender.as_ref(), batches, trouble));
+        let answered = answers.iter().filter(|(_, answer)| matches!(answer, Some(Answer::Answered(_))));
+        let answered: Vec<&Batch> = answered.map(|(batch, _)| batch).collect();
+        self.ledger.open_todos(run, &answered, sender.as_ref(), now)?;
         self.faults.step("record")?;
         let settled: Vec<Settled> =
             answers.iter().map(|(batch, answer)| settled(batch, answer.as_ref())).collect();

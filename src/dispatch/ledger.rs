@@ -15,9 +15,13 @@ use crate::store::migrate;
 use crate::task::{Scheduled, disk_trouble};
 
 use super::book::{Book, Counts};
+use super::held::HELD;
+use super::lists::LISTS;
 use super::outside::Resolved;
 use super::pages::{self, PAGES};
+use super::spent::SPENT;
 use super::state::{Reason, RunState, TouchState};
+use super::suspend::SUSPENDED;
 
 /// The place of a touch in its run. In a run of the calendar, where a user has one touch, it is the user's
 /// number; in a trigger's run it is the how-manieth fire of the run, from 0.
@@ -123,8 +127,9 @@ impl Ledger {
         }
         db.execute_batch("pragma synchronous = full; pragma foreign_keys = on; pragma busy_timeout = 5000;")
             .map_err(disk_trouble)?;
-        migrate(&mut db, "ledger", &[TABLES, FIRES, HANDLES, PAGES])
-            .map_err(|problem| problem.at("ledger.db"))?;
+        let [staff, todos] = super::staff::TABLES;
+        let steps = [TABLES, FIRES, HANDLES, PAGES, SPENT, HELD, SUSPENDED, LISTS, staff, todos];
+        migrate(&mut db, "ledger", &steps).map_err(|problem| problem.at("ledger.db"))?;
         pages::from_rows(&db)?;
         Ok(Ledger { db })
     }
@@ -331,13 +336,13 @@ fn read_run(row: &Row) -> rusqlite::Result<Run> {
     })
 }
 
-fn bytes_of(users: &RoaringBitmap) -> Outcome<Vec<u8>> {
+pub(super) fn bytes_of(users: &RoaringBitmap) -> Outcome<Vec<u8>> {
     let mut bytes = Vec::with_capacity(users.serialized_size());
     users.serialize_into(&mut bytes)?;
     Ok(bytes)
 }
 
-fn bitmap_of(bytes: Option<Vec<u8>>) -> Outcome<RoaringBitmap> {
+pub(super) fn bitmap_of(bytes: Option<Vec<u8>>) -> Outcome<RoaringBitmap> {
     let Some(bytes) = bytes else { return Ok(RoaringBitmap::new()) };
     RoaringBitmap::deserialize_from(bytes.as_slice())
         .map_err(|e| Problem::bug(format!("a bitmap in the ledger cannot be read: {e}")))

@@ -1,6 +1,6 @@
 //! How do the touches of a task leave, row by row? Batches of columns for whoever writes them.
 //!
-//! `touch_id, run, batch, user_id, channel, due_at, state, reason, note`: a portion of the ledger at a time, of
+//! `touch_id, run, batch, user_id, channel, due_at, state, reason, note, staff`: a portion of the ledger at a time, of
 //! the runs, states, reasons and the user that were asked for.
 
 use std::collections::VecDeque;
@@ -15,6 +15,7 @@ use crate::task::Task;
 use super::batch::TouchNames;
 use super::ledger::{Ledger, Run};
 use super::rows::{PORTION, Row};
+use super::staff::staff_of;
 use super::state::{Reason, TouchState};
 
 /// Which touches are asked for; what is left open holds for all.
@@ -113,6 +114,7 @@ impl<'a> Outcomes<'a> {
             Some(names) => names.touch_id(user).to_string(),
             None => names(&row.occurrence).touch_id(user).to_string(),
         };
+        let staff = staff_of(&self.ledger.db, &self.task.id, rows.iter().map(|row| row.user))?;
         let (name, channel) = (run.name(), &self.task.file.dispatch.channel);
         let times: TimestampMillisecondArray =
             rows.iter().map(|row| row.due_at.map(|Timestamp(ms)| ms)).collect();
@@ -126,6 +128,7 @@ impl<'a> Outcomes<'a> {
             texts(rows, |row| Some(row.state.word())),
             texts(rows, |row| row.reason.map(|reason| reason.word())),
             texts(rows, |row| row.note.as_deref()),
+            texts(rows, |row| staff.get(&row.user).map(String::as_str)),
         ];
         RecordBatch::try_new(self.schema(), columns).map_err(|error| Problem::bug(error.to_string()))
     }
@@ -155,6 +158,7 @@ fn schema(task: &Task) -> SchemaRef {
         ("state", DataType::Utf8, false),
         ("reason", DataType::Utf8, true),
         ("note", DataType::Utf8, true),
+        ("staff", DataType::Utf8, true),
     ];
     Arc::new(Schema::new(columns.map(|(name, kind, is_open)| Field::new(name, kind, is_open)).to_vec()))
 }

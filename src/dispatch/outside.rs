@@ -32,6 +32,12 @@ pub trait Audiences {
 pub trait Directory {
     /// The external id, if the user is known.
     fn user_id(&self, user: UserNo) -> Option<&str>;
+    /// The user with this external id, if there is one.
+    fn user_no(&self, user_id: &str) -> Option<UserNo>;
+    /// Those of these users who are known.
+    fn known(&self, users: &RoaringBitmap) -> RoaringBitmap {
+        users.iter().filter(|user| self.user_id(*user).is_some()).collect()
+    }
     /// Is there such an attribute?
     fn is_attribute(&self, name: &str) -> bool;
     /// Values as text, one row per user and in it one entry per name; `None` is missing.

@@ -2,10 +2,12 @@
 //!
 //! A run of ten million touches is 2,500 rows of `pages` instead of ten million: what a wave of batches changes
 //! lies together, and most pages say the same of all their seats, so they are small. [`Pages`] is how touches
-//! are read and moved inside a commit; whoever moves one through it has moved the counts of the run as well.
+//! are read and moved inside a commit; whoever moves one through it has moved the counts of the run as well,
+//! and what caps count.
 
 use std::collections::BTreeMap;
 
+use roaring::RoaringBitmap;
 use rusqlite::{Connection, OptionalExtension, params};
 use zstd::bulk::Compressor;
 
@@ -13,6 +15,7 @@ use crate::base::{Outcome, Problem};
 use crate::task::disk_trouble;
 
 use super::ledger::{Ledger, Run, Seat, shift, whole};
+use super::spent::{self, Standing};
 use super::state::{Reason, TouchState};
 
 /// Seats of one page; a page is their `seat / PAGE_SEATS`.
@@ -49,6 +52,8 @@ pub(super) struct Pages<'c> {
     run: i64,
     open: BTreeMap<u32, Page>,
     tally: BTreeMap<(TouchState, Option<Reason>), i64>,
+    /// Those whose touch counts otherwise for caps than before.
+    standings: BTreeMap<(Standing, Standing), RoaringBitmap>,
 }
 
 /// The seats of one page, question by question.
@@ -74,7 +79,7 @@ impl Cell {
 impl<'c> Pages<'c> {
     /// The touches of run `run`.
     pub fn of(db: &'c Connection, run: i64) -> Pages<'c> {
-        Pages { db, run, open: BTreeMap::new(), tally: BTreeMap::new() }
+        Pages { db, run, open: BTreeMap::new(), tally: BTreeMap::new(), standings: BTreeMap::new() }
     }
 
     /// Where the touch at a seat stands, if there is one.
@@ -101,6 +106,10 @@ impl<'c> Pages<'c> {
         self.put(seat, to)?;
         *self.tally.entry((before.state, before.reason)).or_insert(0) -= 1;
         *self.tally.entry((to.state, to.reason)).or_insert(0) += 1;
+        let standing = (Standing::of(before.state), Standing::of(to.state));
+        if standing.0 != standing.1 {
+            self.standings.entry(standing).or_default().insert(seat);
+        }
         Ok(())
     }
 
@@ -157,9 +166,12 @@ impl<'c> Pages<'c> {
         Ok(found)
     }
 
-    /// Writes what was changed, pages and counts.
+    /// Writes what was changed: pages, counts, and what was let out.
     pub fn close(mut self) -> Outcome<()> {
         self.write_out()?;
+        for ((from, to), seats) in &self.standings {
+            spent::moved(self.db, self.run, seats, *from, *to)?;
+        }
         self.tally
             .iter()
             .filter(|(_, by)| **by != 0)

@@ -6,17 +6,18 @@
 
 use std::collections::BTreeMap;
 
-use roaring::RoaringBitmap;
 use tokio::runtime::Runtime;
 
 use crate::base::{Day, Outcome, Timestamp};
 use crate::task::{State, Task};
 use crate::trigger::{Decision, End, Place, Reason as Why};
 
+use super::caps::Way;
 use super::engine::{Engine, Happened, Said};
 use super::fires::{Fire, Release, Word};
-use super::gates::Gates;
+use super::gates::{Gates, Lists};
 use super::ledger::Run;
+use super::purse::Purse;
 use super::state::{Reason, RunState, TouchState};
 
 /// A decision of a task, and where it stands in the trigger's log.
@@ -36,10 +37,14 @@ impl Engine<'_> {
     /// Errors: CRD-001 and the like when a blacklist cannot be read (then nothing is booked); DSP-004, OUT-030.
     pub fn release(&self, decided: &[Decided], upto: Place, now: Timestamp) -> Outcome<()> {
         let mut tasks: BTreeMap<&str, Vec<Decided>> = BTreeMap::new();
-        for one in decided {
+        // What is in the book already uses up no cap once more.
+        let before = self.ledger.place()?;
+        for one in decided.iter().filter(|one| before.is_none_or(|before| one.place > before)) {
             tasks.entry(&one.task.id).or_default().push(*one);
         }
-        let releases = tasks.values().map(|own| self.gated(own, now)).collect::<Outcome<Vec<_>>>()?;
+        let mut purse = Purse::default();
+        let releases =
+            tasks.values().map(|own| self.gated(own, &mut purse, now)).collect::<Outcome<Vec<_>>>()?;
         self.faults.step("release")?;
         let releases: Vec<Release> = releases.into_iter().flatten().collect();
         self.ledger.release(&releases, upto, now)
@@ -89,14 +94,26 @@ impl Engine<'_> {
     }
 
     /// The decisions of one task, with the word of the gates on each.
-    fn gated<'t>(&self, own: &[Decided<'t>], now: Timestamp) -> Outcome<Option<Release<'t>>> {
+    fn gated<'t>(
+        &self,
+        own: &[Decided<'t>],
+        purse: &mut Purse,
+        now: Timestamp,
+    ) -> Outcome<Option<Release<'t>>> {
         let Some(task) = own.first().map(|one| one.task) else { return Ok(None) };
         let asks = own.iter().any(|one| matches!(one.decision.end, End::Released { .. }));
-        let blocked = if asks { self.blocked(task, now)? } else { RoaringBitmap::new() };
-        let gates = Gates::of(task, false, &blocked, self.directory);
-        let fires = own.iter().filter_map(|one| fire(one, &gates)).collect();
+        let lists = if asks { self.lists(task, now)? } else { Lists::default() };
+        let gates = Gates::of(task, false, &lists, self.directory).at(self.calm(task, now));
+        let mut fires: Vec<Fire> = own.iter().filter_map(|one| fire(one, &gates)).collect();
+        for fire in fires.iter_mut().filter(|fire| fire.word == Word::Touch(TouchState::Due, None)) {
+            if let Some((state, reason)) = purse.take(self, task, (fire.user, None), now)? {
+                fire.word = Word::Touch(state, Some(reason));
+            }
+        }
         let day: Day = task.zone.day_of(now);
-        Ok(Some(Release { task, day, fires }))
+        let (way, holds) = (Way::of(task, None), self.holds(task, now));
+        let team = if asks { self.team(task, now)? } else { None };
+        Ok(Some(Release { task, day, fires, way, holds, team }))
     }
 }
 

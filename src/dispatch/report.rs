@@ -12,6 +12,7 @@ use super::goals::GoalReport;
 use super::ledger::{Ledger, Run};
 use super::state::RunState;
 use super::triggered::{FiredReport, Triggered};
+use super::variants::VariantReport;
 
 /// Everything that `task report --json` prints.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -24,6 +25,9 @@ pub struct Report {
     pub cause: Option<String>,
     pub runs: Vec<RunReport>,
     pub total: Book,
+    /// Of a task with variants: the book of each, as [`super::by_variant`] finds them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub variants: Vec<VariantReport>,
     /// Of a trigger task: what its trigger says.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trigger: Option<FiredReport>,
@@ -88,6 +92,7 @@ impl Report {
             cause: task.cause.clone(),
             runs,
             total,
+            variants: Vec::new(),
             trigger,
             goal: None,
             crowds: Vec::new(),
@@ -118,6 +123,10 @@ impl Report {
             text.push_str("\ntotal\n");
             text.push_str(&book_lines(&self.total));
         }
+        for VariantReport { variant, book } in &self.variants {
+            let _ = writeln!(text, "\nvariant {variant}");
+            text.push_str(&book_lines(book));
+        }
         if let Some(trigger) = &self.trigger {
             text.push_str(&trigger.table());
         }
@@ -138,12 +147,13 @@ fn run_report(task: &Task, ledger: &Ledger, run: &Run) -> Outcome<RunReport> {
     book.balanced &= counts == recount;
     book.balanced &= !is_fired || ledger.recount_contradicted(run)? == run.contradicted;
     book.check()?;
+    let is_holding = run.state == RunState::Done && book.held > 0;
     let text = |at: Timestamp| task.zone.text(at);
     Ok(RunReport {
         run: run.name(),
         planned_at: text(run.planned_at),
-        state: run.state.word().into(),
-        is_pushed: run.state == RunState::Done,
+        state: if is_holding { "holding".into() } else { run.state.word().into() },
+        is_pushed: run.state == RunState::Done && !is_holding,
         cause: run.cause.clone(),
         as_of: run.as_of.map(text),
         data_version: run.data_version,

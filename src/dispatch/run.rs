@@ -4,23 +4,22 @@
 //! by slice → hand batches over (`hand.rs`). Each arrow is one or more commits; [`Engine::go_on`]
 //! finds the place where it stopped.
 
-use roaring::RoaringBitmap;
 use tokio::runtime::Runtime;
 
 use crate::base::{Outcome, Problem, Timestamp};
-use crate::task::{OnRefreshFailure, Scheduled, State, Task};
+use crate::task::{OnRefreshFailure, Scheduled, State};
 
 use super::agenda::is_too_late;
 use super::book::Book;
 use super::calendar::is_missed;
 use super::engine::{Engine, Said};
-use super::gates::Gates;
+use super::gates::Lists;
 use super::ledger::Run;
 use super::outside::Resolved;
 use super::state::{Reason, RunState};
 
 /// Users whose touches are written in one commit.
-const SLICE_USERS: usize = 65_536;
+pub(super) const SLICE_USERS: usize = 65_536;
 
 impl Engine<'_> {
     /// Makes the audience anew before the run (S2.33); a failure is settled by the task's policy.
@@ -62,7 +61,7 @@ impl Engine<'_> {
         }
         if run.state.is_ahead() {
             match self.audience(task, &run, now) {
-                Ok((found, blocked)) => self.freeze(task, &run, found, &blocked, now)?,
+                Ok((found, lists)) => self.freeze(task, &run, found, &lists, now)?,
                 Err(problem) if task.state == State::Running => {
                     return self.fail(&task, &run, run.state, &problem, now);
                 }
@@ -125,27 +124,14 @@ impl Engine<'_> {
         Ok(Said { what: "dropped", note: cause })
     }
 
-    /// Who is in, and who of all is blocked. A refreshed run already has its users.
-    fn audience(
-        &self,
-        task: Scheduled,
-        run: &Run,
-        now: Timestamp,
-    ) -> Outcome<(Option<Resolved>, RoaringBitmap)> {
+    /// Who is in, and who of all is named on lists. A refreshed run already has its users.
+    fn audience(&self, task: Scheduled, run: &Run, now: Timestamp) -> Outcome<(Option<Resolved>, Lists)> {
         let is_fresh = run.state == RunState::Refreshed;
         let found = if is_fresh { None } else { Some(self.audiences.resolve(&task, task.slot.as_of())?) };
-        let blocked = self.blocked(&task, now)?;
+        let lists = self.lists(&task, now)?;
         self.sender(&task)?.check()?;
-        Ok((found, blocked))
-    }
-
-    /// Who is unsubscribed or on a blacklist of the task at this instant.
-    pub(super) fn blocked(&self, task: &Task, now: Timestamp) -> Outcome<RoaringBitmap> {
-        let mut blocked = RoaringBitmap::new();
-        for crowd in self.blacklist.into_iter().chain(task.file.limits.blacklist.as_deref()) {
-            blocked |= self.audiences.crowd(crowd, now)?;
-        }
-        Ok(blocked)
+        self.check_team(&task, now)?;
+        Ok((found, lists))
     }
 
     fn freeze(
@@ -153,15 +139,17 @@ impl Engine<'_> {
         task: Scheduled,
         run: &Run,
         found: Option<Resolved>,
-        blocked: &RoaringBitmap,
+        lists: &Lists,
         now: Timestamp,
     ) -> Outcome<()> {
         self.faults.step("freeze the audience")?;
         if let Some(found) = &found {
             self.ledger.freeze(run, found, now)?;
         }
+        self.faults.step("freeze the lists")?;
+        self.ledger.freeze_lists(run, lists)?;
         self.faults.step("freeze the blocked")?;
-        self.ledger.begin_writing(run, blocked, task.state == State::Paused, now)
+        self.ledger.begin_writing(run, &lists.blocked, task.state == State::Paused, now)
     }
 
     /// Writes the touches that are not written yet.
@@ -170,17 +158,20 @@ impl Engine<'_> {
             return Ok(());
         }
         let (users, blocked) = self.ledger.frozen(run)?;
-        let gates = Gates::of(&task, run.is_paused, &blocked, self.directory);
+        let lists = self.ledger.frozen_lists(run, blocked)?;
+        let mut sieve = self.sieve(&task, &lists, run.is_paused, now)?;
+        sieve.room = self.deal_run((&task, run), || sieve.passing(&users), now)?;
         let mut left = users.iter().skip_while(|user| u64::from(*user) < run.next_user).peekable();
         self.pace.begin("touches", Some(users.len()), "users");
         while left.peek().is_some() {
-            let slice: Vec<_> = left.by_ref().take(SLICE_USERS).map(|user| gates.ask(user)).collect();
+            let slice = sieve.sift(left.by_ref().take(SLICE_USERS).collect());
             let next = slice.last().map_or(0, |(user, ..)| u64::from(*user) + 1);
             self.faults.step("write a slice")?;
-            self.ledger.write_slice(run, &slice, next, now)?;
+            self.ledger.write_slice(run, &slice, next, (&sieve.way, &sieve.holds), now)?;
             self.pace.more(slice.len() as u64);
         }
         self.pace.end();
+        self.ledger.forget_lists(run)?;
         self.faults.step("begin sending")?;
         self.ledger.begin_sending(run, now)
     }

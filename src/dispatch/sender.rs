@@ -72,6 +72,23 @@ pub trait Sender: Send + Sync {
         None
     }
 
+    /// Does a batch hold the touches of one member of the staff only?
+    fn is_by_staff(&self) -> bool {
+        false
+    }
+
+    /// By which family of dated limits of accounts (`limits/staff.toml`) the staff of its tasks are limited, when
+    /// a task does not say; empty for none.
+    fn family(&self) -> &str {
+        ""
+    }
+
+    /// What a member of the staff has to do for this touch, where a person acts on it. The ledger keeps it until
+    /// it is done.
+    fn todo(&self, _batch: &Batch, _touch: &Touch) -> Option<serde_json::Value> {
+        None
+    }
+
     /// Can it be asked what became of touches?
     fn can_reconcile(&self) -> bool {
         false

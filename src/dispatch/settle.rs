@@ -16,6 +16,7 @@ use super::batch::{Handle, unpacked};
 use super::ledger::{Ledger, Seat, check_book, whole};
 use super::pages::Pages;
 use super::sender::ReceiptState;
+use super::staff;
 use super::state::{BatchState, TouchState};
 
 /// What a receipt says, and by which names it may mean a touch.
@@ -47,19 +48,28 @@ impl Ledger {
     /// Books receipts in one commit, in the order given; what became of each. Errors: OUT-030, DSP-004.
     pub fn settle(&self, words: &[Word], now: Timestamp) -> Outcome<Vec<Fate>> {
         let tx = self.begin()?;
-        let (mut runs, mut touched) = (BTreeMap::new(), BTreeSet::new());
-        let fate = |word| settle_one(&tx, word, &mut runs, &mut touched);
+        let fates = self.settle_in(&tx, words, now)?;
+        tx.commit().map_err(disk_trouble)?;
+        Ok(fates)
+    }
+
+    /// The same inside a commit of more than this.
+    pub(super) fn settle_in(&self, tx: &Transaction, words: &[Word], now: Timestamp) -> Outcome<Vec<Fate>> {
+        let (mut runs, mut touched, mut heard) = (BTreeMap::new(), BTreeSet::new(), Heard::new());
+        let fate = |word| settle_one(tx, word, &mut runs, (&mut touched, &mut heard));
         let fates = words.iter().map(fate).collect::<Outcome<_>>()?;
         runs.into_values().try_for_each(Pages::close)?;
         let runs: BTreeSet<i64> = touched.iter().map(|(run, _)| *run).collect();
         for (run, batch) in touched {
-            close(&tx, run, batch, now)?;
+            close(tx, run, batch, now)?;
+        }
+        for (run, words) in heard {
+            staff::heard(tx, run, &words, now)?;
         }
         for run in runs {
-            progress(&tx, run, now)?;
-            check_book(&tx, run)?;
+            progress(tx, run, now)?;
+            check_book(tx, run)?;
         }
-        tx.commit().map_err(disk_trouble)?;
         Ok(fates)
     }
 
@@ -72,24 +82,30 @@ impl Ledger {
         now: Timestamp,
     ) -> Outcome<i64> {
         let tx = self.begin()?;
-        let (mut pages, mut settled) = (Pages::of(&tx, run), 0);
+        let (mut pages, mut settled) = (Pages::of(&tx, run), Vec::new());
         for (seat, state, note) in words.iter().filter(|(_, state, _)| *state != TouchState::Unknown) {
-            settled += i64::from(pages.move_if(*seat, TouchState::Unknown, *state, note.as_deref())?);
+            if pages.move_if(*seat, TouchState::Unknown, *state, note.as_deref())? {
+                settled.push((*seat, *state));
+            }
         }
         pages.close()?;
+        staff::heard(&tx, run, &settled, now)?;
         close(&tx, run, batch, now)?;
         progress(&tx, run, now)?;
         check_book(&tx, run)?;
         tx.commit().map_err(disk_trouble)?;
-        Ok(settled)
+        Ok(whole(settled.len()))
     }
 }
+
+/// What became of touches, by run.
+type Heard = BTreeMap<i64, Vec<(Seat, TouchState)>>;
 
 fn settle_one<'c>(
     tx: &'c Transaction,
     word: &Word,
     runs: &mut BTreeMap<i64, Pages<'c>>,
-    touched: &mut BTreeSet<(i64, u64)>,
+    (touched, heard): (&mut BTreeSet<(i64, u64)>, &mut Heard),
 ) -> Outcome<Fate> {
     let Some((run, seat)) = place_of(tx, &word.handles)? else { return Ok(Fate::Stranger) };
     let pages = runs.entry(run).or_insert_with(|| Pages::of(tx, run));
@@ -98,6 +114,7 @@ fn settle_one<'c>(
     let Some(to) = to else { return Ok(fate) };
     pages.move_if(seat, cell.state, to, word.reason.as_deref())?;
     touched.extend(cell.batch.map(|batch| (run, batch)));
+    heard.entry(run).or_default().push((seat, to));
     Ok(fate)
 }
 

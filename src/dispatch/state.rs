@@ -68,6 +68,10 @@ pub enum Reason {
     LateB,
     /// A value that its content or its channel needs is missing or of no use.
     Missing,
+    /// Not on the whitelist.
+    Whitelist,
+    /// On the list of those whom nobody reaches until an instant.
+    Suspended,
 }
 
 /// What became of a batch.
@@ -167,7 +171,7 @@ impl TouchState {
 impl Reason {
     /// All reasons; their number in `ledger.db` is the place here plus one, and 0 is no reason. New ones
     /// come at the end.
-    pub const ALL: [Reason; 15] = [
+    pub const ALL: [Reason; 17] = [
         Reason::Paused,
         Reason::Ended,
         Reason::Expired,
@@ -183,6 +187,8 @@ impl Reason {
         Reason::Past,
         Reason::LateB,
         Reason::Missing,
+        Reason::Whitelist,
+        Reason::Suspended,
     ];
 
     /// The word in reports.
@@ -203,6 +209,8 @@ impl Reason {
             Reason::Past => "past",
             Reason::LateB => "late_b",
             Reason::Missing => "missing",
+            Reason::Whitelist => "whitelist",
+            Reason::Suspended => "suspended",
         }
     }
 

@@ -70,6 +70,7 @@ pub fn edit(
 /// Suppresses what waits in every run of a task. A run without an end is stopped.
 pub(super) fn drop_the_rest(ledger: &Ledger, task: &str, reason: Reason, now: Timestamp) -> Outcome<()> {
     for run in ledger.runs_of(task)? {
+        ledger.drop_held(&run, reason, now)?;
         if run.state.is_under_way() {
             ledger.drop_waiting(&run, reason, now)?;
         }

@@ -6,8 +6,12 @@ use crate::base::{Outcome, Problem, Timestamp, UserNo};
 use crate::task::disk_trouble;
 
 use super::batch::{Handle, Touch, packed, unpacked};
+use super::caps::Way;
+use super::held::Written;
 use super::ledger::{Ledger, Run, Seat, commit, count_at, whole};
 use super::pages::{Cell, Pages};
+use super::sieve::Holds;
+use super::staff;
 use super::state::{BatchState, Reason, RunState, TouchState};
 
 /// Batches that may be out without an answer at the same time, and so the most that a kill leaves
@@ -38,15 +42,19 @@ pub struct Settled<'a> {
 }
 
 impl Ledger {
-    /// Writes the touches of one slice of users; those below `next_user` then have their row.
+    /// Writes the touches of one slice of users, which go a `way` or wait until their hold is over; those below
+    /// `next_user` then have their row.
     pub fn write_slice(
         &self,
         run: &Run,
         verdicts: &[Verdict],
         next_user: u64,
+        (way, holds): (&Way, &Holds),
         now: Timestamp,
     ) -> Outcome<()> {
         let tx = self.begin()?;
+        let written = Written { run: run.no, way, holds, now, is_fired: false };
+        written.keep(&tx, verdicts.iter().map(|(user, state, reason)| (*user, *user, *state, *reason)))?;
         let mut pages = Pages::of(&tx, run.no);
         for (user, state, reason) in verdicts {
             pages.add(*user, Cell::new(*state, *reason))?;
@@ -75,11 +83,13 @@ impl Ledger {
     }
 
     /// Cuts batches numbered from `run.batch_count + 1` and marks them as being handed over:
-    /// from here on their touches and bytes are fixed. Receipts will find touches by `handles`.
+    /// from here on their touches and bytes are fixed. Seats before `left` have had their chance, all up to the
+    /// last one cut if there is none. Receipts will find touches by `handles`.
     pub fn cut(
         &self,
         run: &Run,
         batches: &[Vec<Touch>],
+        left: Option<Seat>,
         handles: &[(Handle, Seat)],
         now: Timestamp,
     ) -> Outcome<()> {
@@ -97,6 +107,7 @@ impl Ledger {
         }
         pages.close()?;
         let last = batches.iter().flatten().map(|touch| u64::from(touch.seat()) + 1).max();
+        let last = left.map(u64::from).or(last);
         tx.execute(
             "update runs set cut_seat = ?2, batch_count = ?3, progress_at = ?4 where no = ?1",
             params![
@@ -164,9 +175,13 @@ impl Ledger {
         let tx = self.begin()?;
         let mut pages = Pages::of(&tx, run.no);
         for batch in settled {
+            let mut moved = Vec::new();
             for (seat, state, note) in &batch.touches {
-                pages.move_if(*seat, TouchState::Handed, *state, note.as_deref())?;
+                if pages.move_if(*seat, TouchState::Handed, *state, note.as_deref())? {
+                    moved.push((*seat, *state));
+                }
             }
+            staff::heard(&tx, run.no, &moved, now)?;
             record_batch(&tx, run.no, batch, now)?;
         }
         pages.close()?;

@@ -17,6 +17,9 @@ pub struct Line<'a> {
     pub due_at: &'a str,
     pub content: &'a Value,
     pub fields: &'a Map<String, Value>,
+    /// Only where the task has staff.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub staff: Option<&'a str>,
 }
 
 impl<'a> Line<'a> {
@@ -32,6 +35,7 @@ impl<'a> Line<'a> {
             due_at: &touch.due_at,
             content: &touch.content,
             fields: &touch.fields,
+            staff: touch.staff.as_deref(),
         }
     }
 }

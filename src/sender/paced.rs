@@ -71,6 +71,18 @@ impl Sender for Paced {
         self.inner.handle(tag, touch)
     }
 
+    fn is_by_staff(&self) -> bool {
+        self.inner.is_by_staff()
+    }
+
+    fn family(&self) -> &str {
+        self.inner.family()
+    }
+
+    fn todo(&self, batch: &Batch, touch: &Touch) -> Option<serde_json::Value> {
+        self.inner.todo(batch, touch)
+    }
+
     fn can_reconcile(&self) -> bool {
         self.inner.can_reconcile()
     }

@@ -9,7 +9,7 @@ use crate::base::{Problem, Problems};
 use crate::dispatch::duration_ms;
 
 /// Keys that every kind has: the loop and [`super::build`] read them.
-pub const COMMON: [&str; 2] = ["kind", "rate"];
+pub const COMMON: [&str; 3] = ["kind", "rate", "quota"];
 /// More side by side than this helps no receiver.
 const PARALLEL_MAX: i64 = 16;
 

@@ -19,6 +19,7 @@ pub fn batch(no: u64, users: std::ops::Range<u32>, content: Value) -> Batch {
         seat: None,
         user_no: n,
         user_id: format!("用户{n}"),
+        staff: None,
         due_at: "2026-03-01T20:00:00.000+08:00".into(),
         content: content.clone(),
         fields: [

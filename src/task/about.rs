@@ -17,8 +17,10 @@ pub struct About {
     pub resource_group: Option<String>,
     /// The activity that the task belongs to.
     pub activity: Option<String>,
-    /// Names of those who carry it out.
+    /// Names or ids of those who carry it out.
     pub staff: Vec<String>,
+    /// Departments whose members carry it out too.
+    pub departments: Vec<String>,
 }
 
 /// A part of tasks that a home may do without.
@@ -35,7 +37,8 @@ pub enum Feature {
 pub struct AboutPart {
     resource_group: Option<Field<String>>,
     activity: Option<Field<String>>,
-    staff: Vec<String>,
+    pub staff: Option<Field<Vec<String>>>,
+    pub departments: Option<Field<Vec<String>>>,
 }
 
 impl Feature {
@@ -62,7 +65,8 @@ impl AboutPart {
         AboutPart {
             resource_group: reader.text(top, "resource_group"),
             activity: reader.text(top, "activity"),
-            staff: staff(reader, top).unwrap_or_default(),
+            staff: names(reader, top, "staff", "[\"张三\", \"李四\"]"),
+            departments: names(reader, top, "departments", "[\"华东/上海\"]"),
         }
     }
 
@@ -79,14 +83,19 @@ impl AboutPart {
         About {
             resource_group: value(self.resource_group),
             activity: value(self.activity),
-            staff: self.staff,
+            staff: value_of(self.staff),
+            departments: value_of(self.departments),
         }
     }
 }
 
+fn value_of(field: Option<Field<Vec<String>>>) -> Vec<String> {
+    field.map(|field| field.value).unwrap_or_default()
+}
+
 /// `staff = ["张三", "李四"]`: each once, at most [`STAFF_MAX`].
-fn staff(reader: &mut Reader, top: &Section) -> Option<Vec<String>> {
-    let value = top.value("staff")?;
+fn names(reader: &mut Reader, top: &Section, key: &str, example: &str) -> Option<Field<Vec<String>>> {
+    let value = top.value(key)?;
     let names = value.get_ref().as_array().and_then(|list| {
         list.iter().map(|item| Some(item.get_ref().as_str()?.trim().to_string())).collect::<Option<Vec<_>>>()
     });
@@ -95,10 +104,10 @@ fn staff(reader: &mut Reader, top: &Section) -> Option<Vec<String>> {
         unique.len() == names.len() && names.len() <= STAFF_MAX && names.iter().all(|name| !name.is_empty())
     };
     let Some(names) = names.filter(is_fine) else {
-        let what = format!("`staff` must be a list of at most {STAFF_MAX} names, each once");
-        let cure = "write staff = [\"张三\", \"李四\"]";
+        let what = format!("`{key}` must be a list of at most {STAFF_MAX} names, each once");
+        let cure = format!("write {key} = {example}");
         reader.report(Problem::author("TSK-004", what).cure(cure), span_of(value));
         return None;
     };
-    Some(names)
+    Some(Field { value: names, span: span_of(value) })
 }

@@ -8,16 +8,18 @@ use serde_json::{Map, Value, json};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::base::{Problem, Problems, Share, Span, Timestamp, Zone};
+use crate::base::{Problem, Problems, Span, Timestamp, Zone};
 
 use super::about::{About, AboutPart};
 use super::content::{Content, Missing};
 use super::cycle::Cycle;
 use super::goal::Goal;
+use super::limit_file::{LIMITS, Limits, LimitsPart};
 use super::reader::{Field, Reader, Section};
 use super::rule::Rule;
 use super::timing::{Once, Repeat};
 use super::trigger::{self, Written};
+use super::variant::{self, Variant};
 
 /// Characters in a task name. No document sets a limit for the tasks that are built here; this one
 /// keeps lists readable.
@@ -130,18 +132,13 @@ pub struct Dispatch {
     pub missing: Missing,
     /// The link of quanke.toml that `{{link}}` stands for.
     pub link: Option<String>,
-}
-
-/// Who does not get it.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Limits {
-    pub holdout: Option<Share>,
-    /// The name of a crowd whose users are suppressed.
-    pub blacklist: Option<String>,
+    /// Contents of which each user gets one; without any there is `content` alone.
+    pub variants: Vec<Variant>,
 }
 
 /// Reads a task file. `origin` names it in problems; times without an offset are local in `zone`.
-/// Errors: TSK-001 to TSK-006, TSK-014 to TSK-016, TSK-020, TSK-080, all that there are at once.
+/// Errors: TSK-001 to TSK-006, TSK-014 to TSK-016, TSK-060, TSK-061, TSK-063, TSK-064, TSK-080, all that
+/// there are at once.
 pub fn read(text: &str, origin: &str, zone: &Zone) -> Result<TaskFile, Problems> {
     let mut reader = Reader::new(text, origin);
     let parts = Parts::read(&mut reader, text, zone);
@@ -160,7 +157,8 @@ pub(super) struct Parts {
     pub content: Field<Content>,
     pub link: Option<Field<String>>,
     missing: Missing,
-    pub blacklist: Option<Field<String>>,
+    pub variants: Vec<Field<Variant>>,
+    pub limits: LimitsPart,
     pub about: AboutPart,
     pub goal: Option<Field<Goal>>,
     group: Option<String>,
@@ -170,7 +168,6 @@ pub(super) struct Parts {
     on_pause: Option<OnPause>,
     channel: Option<String>,
     batch: i64,
-    holdout: Option<Share>,
 }
 
 const TOP: &[&str] = &[
@@ -191,9 +188,9 @@ const TOP: &[&str] = &[
     "resource_group",
     "activity",
     "staff",
+    "departments",
 ];
-const DISPATCH: &[&str] = &["sender", "channel", "batch", "content", "missing", "link"];
-const LIMITS: &[&str] = &["caps", "quiet", "holdout", "blacklist"];
+const DISPATCH: &[&str] = &["sender", "channel", "batch", "content", "missing", "link", "variants"];
 impl Parts {
     /// Touches in one batch.
     pub fn batch(&self) -> usize {
@@ -229,7 +226,8 @@ impl Parts {
             content: Field { value: Content::default(), span: Span::default() },
             link: None,
             missing: Missing::default(),
-            blacklist: None,
+            variants: Vec::new(),
+            limits: LimitsPart::default(),
             about: AboutPart::default(),
             goal: None,
             group: None,
@@ -239,7 +237,6 @@ impl Parts {
             on_pause: None,
             channel: None,
             batch: BATCH_DEFAULT,
-            holdout: None,
         }
     }
 
@@ -281,6 +278,7 @@ impl Parts {
         if content.is_present() {
             self.read_content(reader, &dispatch, &content);
         }
+        self.variants = variant::read(reader, &dispatch, &self.content.value);
     }
 
     fn read_content(&mut self, reader: &mut Reader, dispatch: &Section, content: &Section) {
@@ -294,15 +292,27 @@ impl Parts {
     fn read_limits(&mut self, reader: &mut Reader, top: &Section) {
         let limits = top.inner("limits", reader);
         reader.keys(&limits, LIMITS, &where_it_belongs);
-        let is_empty =
-            |value: &Spanned<DeValue>| value.get_ref().as_array().is_some_and(|list| list.is_empty());
-        for key in ["caps", "quiet"] {
-            if limits.value(key).is_some_and(|value| !is_empty(value)) {
-                reader.report(not_yet(&format!("`{key}`")), limits.span(key));
-            }
+        self.limits = LimitsPart::read(reader, &limits);
+    }
+
+    /// The road that its touches take.
+    pub fn channel(&self) -> Option<&str> {
+        self.channel.as_deref().or(self.sender.as_ref().map(|sender| sender.value.as_str()))
+    }
+
+    /// A group of tasks, for caps.
+    pub fn group(&self) -> Option<&str> {
+        self.group.as_deref()
+    }
+
+    /// Every content that may go out.
+    pub fn contents(&self) -> Vec<Field<Content>> {
+        let of =
+            |variant: &Field<Variant>| Field { value: variant.value.content.clone(), span: variant.span };
+        match self.variants.is_empty() {
+            true => vec![self.content.clone()],
+            false => self.variants.iter().map(of).collect(),
         }
-        self.blacklist = reader.text(&limits, "blacklist");
-        self.holdout = reader.text(&limits, "holdout").and_then(|field| share(reader, field));
     }
 
     /// What must agree between keys.
@@ -369,8 +379,9 @@ impl Parts {
                 content: self.content.value,
                 missing: self.missing,
                 link: self.link.map(|field| field.value),
+                variants: self.variants.into_iter().map(|field| field.value).collect(),
             },
-            limits: Limits { holdout: self.holdout, blacklist: self.blacklist.map(|field| field.value) },
+            limits: self.limits.whole(),
         })
     }
 }
@@ -401,21 +412,6 @@ fn missing(reader: &mut Reader, dispatch: &Section) -> Option<Missing> {
     found
 }
 
-/// What this version cannot do.
-pub(super) fn not_yet(what: &str) -> Problem {
-    Problem::author("TSK-020", format!("{what} is not supported yet: this version would not do what it says"))
-        .cure("leave it out, or use holdout and blacklist alone")
-}
-
-fn share(reader: &mut Reader, field: Field<String>) -> Option<Share> {
-    let share = Share::parse(&field.value);
-    if share.is_none() {
-        let what = format!("`holdout` is `{}`; it must be a share from 0% to 100%", field.value);
-        reader.report(Problem::author("TSK-004", what).cure("write holdout = \"5%\""), field.span);
-    }
-    share
-}
-
 /// The table to which a key belongs that stands in the wrong one.
 fn where_it_belongs(key: &str) -> Option<String> {
     let homes: [(&str, &[&str]); 2] = [("[dispatch]", DISPATCH), ("[limits]", LIMITS)];
@@ -425,7 +421,7 @@ fn where_it_belongs(key: &str) -> Option<String> {
     found.or(top).map(|home| format!("move `{key}` to {home}"))
 }
 
-fn json_of(value: &Spanned<DeValue>) -> Value {
+pub(super) fn json_of(value: &Spanned<DeValue>) -> Value {
     match value.get_ref() {
         DeValue::String(text) => Value::from(text.as_ref()),
         DeValue::Integer(n) => {

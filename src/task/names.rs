@@ -7,10 +7,11 @@ use super::content::LINK;
 use super::file::{Parts, TaskFile, Trigger};
 use super::policy::Policies;
 use super::reader::{Field, Reader, near};
+use super::register::Member;
 use super::repeat_file::RepeatPart;
 use super::rule_file::RulePart;
 use super::trigger::Written;
-use super::{lint, odd};
+use super::{lint, odd, team};
 
 /// What a task file may name; the wiring answers from the store and the settings.
 pub trait Known {
@@ -34,6 +35,10 @@ pub trait Known {
     fn senders(&self) -> Vec<String>;
     /// Is this part switched on in the home's settings?
     fn has(&self, feature: Feature) -> bool;
+    /// Everyone of the staff who is registered.
+    fn staff(&self) -> Vec<Member> {
+        Vec::new()
+    }
     /// Names of the links that are set up.
     fn links(&self) -> Vec<String> {
         Vec::new()
@@ -57,9 +62,9 @@ pub struct Checked {
 
 /// Reads a task file and looks up its names. `now` is for the warning about a time that is past.
 /// Errors: those of [`super::read`], TSK-007 and TSK-051 for names, TSK-045 switched off, TSK-052 for limits of the
-/// channel, and those of the selection and the events.
+/// channel, TSK-070 to TSK-073 for staff, and those of the selection and the events.
 /// Warnings: TSK-008 placeholders that are no attribute, TSK-009 a time that is past, TSK-017 to
-/// TSK-019 odd rules, TSK-041 and TSK-042 odd schedules, TSK-081 nothing to list, TSK-053 and TSK-054 what the channel will not like, and
+/// TSK-019 odd rules, TSK-041 and TSK-042 odd schedules, TSK-062 caps that never hold, TSK-081 nothing to list, TSK-053 and TSK-054 what the channel will not like, and
 /// those of the selection and the events.
 pub fn check(
     text: &str,
@@ -69,7 +74,7 @@ pub fn check(
     known: &dyn Known,
 ) -> Result<Checked, Problems> {
     let mut reader = Reader::new(text, origin);
-    let parts = Parts::read(&mut reader, text, zone);
+    let mut parts = Parts::read(&mut reader, text, zone);
     let ask = |text: &str| known.selection(text);
     let mut warnings = asked(&mut reader, parts.audience.as_ref(), &ask);
     let goal = parts.goal.as_ref().map(Field::event);
@@ -85,7 +90,7 @@ pub fn check(
         warnings.extend(found.into_iter().flatten().map(|(problem, span)| reader.placed(problem, span)));
     }
     warnings.extend(nothing_to_list(&parts).map(|(problem, span)| reader.placed(problem, span)));
-    for crowd in parts.crowd.iter().chain(&parts.blacklist) {
+    for crowd in parts.crowd.iter().chain(&parts.limits.blacklist).chain(&parts.limits.whitelist) {
         name(&mut reader, "crowd", crowd, &known.crowds());
     }
     if let Some(sender) = &parts.sender {
@@ -96,8 +101,18 @@ pub fn check(
             reader.report(feature.switched_off(&format!("`{key}`")), span);
         }
     }
-    warnings.extend(placeholders(&reader, &parts, known));
-    warnings.extend(lint::content(&mut reader, &parts, known));
+    if let Some(channel) = parts.channel() {
+        let idle = parts.limits.idle(channel, parts.group());
+        warnings.extend(idle.into_iter().map(|(problem, span)| reader.placed(problem, span)));
+    }
+    let base = parts.content.clone();
+    for content in parts.contents() {
+        parts.content = content;
+        warnings.extend(placeholders(&reader, &parts, known));
+        warnings.extend(lint::content(&mut reader, &parts, known));
+    }
+    parts.content = base;
+    warnings.extend(team::check(&mut reader, &parts, known));
     let last_word = parts.last_word();
     let past = |file: &TaskFile| file.is_past(now, zone).then(|| past_problem(&file.trigger));
     let file = reader.finish_with(parts.whole(text), |reader, file| {

@@ -9,8 +9,9 @@ use serde::Deserialize;
 
 use crate::base::{Problem, Problems};
 
-const SHIPPED: [(&str, &str); 2] = [
+const SHIPPED: [(&str, &str); 3] = [
     ("limits/sms.toml", include_str!("../../limits/sms.toml")),
+    ("limits/staff.toml", include_str!("../../limits/staff.toml")),
     ("limits/wecom.toml", include_str!("../../limits/wecom.toml")),
 ];
 
@@ -26,6 +27,8 @@ pub struct Limit {
     pub id: String,
     /// The most that is allowed; the unit is the end of the id.
     pub max: Option<u64>,
+    /// The age of an account, in days, from which it holds.
+    pub from_days: Option<u32>,
     /// Words that are not allowed.
     #[serde(default)]
     pub words: Vec<String>,
@@ -47,6 +50,8 @@ pub enum OnExceed {
     Warn,
     /// What is too much goes into the next call.
     Split,
+    /// What is too much waits.
+    Wait,
 }
 
 #[derive(Deserialize)]
@@ -76,6 +81,11 @@ impl Policies {
     /// The limit with this id.
     pub fn get(&self, id: &str) -> Option<&Limit> {
         self.0.get(id)
+    }
+
+    /// The limits whose ids begin so.
+    pub fn below<'p>(&'p self, start: &'p str) -> impl Iterator<Item = &'p Limit> {
+        self.0.values().filter(move |limit| limit.id.starts_with(start))
     }
 
     /// The most that `id` allows; without such a limit there is none.

@@ -226,6 +226,17 @@ impl<'d> Section<'d> {
         }
     }
 
+    /// A table that stands in a list.
+    pub fn of(name: &'static str, value: &'d Spanned<DeValue<'d>>) -> Option<Section<'d>> {
+        let DeValue::Table(table) = value.get_ref() else { return None };
+        Some(Section { name, table: Some(table), span: span_of(value) })
+    }
+
+    /// Where the table stands.
+    pub fn place(&self) -> Span {
+        self.span
+    }
+
     /// The raw value of a key.
     pub fn value(&self, key: &str) -> Option<&'d Spanned<DeValue<'d>>> {
         self.table?.iter().find(|(name, _)| name.get_ref() == key).map(|(_, value)| value)

@@ -136,6 +136,7 @@ impl Tasks {
     /// The tasks in `meta.db`, whose tables are made when they are absent.
     pub fn open(db: Connection) -> Outcome<Tasks> {
         db.execute_batch(TABLES).map_err(disk_trouble)?;
+        db.execute_batch(super::register::TABLES).map_err(disk_trouble)?;
         Ok(Tasks { db })
     }
 
@@ -147,6 +148,12 @@ impl Tasks {
             .query_row(&format!("{TASK} t.no = ?1 and v.version = t.version"), [no], stored)
             .optional();
         found.map_err(disk_trouble)?.ok_or_else(|| self.unknown(id))?.task()
+    }
+
+    /// The id that the next task will get. Errors: OUT-030.
+    pub fn next_id(&self) -> Outcome<String> {
+        let sql = "select coalesce(max(no), 0) + 1 from tasks";
+        self.db.query_row(sql, [], |row| row.get(0)).map(id_of).map_err(disk_trouble)
     }
 
     /// A task as one of its versions says. Errors: OUT-030.

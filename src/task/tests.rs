@@ -1,6 +1,7 @@
 //! Task files, contents and lives, as an operator meets them.
 
 mod life;
+mod limits;
 mod random_life;
 mod repeat;
 mod rule;
@@ -148,7 +149,7 @@ fn every_mistake_is_shown_at_once_at_its_place() {
             "TSK-004 13:9",
             "TSK-004 14:24",
             "TSK-004 16:11",
-            "TSK-020 17:1"
+            "TSK-003 17:9"
         ]
     );
     let problems = checked(bad).map(|_| ()).unwrap_err().to_string();

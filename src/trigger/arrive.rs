@@ -7,7 +7,8 @@ use super::decide::A;
 use super::decision::{Decision, End, Occurrence};
 use super::fact::{AHEAD_MAX_MS, Facts, LATE_MAX_MS};
 use super::interest::{Interest, Reader};
-use super::past::{Fact, PART_MS};
+use super::part::Fact;
+use super::past::PART_MS;
 use super::shard::{Keyed, Shard};
 use super::task::{Live, Queued};
 use super::tracks::{TrackNo, Who};
@@ -239,7 +240,7 @@ impl Shard {
         let Shard { tasks, logs, .. } = self;
         let task = &mut tasks[place];
         let live = &mut task.versions[slot];
-        if live.track != Some(track) {
+        if live.track != Some(track) || live.is_past() {
             return;
         }
         let spec = live.spec.clone();
@@ -262,11 +263,11 @@ fn contradicted(live: &mut Live, log: &super::past::Log, fact: Arriving, who: Wh
     let mut found = Vec::new();
     for (number, outs) in live.outs.between(first, fact.at.div_euclid(PART_MS)) {
         let Some(part) = log.parts.get(&number) else { continue };
-        let own = |place: &usize| part.facts.get(*place).is_some_and(|a| a.user == who.user);
+        let own = |place: &usize| *place < part.len() && part.user(*place) == who.user;
         for place in outs.each().filter(own).collect::<Vec<usize>>() {
-            let a = part.facts[place];
+            let a = part.fact(place);
             let at = a.at(number);
-            let id = a.id.whole(&part.texts);
+            let id = part.id(a.id);
             let is_after =
                 fact.at > at || (fact.at == at && (!spec.is_self() || fact.id.whole(fact.texts()) > id));
             let same = A { at, fact: a, part, place }.same(spec.same.map(|(a, _)| a));

@@ -13,7 +13,8 @@ use crate::task::rule::{Again, LateB};
 use super::EventId;
 use super::decision::{Decision, End, Occurrence, Reason};
 use super::fact::Version;
-use super::past::{Fact, PART_MS, Part};
+use super::part::{Fact, Part};
+use super::past::PART_MS;
 use super::reach::reach_of;
 use super::task::Task;
 use super::tracks::{Tracks, Who};
@@ -57,18 +58,17 @@ struct Candidate {
 impl<'a> A<'a> {
     /// The A at a place of a part.
     pub fn of(number: i64, part: &'a Part, place: usize) -> A<'a> {
-        let fact = part.facts[place];
+        let fact = part.fact(place);
         A { at: fact.at(number), fact, part, place }
     }
 
     fn id(&self) -> EventId {
-        self.fact.id.whole(&self.part.texts)
+        self.part.id(self.fact.id)
     }
 
     /// Its value in a column of correlation properties; 0: none.
     pub fn same(&self, column: Option<u8>) -> u128 {
-        let value = |column| self.part.same.get(&(self.fact.offset, self.fact.user, self.fact.id, column));
-        column.and_then(value).copied().unwrap_or(0)
+        column.map_or(0, |column| self.part.same(self.place, column))
     }
 }
 
@@ -386,11 +386,11 @@ impl Deciding<'_> {
 /// Is another event of the same kind and instant, later by its id, a B?
 fn is_followed(spec: &Version, a: A, who: Who) -> bool {
     let Some(b) = spec.not_done else { return false };
-    let is_b = |fact: &&Fact| {
-        let other = A { fact: **fact, ..a };
-        fact.mask & b.mask() != 0
-            && fact.id.order(a.fact.id, &a.part.texts).is_gt()
+    let is_b = |place: usize| {
+        let other = A { fact: a.part.fact(place), place, ..a };
+        other.fact.mask & b.mask() != 0
+            && other.id() > a.id()
             && (spec.same.is_none() || other.same(spec.same.map(|(_, b)| b)) == who.same)
     };
-    a.part.tied(a.fact.offset, a.fact.user).iter().any(|fact| is_b(&fact))
+    a.part.tied(a.fact.offset, a.fact.user).any(is_b)
 }

@@ -11,16 +11,19 @@ use crate::base::{Outcome, Problem, Timestamp};
 
 use super::entry::Entry;
 use super::fact::{EventNo, Predicate, SourceNo};
-use super::log::{Disk, Log, Recovered, Settings, SnapshotReader};
+use super::loading::Loaded;
+use super::log::{Disk, Log, Recovered, Settings};
+use super::making::Making;
 use super::names::Names;
 use super::{Decision, State, TaskNo};
 
 /// Bytes of records after which a snapshot shortens the next start.
 const SNAPSHOT_BYTES: u64 = 256 << 20;
+/// Bytes of records beside a snapshot after which it is waited for: log and memory must not grow without bound
+/// where records come faster than the other thread can replay them.
+const BESIDE_BYTES_MAX: u64 = 1 << 30;
 /// The least step in which time passes, where nothing else happens.
 const STEP_MS: i64 = 1_000;
-const STATE: &str = "state";
-const NAMES: &str = "names";
 
 /// The number of a decision: the record that caused it, and its place among that record's decisions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -43,8 +46,11 @@ pub struct Triggers {
     names: Names,
     /// Decided, and not durable yet.
     waiting: Vec<Numbered>,
-    /// Bytes of records since the last snapshot.
+    /// The last decision that was given out, or that the ledger had at the start.
+    given: Option<Place>,
+    /// Bytes of records since the last snapshot began.
     bytes: u64,
+    making: Making,
 }
 
 /// What a start found.
@@ -64,11 +70,15 @@ impl Triggers {
         let position = known.map_or(0, |place| place.position + 1);
         let settings = Settings { known: position, ..Settings::of(app) };
         let (log, found) = Log::open(disk, &settings)?;
-        let (state, names) = restored(&log, &found, shards)?;
-        let mut triggers = Triggers { log, state, names, waiting: Vec::new(), bytes: 0 };
+        let Loaded { state, names } = match found.snapshot {
+            Some(position) => Loaded::read(log.open_snapshot(position)?, position)?,
+            None => Loaded::nothing(shards),
+        };
+        let (waiting, making) = (Vec::new(), Making::default());
+        let mut triggers = Triggers { log, state, names, waiting, given: known, bytes: 0, making };
         triggers.replay(&found)?;
         let is_new = |numbered: &Numbered| known.is_none_or(|known| numbered.place > known);
-        let again = std::mem::take(&mut triggers.waiting).into_iter().filter(is_new).collect();
+        let again: Vec<Numbered> = triggers.give().into_iter().filter(is_new).collect();
         Ok(Opened { triggers, again, notes: found.notes })
     }
 
@@ -96,26 +106,83 @@ impl Triggers {
     /// Errors: as [`Log::commit`](super::log::Log::commit); decisions wait on then.
     pub fn commit(&mut self) -> Outcome<Vec<Numbered>> {
         self.log.commit()?;
-        Ok(std::mem::take(&mut self.waiting))
+        Ok(self.give())
     }
 
-    /// Writes a snapshot when the next start would have much to replay. `taken` is the ledger's place:
-    /// what was decided after it must stay replayable.
-    /// Errors: as the log's; the log itself is as good as before.
+    /// Begins a snapshot when the next start would have much to replay, and goes on with one that is under
+    /// way, without waiting for it (unless a gibibyte of records has come beside it): another thread makes it. `taken` is the ledger's place: what was
+    /// decided after it must stay replayable.
+    /// Errors: what kept the snapshot from being made; the log itself is as good as before, except after
+    /// LOG-002 and LOG-007.
     pub fn snapshot_if_due(&mut self, taken: Option<Place>) -> Outcome<()> {
-        let end = self.log.end();
-        let is_settled = self.waiting.is_empty() && self.log.durable().until == end;
-        if self.bytes < SNAPSHOT_BYTES || !is_settled {
+        if self.bytes >= BESIDE_BYTES_MAX {
+            self.finish_snapshot()?;
+        }
+        if self.bytes >= SNAPSHOT_BYTES {
+            return self.begin_snapshot(taken);
+        }
+        self.go_on(taken)
+    }
+
+    /// Begins a snapshot on another thread, whether it is worth it or not; nothing if one is under way or
+    /// nothing has happened since the last one.
+    /// Errors: as [`snapshot_if_due`](Triggers::snapshot_if_due).
+    pub fn begin_snapshot(&mut self, taken: Option<Place>) -> Outcome<()> {
+        self.go_on(taken)?;
+        if self.making.is_under_way() || !self.has_new() {
             return Ok(());
         }
-        self.log.keep("ledger", taken.map_or(0, |place| place.position));
-        let mut writer = self.log.snapshot(end)?;
-        writer.section(NAMES, &self.names.bytes())?;
-        writer.section(STATE, &self.state.snapshot())?;
-        let written = writer.finish()?;
-        self.log.publish(written)?;
         self.bytes = 0;
-        Ok(())
+        self.making.begin(&self.log, &mut self.state)
+    }
+
+    /// Waits for the snapshot that is under way.
+    /// Errors: as [`snapshot_if_due`](Triggers::snapshot_if_due).
+    pub fn finish_snapshot(&mut self) -> Outcome<()> {
+        self.making.finish(&mut self.log, &mut self.state)
+    }
+
+    /// Is a snapshot under way, or its end?
+    pub fn is_taking_snapshot(&self) -> bool {
+        self.making.is_under_way()
+    }
+
+    /// Makes a snapshot now, on this thread; `taken` as in [`snapshot_if_due`](Triggers::snapshot_if_due).
+    /// Nothing if nothing has happened since the last one.
+    /// Errors: as [`snapshot_if_due`](Triggers::snapshot_if_due).
+    pub fn snapshot(&mut self, taken: Option<Place>) -> Outcome<()> {
+        self.keep_for_ledger(taken);
+        self.finish_snapshot()?;
+        if !self.has_new() {
+            return Ok(());
+        }
+        self.bytes = 0;
+        self.making.make(&mut self.log, &mut self.state)
+    }
+
+    fn go_on(&mut self, taken: Option<Place>) -> Outcome<()> {
+        self.keep_for_ledger(taken);
+        self.making.go_on(&mut self.log, &mut self.state)
+    }
+
+    /// Is everything durable and every decision given out, and is there a record that no snapshot has?
+    fn has_new(&self) -> bool {
+        let end = self.log.end();
+        self.waiting.is_empty() && self.log.durable().until == end && self.log.newest_snapshot() < Some(end)
+    }
+
+    /// Records stay as long as the ledger may ask for decisions that they caused.
+    fn keep_for_ledger(&mut self, taken: Option<Place>) {
+        let waiting = self.waiting.first().map_or(self.log.durable().until, |one| one.place.position);
+        let has_all = taken >= self.given;
+        let needed = if has_all { waiting } else { taken.map_or(0, |place| place.position) };
+        self.log.keep("ledger", needed);
+    }
+
+    fn give(&mut self) -> Vec<Numbered> {
+        let all = std::mem::take(&mut self.waiting);
+        self.given = all.last().map(|one| one.place).max(self.given);
+        all
     }
 
     /// The number of a task, which it gets if it has none.
@@ -228,19 +295,12 @@ impl Triggers {
     }
 }
 
-fn restored(log: &Log, found: &Recovered, shards: usize) -> Outcome<(State, Names)> {
-    let Some(position) = found.snapshot else { return Ok((State::new(shards), Names::default())) };
-    restored_from(log.open_snapshot(position)?, position)
-}
-
-/// What a snapshot holds.
-pub(super) fn restored_from(reader: SnapshotReader, position: u64) -> Outcome<(State, Names)> {
-    let sections = reader.sections()?;
-    let section =
-        |name: &str| sections.iter().find(|(one, _)| one == name).map(|(_, bytes)| bytes.as_slice());
-    let state = section(STATE).and_then(State::restore);
-    let names = section(NAMES).and_then(Names::of);
-    state.zip(names).ok_or_else(|| unreadable(position))
+/// A snapshot that is being made is waited for: nobody else may begin with its files before.
+impl Drop for Triggers {
+    fn drop(&mut self) {
+        // Whatever went wrong, the next start has the log.
+        let _ = self.making.finish(&mut self.log, &mut self.state);
+    }
 }
 
 /// A record that is whole and says nothing to us.
@@ -253,182 +313,4 @@ pub(super) fn unreadable(position: u64) -> Problem {
 }
 
 #[cfg(test)]
-mod tests {
-    use crate::base::{UserNo, Zone};
-    use crate::task::rule::{Absence, Again, AudienceAt, Count, LateB, OnEnd, Reach, Rule};
-
-    use super::super::log::{Fault, SimulatedDisk};
-    use super::super::{Columns, End, IdCode, Version};
-    use super::*;
-
-    const HOUR: i64 = 3_600_000;
-
-    fn open(disk: &SimulatedDisk, known: Option<Place>) -> Outcome<Opened> {
-        Triggers::open(Arc::new(disk.clone()), "default", known, 2)
-    }
-
-    fn rule() -> Rule {
-        let absence = Absence {
-            not_done: "share".into(),
-            gap_ms: 20 * 60_000,
-            again: Again::First,
-            same: None,
-            late_b: LateB::Cancel,
-        };
-        Rule {
-            did: "view".into(),
-            absence: Some(absence),
-            from: None,
-            to: None,
-            count: Count::Every(1),
-            count_history: false,
-            reach: Reach::Delay(0),
-            fires_max: None,
-            gap_min_ms: 0,
-            audience_at: AudienceAt::Fire,
-            recheck: None,
-            on_end: OnEnd::Drop,
-        }
-    }
-
-    /// Records that name things; a log that was cut among them gets the rest.
-    const NAMED: u64 = 6;
-
-    /// Users view, every third of them shares: the names are written, the records of what happened given.
-    fn story(triggers: &mut Triggers) -> Outcome<Vec<Entry>> {
-        let (now, zone) = (Timestamp(0), Zone::default());
-        let task = triggers.task("t1", now)?;
-        let did = triggers.predicate(Some("view"), "view", now)?;
-        let not_done = triggers.predicate(Some("share"), "share", now)?;
-        let source = if triggers.names().sources().is_empty() { triggers.source("-", now)? } else { 0 };
-        let version = Version {
-            version: 1,
-            rule: rule(),
-            did,
-            not_done: Some(not_done),
-            same: None,
-            start: now,
-            end: Timestamp(48 * HOUR),
-            grace_ms: HOUR,
-            is_held_in_pause: false,
-            zone,
-        };
-        let mut all = vec![
-            Entry::Tick { now },
-            Entry::Install { task, version: Box::new(version) },
-            Entry::Audience { task, users: None },
-        ];
-        for hour in 0..3 {
-            let mut columns = Columns::default();
-            for user in 0..9u32 {
-                fact(&mut columns, user, hour * HOUR + i64::from(user), did);
-                if user % 3 == 0 {
-                    fact(&mut columns, user, hour * HOUR + 60_000, not_done);
-                }
-            }
-            all.push(Entry::Facts { source, read_to: hour as u64, columns: Box::new(columns) });
-            let to = Timestamp((hour + 1) * HOUR - 1);
-            all.extend([Entry::Tick { now: to }, Entry::Watermark { source, to }]);
-        }
-        Ok(all)
-    }
-
-    fn fact(columns: &mut Columns, user: UserNo, at: i64, of: Predicate) {
-        columns.users.push(user);
-        columns.times.push(at);
-        columns.arrivals.push(at);
-        columns.events.push(of.event);
-        columns.masks.push(1 << of.bit);
-        columns.ids.push(IdCode::of(&format!("e{user}-{at}"), &mut columns.texts));
-    }
-
-    /// Goes on where the log ends; what leaves is kept also when the disk goes.
-    fn run(disk: &SimulatedDisk, left: &mut Vec<Numbered>) -> Outcome<u128> {
-        let Opened { mut triggers, again, .. } = open(disk, left.last().map(|one| one.place))?;
-        left.extend(again);
-        let all = story(&mut triggers)?;
-        left.extend(triggers.commit()?);
-        let done = triggers.log.end().saturating_sub(NAMED) as usize;
-        for entry in all.into_iter().skip(done) {
-            triggers.take(entry, Timestamp(0))?;
-            left.extend(triggers.commit()?);
-        }
-        Ok(triggers.state.digest())
-    }
-
-    // proves: S2.47
-    #[test]
-    fn a_crash_at_any_operation_loses_and_doubles_no_decision() {
-        let (whole, mut expected) = (SimulatedDisk::new(7), Vec::new());
-        let digest = run(&whole, &mut expected).unwrap();
-        let released = expected.iter().filter(|one| matches!(one.decision.end, End::Released { .. }));
-        assert_eq!(released.count(), 18, "six of nine users, three times");
-        for operation in 0..whole.operations() {
-            let (disk, mut left) = (SimulatedDisk::new(operation), Vec::new());
-            disk.fault_at(operation, Fault::Crash);
-            let before = run(&disk, &mut left);
-            disk.restart();
-            let after = before.or_else(|_| run(&disk, &mut left)).unwrap();
-            assert_eq!((&left, after), (&expected, digest), "crash at operation {operation}");
-        }
-    }
-
-    #[test]
-    fn a_snapshot_and_what_follows_give_the_same_state() {
-        let (disk, mut left) = (SimulatedDisk::new(1), Vec::new());
-        let digest = run(&disk, &mut left).unwrap();
-        let known = left.last().map(|one| one.place);
-        let mut triggers = open(&disk, known).unwrap().triggers;
-        triggers.bytes = SNAPSHOT_BYTES;
-        triggers.snapshot_if_due(known).unwrap();
-        assert_eq!(triggers.bytes, 0);
-        let names = triggers.names().clone();
-        drop(triggers);
-        let again = open(&disk, known).unwrap();
-        assert_eq!((again.triggers.state.digest(), again.again), (digest, vec![]));
-        assert_eq!(again.triggers.names(), &names);
-    }
-
-    #[test]
-    fn the_log_can_be_looked_at_and_a_user_traced() {
-        let (disk, mut left) = (SimulatedDisk::new(3), Vec::new());
-        run(&disk, &mut left).unwrap();
-        let looked = super::super::look(Arc::new(disk.clone()), "default").unwrap();
-        let counts = looked.state.counts(looked.names.task("t1").unwrap());
-        let sum: u64 = counts.values().map(|day| day.cancelled).sum();
-        assert_eq!(sum, 9, "three users, three times");
-        let traced = super::super::trace(Arc::new(disk), "default", 3).unwrap();
-        assert!(traced.decisions.iter().all(|(_, one)| one.end == End::Cancelled && one.user == 3));
-        assert_eq!((traced.decisions.len(), traced.begins_at), (3, 0));
-    }
-
-    #[test]
-    fn there_is_room_for_64_filters_of_an_event() {
-        let mut triggers = open(&SimulatedDisk::new(1), None).unwrap().triggers;
-        let mut bits = Vec::new();
-        for n in 0..64 {
-            bits.push(
-                triggers.predicate(Some("view"), &format!("view where n = {n}"), Timestamp(0)).unwrap().bit,
-            );
-        }
-        bits.sort_unstable();
-        assert_eq!(bits, (0..64).collect::<Vec<u8>>());
-        let again = triggers.predicate(Some("view"), "view where n = 3", Timestamp(0)).unwrap();
-        assert_eq!(again.bit, 3);
-        let names = triggers.names().clone();
-        let used: Vec<Predicate> = names.predicates().iter().map(|(predicate, _)| *predicate).collect();
-        assert_eq!(names.bit(again.event, "view where n = 64", &used).unwrap_err().code, "TRG-001");
-        // A filter of no task in force makes room.
-        assert!(names.bit(again.event, "view where n = 64", &used[1..]).is_ok());
-    }
-
-    #[test]
-    fn a_record_of_a_newer_program_is_told() {
-        let disk = SimulatedDisk::new(1);
-        let mut triggers = open(&disk, None).unwrap().triggers;
-        triggers.log.append(999, b"?", Timestamp(0)).unwrap();
-        triggers.log.commit().unwrap();
-        drop(triggers);
-        assert_eq!(open(&disk, None).err().map(|problem| problem.code), Some("LOG-012"));
-    }
-}
+mod tests;

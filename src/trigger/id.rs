@@ -58,20 +58,16 @@ impl IdCode {
         self.0 & TEXT != 0
     }
 
+    /// Its place in [`Texts`], if it is one.
+    pub(super) fn text_place(self) -> Option<usize> {
+        self.is_text().then_some((self.0 & !TEXT) as usize)
+    }
+
     /// The same id, named in other texts.
     pub(super) fn moved(self, from: &Texts, to: &mut Texts) -> IdCode {
         match from.text(self) {
             Some(text) => IdCode(TEXT | to.place(text) as u64),
             None => self,
-        }
-    }
-
-    /// The code of an id in `texts`, if it can be there.
-    pub(super) fn find(id: &EventId, texts: &Texts) -> Option<IdCode> {
-        match id {
-            EventId::Number(number) => Some(IdCode::number(*number)),
-            EventId::Unnamed(place) => Some(IdCode::unnamed(*place)),
-            EventId::Text(text) => texts.places.get(text).map(|place| IdCode(TEXT | *place as u64)),
         }
     }
 
@@ -108,7 +104,7 @@ impl Texts {
     }
 
     fn text(&self, code: IdCode) -> Option<&Arc<str>> {
-        if code.is_text() { self.all.get((code.0 & !TEXT) as usize) } else { None }
+        code.text_place().and_then(|place| self.all.get(place))
     }
 
     /// All texts, by place.

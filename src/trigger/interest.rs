@@ -1,7 +1,7 @@
 //! What do the rules want of an event kind? Most facts are put aside by one look at this.
 
 use super::fact::{EventNo, Version};
-use super::task::Task;
+use super::task::{Live, Task};
 use super::tracks::TrackNo;
 use crate::task::rule::Again;
 
@@ -43,9 +43,11 @@ impl Interest {
                 if live.is_done {
                     continue;
                 }
-                let reader = Reader { mask: live.spec.did.mask(), task, slot };
-                want_a(of(&mut all, live.spec.did.event), &live.spec, reader);
-                want_b(&mut all, &live.spec, live.track);
+                if !live.is_past() {
+                    let reader = Reader { mask: live.spec.did.mask(), task, slot };
+                    want_a(of(&mut all, live.spec.did.event), &live.spec, reader);
+                }
+                want_b(&mut all, live);
             }
         }
         all
@@ -66,8 +68,9 @@ fn want_a(interest: &mut Interest, spec: &Version, reader: Reader) {
     interest.same.extend(spec.same.map(|(a, _)| (reader.mask, a)));
 }
 
-fn want_b(all: &mut Vec<Interest>, spec: &Version, track: Option<TrackNo>) {
-    let (Some(b), Some(track)) = (spec.absent(), track) else { return };
+fn want_b(all: &mut Vec<Interest>, live: &Live) {
+    let spec = &live.spec;
+    let (Some(b), Some(track)) = (spec.absent(), live.track) else { return };
     let interest = of(all, b.event);
     let column = spec.same.map(|(_, b)| b);
     // Touches that wait are asked about B's as they come.
@@ -75,7 +78,7 @@ fn want_b(all: &mut Vec<Interest>, spec: &Version, track: Option<TrackNo>) {
     if !interest.tracks.iter().any(|(_, known, _)| *known == track) {
         interest.tracks.push((b.mask(), track, column));
     }
-    if spec.is_self() {
+    if spec.is_self() && !live.is_past() {
         interest.log |= b.mask();
         interest.same.extend(column.map(|column| (b.mask(), column)));
     }

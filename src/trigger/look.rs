@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use crate::base::{Outcome, Timestamp, UserNo};
 
-use super::engine::{restored_from, unreadable};
+use super::engine::unreadable;
 use super::entry::Entry;
+use super::loading::Loaded;
 use super::log::{Disk, Survey, survey};
 use super::names::Names;
 use super::{Decision, State};
@@ -27,9 +28,9 @@ pub struct Traced {
 /// Reads the log of an app up to its end. Errors: LOG-….
 pub fn look(disk: Arc<dyn Disk>, app: &str) -> Outcome<Looked> {
     let survey = sound(disk, app)?;
-    let (mut state, mut names) = match survey.open_snapshot()? {
-        Some(reader) => restored_from(reader, survey.start)?,
-        None => (State::new(1), Names::default()),
+    let Loaded { mut state, mut names } = match survey.open_snapshot()? {
+        Some(reader) => Loaded::read(reader, survey.start)?,
+        None => Loaded::nothing(1),
     };
     each(&survey, survey.start, |entry| {
         names.take(entry);

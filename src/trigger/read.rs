@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use super::decide::{A, Deciding};
 use super::fact::Version;
-use super::past::{Log, PART_MS, Part};
+use super::part::Part;
+use super::past::{Log, PART_MS};
 use super::together::{Asking, Run};
 
 /// The A's of one version that fall due now: event times `[from, to)`.
@@ -40,7 +41,7 @@ fn read_together(deciding: &mut Deciding, logs: &[Log], spans: &[Span]) {
     for span in spans {
         let Some(log) = logs.get(span.spec.did.event as usize) else { continue };
         for (number, part, places) in parts(log, span) {
-            let ours = places.filter(|place| part.facts[*place].mask & span.spec.did.mask() != 0);
+            let ours = places.filter(|place| part.mask(*place) & span.spec.did.mask() != 0);
             due.extend(
                 ours.map(|place| A::of(number, part, place)).map(|a| (a.at + span.spec.gap(), span, a)),
             );
@@ -82,9 +83,9 @@ fn parts<'a>(log: &'a Log, span: &Span) -> impl Iterator<Item = (i64, &'a Part, 
     let numbers = from.div_euclid(PART_MS)..=(to - 1).div_euclid(PART_MS);
     log.parts.range(numbers).map(move |(number, part)| {
         let start = number * PART_MS;
-        let place = |at: i64| part.facts.partition_point(|fact| start + (fact.offset as i64) < at);
+        let place = |at: i64| part.place_from((at - start) as u32);
         let first = if from <= start { 0 } else { place(from) };
-        let end = if to >= start + PART_MS { part.facts.len() } else { place(to) };
+        let end = if to >= start + PART_MS { part.len() } else { place(to) };
         (*number, part, first..end)
     })
 }

@@ -274,7 +274,7 @@ impl Shard {
         }
         let lives = || self.tasks.iter().flat_map(|task| &task.versions).filter(|live| !live.is_done);
         for (event, log) in self.logs.iter_mut().enumerate() {
-            let readers = lives().filter(|live| live.spec.did.event as usize == event);
+            let readers = lives().filter(|live| live.spec.did.event as usize == event && !live.is_past());
             log.forget(readers.map(|live| live.horizon(watermark)).min().unwrap_or(watermark));
         }
         let grace = lives().map(|live| live.spec.grace()).max().unwrap_or(0);

@@ -22,7 +22,8 @@ use super::keep::{Bytes, Keep, keep_fields, keep_words};
 use super::newest::Newest;
 use super::outs::Outs;
 use super::pages::Pages;
-use super::past::{Fact, Log, Part};
+use super::part::{Fact, Own, Part};
+use super::past::Log;
 use super::seen::{Minute, Seen};
 use super::shard::{Oddities, Shard};
 use super::task::{Live, Queued, Task};
@@ -33,7 +34,9 @@ use super::waiting::{Due, Touch, Waiting};
 use super::{EventId, IdCode, State, Texts};
 
 /// Changes with the form of the bytes.
-const FORM: u32 = 2;
+const FORM: u32 = 3;
+/// The form before: the same bytes, all minutes among them.
+const FORM_BEFORE: u32 = 2;
 
 impl State {
     /// The whole state as bytes.
@@ -50,7 +53,7 @@ impl State {
     /// The state that [`State::snapshot`] wrote; none if the bytes are of another form, or not whole.
     pub fn restore(bytes: &[u8]) -> Option<State> {
         let from = &mut Bytes(bytes);
-        if u32::take(from)? != FORM {
+        if ![FORM, FORM_BEFORE].contains(&u32::take(from)?) {
             return None;
         }
         let state = State {
@@ -125,7 +128,7 @@ impl Shard {
 
 keep_fields!(Oddities { clamped, duplicates, late });
 
-keep_fields!(Part { facts, texts, is_sealed, same });
+keep_fields!(Own { facts, texts, is_sealed, same } changed: 0);
 keep_fields!(Tracks { plain, keyed });
 keep_fields!(Seen { minutes });
 keep_fields!(Minute { facts, texts });
@@ -250,6 +253,17 @@ impl Keep for Fact {
         let both = whole(0)?;
         let (offset, user) = (both as u32, (both >> 32) as u32);
         Some(Fact { offset, user, id: IdCode(whole(8)?), mask: whole(16)? })
+    }
+}
+
+/// As it lies in memory, wherever it lies.
+impl Keep for Part {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.to_own().put(out);
+    }
+
+    fn take(from: &mut Bytes) -> Option<Part> {
+        Own::take(from).map(Part::of)
     }
 }
 

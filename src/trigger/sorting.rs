@@ -4,7 +4,7 @@
 //! (radix), and only what happened in one millisecond is compared.
 
 use super::Texts;
-use super::past::Fact;
+use super::part::Fact;
 
 /// Shorter lists are sorted by comparing.
 const DEALT_MIN: usize = 48;

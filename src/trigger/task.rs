@@ -202,16 +202,21 @@ impl Task {
     }
 
     /// Forgets what no event that can still come asks about.
-    /// A version for which touches wait (`waits` says so, by place) stays.
-    /// True if a version is done with.
+    /// A version for which touches wait (`waits` says so, by place) stays, for these touches only: what else it
+    /// would do must not depend on who else is in the shard.
+    /// True if a version is done with, or is for its touches only from now on.
     pub fn forget(&mut self, watermark: i64, waits: impl Fn(usize) -> bool) -> bool {
         let mut has_retired = false;
         let mut oldest = watermark;
         for (slot, live) in self.versions.iter_mut().enumerate().filter(|(_, live)| !live.is_done) {
             let horizon = live.horizon(watermark);
             oldest = oldest.min(horizon);
-            if live.to > horizon || waits(slot) {
+            if live.to > horizon {
                 live.forget(horizon);
+            } else if waits(slot) {
+                live.forget(horizon);
+                has_retired |= !live.is_past();
+                live.from = live.to;
             } else {
                 live.retire();
                 has_retired = true;
@@ -249,6 +254,11 @@ impl Live {
     /// repeated deliveries of them are not expected.
     pub fn horizon(&self, watermark: i64) -> i64 {
         watermark.saturating_sub(self.spec.gap() + self.spec.grace() + LATE_MAX_MS)
+    }
+
+    /// Is it in force for no A, and there only for touches that wait?
+    pub fn is_past(&self) -> bool {
+        self.from >= self.to
     }
 
     /// Remembers a window that reached its deadline.

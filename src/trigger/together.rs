@@ -16,7 +16,8 @@ use crate::task::rule::{Again, Reach};
 use super::decide::{A, Deciding};
 use super::decision::{Decision, End, Occurrence, Reason};
 use super::fact::Version;
-use super::past::Part;
+use super::part::Part;
+use super::past::PART_MS;
 use super::read::Span;
 use super::tracks::TrackNo;
 
@@ -76,7 +77,7 @@ impl Deciding<'_> {
     fn ask(&self, slot: usize, part: &Part, asking: &mut Asking) {
         asking.newest.clear();
         if let Some(TrackNo::Plain(track)) = self.task.versions[slot].track {
-            let users = asking.picked.iter().map(|place| part.facts[*place].user);
+            let users = asking.picked.iter().map(|place| part.user(*place));
             self.tracks.plain[track].1.newest_of(users, &mut asking.newest);
         }
     }
@@ -176,7 +177,7 @@ impl Deciding<'_> {
     #[inline]
     fn push(&mut self, spec: &Version, a: A, end: End) {
         let (task, user, version) = (self.task.no, a.fact.user, spec.version);
-        let occurrence = Occurrence::A { at: Timestamp(a.at), id: a.fact.id.whole(&a.part.texts) };
+        let occurrence = Occurrence::A { at: Timestamp(a.at), id: a.part.id(a.fact.id) };
         self.out.push(Decision { task, user, occurrence, version, base: Timestamp(a.at + spec.gap()), end });
     }
 
@@ -214,7 +215,7 @@ impl Version {
 impl<'a> Run<'a> {
     #[inline]
     fn at(&self, place: usize) -> i64 {
-        self.part.facts[place].at(self.number)
+        self.number * PART_MS + i64::from(self.part.offset(place))
     }
 
     #[inline]
@@ -228,9 +229,9 @@ impl Asking {
     fn pick(&mut self, part: &Part, places: Range<usize>, mask: u64) {
         self.picked.resize(places.len(), 0);
         let mut count = 0;
-        for (fact, place) in part.facts[places.clone()].iter().zip(places) {
+        for place in places {
             self.picked[count] = place;
-            count += usize::from(fact.mask & mask != 0);
+            count += usize::from(part.mask(place) & mask != 0);
         }
         self.picked.truncate(count);
     }

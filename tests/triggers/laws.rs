@@ -1,5 +1,6 @@
 //! The engine against the definition, and laws that need no definition.
 
+use proptest::collection::vec;
 use proptest::prelude::*;
 use quanke::base::Timestamp;
 use quanke::task::rule::{Count, Per, Reach};
@@ -40,7 +41,15 @@ proptest! {
 
     #[test]
     fn shards_and_batches_change_nothing(log in logs(60), shards in 1..5usize, rows in 1..50usize) {
-        prop_assert_eq!(play(&log, shards, rows), play(&log, 1, 1));
+        let (mut many, mut one) = (State::new(shards), State::new(1));
+        many.say_quiet_ends();
+        one.say_quiet_ends();
+        prop_assert_eq!(play_on(&mut many, &log, rows), play_on(&mut one, &log, 1));
+        for task in 1..3 {
+            prop_assert_eq!(many.counts(task), one.counts(task));
+        }
+        prop_assert_eq!(many.oddities(), one.oddities());
+        prop_assert_eq!((many.pending(), many.waiting()), (one.pending(), one.waiting()));
     }
 }
 
@@ -59,6 +68,25 @@ proptest! {
         again.extend(play_on(&mut restored, after, 3));
         prop_assert_eq!(&again, &decided);
         prop_assert_eq!(restored.digest(), whole.digest());
+    }
+
+    /// What lies in blocks gives the same decisions, the same late ones too, and has the same digest.
+    #[test]
+    fn minutes_laid_down_anywhere_change_nothing(log in logs(60), places in vec(0..80usize, 1..6), shards in 1..3usize) {
+        let (mut plain, mut laid) = (State::new(shards), State::new(shards));
+        plain.say_quiet_ends();
+        laid.say_quiet_ends();
+        let mut from = 0;
+        let mut places: Vec<usize> = places.into_iter().map(|place| place.min(log.len())).collect();
+        places.sort_unstable();
+        for to in places.into_iter().chain([log.len()]) {
+            let part = &log[from..to];
+            prop_assert_eq!(play_on(&mut laid, part, 5), play_on(&mut plain, part, 5));
+            laid.compact();
+            prop_assert_eq!((laid.pending(), laid.next_due()), (plain.pending(), plain.next_due()));
+            from = to;
+        }
+        prop_assert_eq!(laid.digest(), plain.digest());
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! that an operator can read, against laws that hold for every stream, and known answers.
 
 mod agree;
+mod durable;
 mod known;
 mod laws;
 mod model;

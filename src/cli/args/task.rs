@@ -53,6 +53,16 @@ pub enum Task {
         #[arg(long, value_name = "N", default_value_t = 14, value_parser = clap::value_parser!(u32).range(1..=3660))]
         days: u32,
     },
+    /// Who would be stopped by which gate, before anything is sent 预检
+    #[command(after_help = TASK_PREFLIGHT_EXAMPLES)]
+    Preflight {
+        /// A task file or a task's id
+        #[arg(value_name = "FILE|ID")]
+        what: String,
+        /// As if it ran at this instant [default: its next run]
+        #[arg(long, value_name = "T")]
+        at: Option<String>,
+    },
     /// Hand a draft in for approval 提交审批
     #[command(after_help = TASK_SUBMIT_EXAMPLES)]
     Submit {
@@ -138,6 +148,14 @@ pub enum Task {
     /// Ask the channel about touches of which nobody knows whether they were taken 核对
     #[command(after_help = TASK_RECONCILE_EXAMPLES)]
     Reconcile { id: String },
+    /// Whose its users are: how many each member has, or every word on one user 分配
+    #[command(after_help = TASK_STAFF_EXAMPLES)]
+    Staff {
+        id: String,
+        /// The user's external id
+        #[arg(long, value_name = "ID")]
+        user: Option<String>,
+    },
     /// What became of one user's touches, and why; of a triggered task, what its rule decided 追踪
     #[command(after_help = TASK_TRACE_EXAMPLES)]
     Trace {
@@ -265,6 +283,10 @@ const TASK_PLAN_EXAMPLES: &str = "\
 Examples:
   quanke task plan weekly.toml --days 30
   quanke task plan t1 --now 2026-03-01T09:00:00+08:00 --json";
+const TASK_PREFLIGHT_EXAMPLES: &str = "\
+Examples:
+  quanke task preflight spring.toml
+  quanke task preflight t1 --at 2026-03-02T21:30:00+08:00 --json";
 const TASK_SUBMIT_EXAMPLES: &str = "Examples:\n  quanke task submit t1";
 const TASK_APPROVE_EXAMPLES: &str = "Examples:\n  quanke task approve t1 --by 老李";
 const TASK_REJECT_EXAMPLES: &str = "Examples:\n  quanke task reject t1 --reason 文案有误 --by 老李";
@@ -275,6 +297,8 @@ const TASK_CANCEL_EXAMPLES: &str = "Examples:\n  quanke task cancel t1 --reason 
 const TASK_STOP_EXAMPLES: &str = "Examples:\n  quanke task stop t1";
 const TASK_COPY_EXAMPLES: &str = "Examples:\n  quanke task copy t1";
 const TASK_DELETE_EXAMPLES: &str = "Examples:\n  quanke task delete t1 --reason 写错了";
+const TASK_STAFF_EXAMPLES: &str =
+    "Examples:\n  quanke task staff t1\n  quanke task staff t1 --user u10086 --json";
 const TASK_RECONCILE_EXAMPLES: &str = "Examples:\n  quanke task reconcile t1 --json";
 const TASK_TRACE_EXAMPLES: &str = "\
 Examples:

@@ -331,6 +331,7 @@ impl<'a> Keeper<'a> {
         let readings = &mut self.readings;
         (readings.clock, readings.silent_to) = (until.0, silent_to.0);
         readings.watermark = state.watermark().map(|at| at.0);
+        readings.breaches = state.oddities().late;
         readings.pending = state.pending() as u64;
         readings.waiting = state.waiting() as u64;
         readings.spool_bytes = self.shelf.bytes;

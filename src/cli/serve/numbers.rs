@@ -74,6 +74,8 @@ pub struct Readings {
     pub queue_bytes: u64,
     /// Bytes of events that are not in the store yet.
     pub spool_bytes: u64,
+    /// Facts that rules name and that came when the watermark had passed them.
+    pub breaches: u64,
     pub pending: u64,
     pub waiting: u64,
     pub decisions: BTreeMap<String, u64>,
@@ -213,6 +215,11 @@ fn of_work(now: &Readings) -> Vec<Metric> {
         now.touches.iter().map(|(state, n)| (Some(("state", state.to_string())), *n as f64)).collect();
     vec![
         counter("events_duplicate_total", "Events that the store had already.", now.duplicates),
+        counter(
+            "lateness_breaches_total",
+            "Facts that rules name and that came when the watermark had passed them.",
+            now.breaches,
+        ),
         counter("users_new_total", "Users first seen in an event.", now.new_users),
         counter("store_writes_total", "Writes of the store.", now.store_writes),
         counter("steps_total", "Steps of the clock.", now.steps),
@@ -259,6 +266,7 @@ mod tests {
         numbers.readings().touches = vec![("handed", 2)];
         numbers.readings().crowds = Standing { stale: 2, ..Standing::default() };
         (numbers.readings().now, numbers.readings().clock) = (2_500, 1_000);
+        numbers.readings().breaches = 4;
         let text = numbers.prometheus();
         let has = |line: &str| assert!(text.lines().any(|one| one == line), "{line}\n{text}");
         has("# TYPE quanke_events_accepted_total counter");
@@ -266,6 +274,7 @@ mod tests {
         has("quanke_clock_lag_seconds 1.5");
         has("quanke_touches{state=\"handed\"} 2");
         has("quanke_crowds{state=\"stale\"} 2");
+        has("quanke_lateness_breaches_total 4");
         assert_eq!(numbers.accepted.sum(), 3);
         let document = numbers.document();
         assert_eq!(document["events_accepted_total"], json!({"http": 3.0, "lines": 0.0, "stdin": 0.0}));

@@ -64,6 +64,7 @@ fn document(task: &Task) -> Value {
         "resource_group": file.about.resource_group,
         "activity": file.about.activity,
         "staff": file.about.staff,
+        "departments": file.about.departments,
         "creator": task.creator,
         "state": task.state,
         "state_name": task.state.chinese(),

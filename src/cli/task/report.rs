@@ -6,8 +6,9 @@ use super::super::crowd_clock::crowds_of;
 use super::super::door::{Done, Door, Failure};
 use super::super::session::Session;
 use super::super::trace::TRIGGERS;
+use super::super::wiring::People;
 use crate::base::Problem;
-use crate::dispatch::{CrowdNote, GoalReport, Ledger, Report, Triggered};
+use crate::dispatch::{self, CrowdNote, GoalReport, Ledger, Report, Triggered};
 use crate::task::Task;
 use crate::trigger::log::RealDisk;
 use crate::trigger::look;
@@ -17,6 +18,11 @@ use crate::trigger::look;
 pub fn run(id: &str, session: &Session, door: &mut Door) -> Done {
     let (task, ledger) = (session.tasks()?.task(id)?, session.ledger()?);
     let mut report = Report::of(&task, &ledger, &triggered(&task, session)?)?;
+    if !task.file.dispatch.variants.is_empty() {
+        let snapshot = session.snapshot()?;
+        snapshot.ids().ready()?;
+        report.variants = dispatch::by_variant(&task, &ledger, &People(&snapshot))?;
+    }
     match goal(&task, &ledger, session) {
         Ok(goal) => report.goal = goal,
         // The book is told all the same.

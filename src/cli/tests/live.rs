@@ -44,6 +44,19 @@ pub(super) fn run(shell: &Shell, until: &str, events: &str) -> Value {
 pub(super) const VIEW_NO_SHARE: &str =
     "kind = \"absence\"\ndid = \"view where page = '/home'\"\nnot_done = \"share\"\nwithin = \"20m\"";
 
+// proves: S2.49
+#[test]
+fn what_came_later_than_the_lateness_allows_is_counted() {
+    let shell = Shell::with_users();
+    approved(&shell, "未分享提醒", "audience = \"gender = '女'\"", VIEW_NO_SHARE);
+    let first = shell.file("first.ndjson", &lines(&[event("e1", "u3", "view", "10:00:00")]));
+    let said = run(&shell, "2026-03-02T10:50:00+08:00", &first);
+    assert_eq!(said["events"]["breaches"], 0);
+    let all = [event("e2", "u3", "view", "10:20:00"), event("e3", "u3", "view", "10:55:00")];
+    let said = run(&shell, "2026-03-02T11:30:00+08:00", &shell.file("later.ndjson", &lines(&all)));
+    assert_eq!(said["events"]["breaches"], 1, "the watermark was past 10:20");
+}
+
 // proves: S2.47
 // proves: S2.42
 #[test]

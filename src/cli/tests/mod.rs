@@ -10,12 +10,14 @@ mod edits;
 mod explaining;
 mod insight;
 mod life;
+mod limits;
 mod live;
 mod loading;
 mod packages;
 mod receipts;
 #[cfg(feature = "sql")]
 mod sql;
+mod staff;
 mod tasks;
 mod timelines;
 mod touches;

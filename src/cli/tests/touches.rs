@@ -62,7 +62,7 @@ fn every_touch_is_a_row_in_every_form_and_the_rows_are_the_book() {
         }
     }
     let csv = shell.say(&["task", "touches", &id]).fine().out;
-    assert!(csv.starts_with("touch_id,run,batch,user_id,channel,due_at,state,reason,note\n"));
+    assert!(csv.starts_with("touch_id,run,batch,user_id,channel,due_at,state,reason,note,staff\n"));
     assert_eq!(csv.lines().count(), all.len() + 1);
     let path = shell.path("touches.parquet");
     assert_eq!(shell.ask(&["task", "touches", &id, "--out", &path]).fine().json()["count"], all.len());

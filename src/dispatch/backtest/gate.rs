@@ -8,7 +8,7 @@ use roaring::RoaringBitmap;
 use crate::audience::{CrowdVersion, resolve};
 use crate::base::{Outcome, Timestamp, UserNo};
 
-use super::super::gates::Gates;
+use super::super::gates::{Gates, Lists};
 use super::super::state::{Reason, TouchState};
 use super::Trial;
 
@@ -18,7 +18,7 @@ pub const HANDED: &str = "handed";
 /// The gates of a trial.
 pub struct Gate<'a> {
     trial: &'a Trial<'a>,
-    nobody: RoaringBitmap,
+    nobody: Lists,
     versions: BTreeMap<String, Vec<CrowdVersion>>,
     /// Blacklists by crowd and version.
     lists: BTreeMap<(String, Option<u32>), RoaringBitmap>,
@@ -26,7 +26,7 @@ pub struct Gate<'a> {
 
 impl<'a> Gate<'a> {
     pub fn new(trial: &'a Trial<'a>) -> Gate<'a> {
-        Gate { trial, nobody: RoaringBitmap::new(), versions: BTreeMap::new(), lists: BTreeMap::new() }
+        Gate { trial, nobody: Lists::default(), versions: BTreeMap::new(), lists: BTreeMap::new() }
     }
 
     /// The word of what a live run would have done with a touch that is released at `at`.

@@ -3,21 +3,27 @@
 use std::sync::Arc;
 
 use super::world::{DieAt, Receiver, Reply, World, at, senders, text};
+use crate::base::Timestamp;
 use crate::dispatch::{Faults, RunState};
 
 const USERS: u32 = 20;
 
-fn in_two_waves() -> String {
-    text("receiver", "refresh_before = true", "blacklist = \"投诉\"").replace("batch = 3", "batch = 1")
+fn in_two_waves(limits: &str) -> String {
+    let limits = format!("blacklist = \"投诉\"\n{limits}");
+    text("receiver", "refresh_before = true", &limits).replace("batch = 3", "batch = 1")
 }
 
 /// Kills at step `first`, restarts, kills at step `second` of that life, restarts, and looks.
 /// Says whether the first kill came before the end.
 fn lived(is_idempotent: bool, first: i64, second: i64) -> bool {
+    lived_with("", is_idempotent, first, second)
+}
+
+fn lived_with(limits: &str, is_idempotent: bool, first: i64, second: i64) -> bool {
     let world = World::of(USERS + 1);
     world.users.borrow_mut().remove(USERS);
     world.crowds.borrow_mut().insert("投诉".into(), (0..2).collect());
-    let id = world.approved(&in_two_waves());
+    let id = world.approved(&in_two_waves(limits));
     let mut receiver = Receiver::new(is_idempotent, &[]);
     let mut was_killed = false;
     for n in [first, second, i64::MAX] {
@@ -39,6 +45,8 @@ fn lived(is_idempotent: bool, first: i64, second: i64) -> bool {
     assert!(book.balanced);
     assert_eq!((book.due, book.suppressed, book.held, book.awaiting), (i64::from(USERS), 2, 0, 0));
     assert_eq!(receiver.doubles(), 0);
+    let reserved = world.ledger().sent_since("receiver", Timestamp(0)).unwrap();
+    assert_eq!(reserved as i64, book.delivered + book.unknown);
     if is_idempotent {
         assert_eq!((book.delivered, receiver.user_count()), (18, 18));
     } else {
@@ -67,4 +75,15 @@ fn two_kills_are_no_worse_than_one() {
 fn a_channel_without_idempotent_keys_never_gets_anything_twice() {
     let steps = (0..).take_while(|n| lived(false, *n, i64::MAX)).count();
     assert!(steps > 30, "{steps}");
+}
+
+#[test]
+fn a_kill_at_any_step_of_a_run_that_is_held_is_no_worse() {
+    let quiet =
+        "quiet = { from = \"19:55\", to = \"20:05\" }\ncaps = [{ all = true, limit = 1, per = \"day\" }]";
+    let steps = (0..).take_while(|n| lived_with(quiet, true, *n, i64::MAX)).count();
+    assert!(steps > 32, "{steps}");
+    for n in (0..60).step_by(6) {
+        lived_with(quiet, false, n, n % 11);
+    }
 }

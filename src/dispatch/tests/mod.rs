@@ -1,10 +1,12 @@
 //! The engine on a made-up world, with channels that misbehave on purpose.
 
+mod caps;
 mod channel;
 mod chaos;
 mod clock;
-mod facts;
+pub mod facts;
 mod fires;
+mod gates;
 mod kills;
 mod ledger;
 mod pages;

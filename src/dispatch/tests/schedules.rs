@@ -15,24 +15,34 @@
 //! (nothing happens until `up`, which finds what is overdue); `dies before "STEP"` (at this time a run breaks off there); `refresh breaks` and
 //! `refresh mends`. What happened at another time than the line's has its time. `runs NAME` lists planned local
 //! time, state, users, and the version if it is not the first. `UPDATE=1` writes what follows `->` anew.
+//!
+//! `tests/limits` has timelines of gates. Keys of `[limits]` and `[dispatch]` stand after `task NAME:` too.
+//! `crowd NAME: u1 u2`, `company: keys of [limits]` and `quota: { … }` (of the one sender) stand at the margin. In a
+//! line with a time: `NAME fires u1 u2` (a trigger releases touches), `suspend u1 until 2026-03-03`,
+//! `receiver refuses` (the next batch). `book NAME` shows the book, `reached NAME` the users who had touches.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::world::{Receiver, World, senders};
+use roaring::RoaringBitmap;
+
+use super::facts::released;
+use super::world::{Receiver, Reply, World, senders};
 use crate::base::{Outcome as Found, Problem, Timestamp, Zone};
-use crate::dispatch::{Faults, NoFaults, Summary, cancel, edit, stop};
-use crate::task::{Move, TaskFile, read};
+use crate::dispatch::{Faults, NoFaults, Summary, Suspension, TouchId, cancel, edit, stop};
+use crate::task::{Move, TaskFile, company_limits, read};
 
 const USERS: u32 = 5;
 
 #[test]
 fn every_schedule_is_as_it_is_written() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/schedules");
-    let mut files: Vec<PathBuf> =
-        std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()).collect();
+    let files_of = |folder: &str| -> Vec<PathBuf> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+        std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()).collect()
+    };
+    let mut files = [files_of("tests/schedules"), files_of("tests/limits")].concat();
     files.sort();
-    assert!(files.len() >= 12, "{} timelines", files.len());
+    assert!(files.len() >= 24, "{} timelines", files.len());
     let wrong: Vec<String> = files.iter().filter_map(|file| check(file).err()).collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
@@ -60,6 +70,15 @@ impl Faults for DiesBefore {
     }
 }
 
+fn user_of(word: &str) -> Result<u32, String> {
+    let number = word.strip_prefix('u').and_then(|number| number.parse().ok());
+    number.ok_or_else(|| format!("`{word}` is no user such as u1"))
+}
+
+fn users_of(words: &str) -> Result<RoaringBitmap, String> {
+    words.split_whitespace().map(user_of).collect()
+}
+
 struct Player {
     world: World,
     receiver: Arc<Receiver>,
@@ -70,6 +89,8 @@ struct Player {
     tasks: Vec<(String, String)>,
     is_down: bool,
     happened: Vec<Summary>,
+    /// Decisions of triggers so far.
+    fires: usize,
 }
 
 impl Player {
@@ -83,6 +104,7 @@ impl Player {
             tasks: Vec::new(),
             is_down: false,
             happened: Vec::new(),
+            fires: 0,
         }
     }
 
@@ -108,6 +130,8 @@ impl Player {
         let said = match words.split_once(' ') {
             Some(("", moment)) => self.moment(moment.trim())?,
             Some(("runs", name)) => self.runs(name.trim())?,
+            Some(("book", name)) => self.book(name.trim())?,
+            Some(("reached", name)) => self.reached(name.trim())?,
             Some((word, rest)) => return self.head(word, rest.trim()).map(|()| line.to_string()),
             None => {
                 self.day = words.to_string();
@@ -130,6 +154,20 @@ impl Player {
                 }
                 self.tasks.push((name, made.id));
             }
+            "crowd" => {
+                let (name, users) = rest.split_once(':').ok_or("write `crowd NAME: users`")?;
+                self.world.crowds.borrow_mut().insert(name.trim().into(), users_of(users)?);
+            }
+            "company:" => {
+                let text = format!("[limits]\n{}", rest.replace(';', "\n"));
+                let limits = company_limits(&text, "timeline").map_err(|problems| problems.to_string())?;
+                *self.world.limits.borrow_mut() = limits;
+            }
+            "quota:" => {
+                let table = format!("[receiver]\nquota = {rest}").parse().map_err(|e| format!("{e}"))?;
+                let found = crate::sender::quotas(&table).map_err(|problems| problems.to_string())?;
+                *self.world.quotas.borrow_mut() = found;
+            }
             _ => return Err(format!("no line begins with `{word}`")),
         }
         Ok(())
@@ -139,9 +177,14 @@ impl Player {
     fn file(&self, rule: &str) -> Result<(String, TaskFile), String> {
         let (name, keys) = rule.split_once(':').ok_or("write `NAME: keys`")?;
         let (mut top, mut trigger) = (format!("name = \"{}\"\n", name.trim()), String::new());
+        let (mut limits, mut dispatch) = (String::new(), String::new());
         for key in keys.split(';').map(str::trim) {
-            let is_top = ["start", "end"].iter().any(|word| key.starts_with(word));
-            let part = if is_top { &mut top } else { &mut trigger };
+            let part = match key.split([' ', '=']).next().unwrap_or_default() {
+                "start" | "end" | "group" => &mut top,
+                "caps" | "quiet" | "holdout" | "blacklist" | "whitelist" => &mut limits,
+                "channel" | "variants" | "missing" | "content" => &mut dispatch,
+                _ => &mut trigger,
+            };
             part.push_str(&format!("{key}\n"));
         }
         for (key, default) in [("start", "2000-01-01"), ("end", "2040-01-01")] {
@@ -149,9 +192,14 @@ impl Player {
                 top.push_str(&format!("{key} = \"{default}\"\n"));
             }
         }
-        let kind = if trigger.starts_with("at ") { "once" } else { "repeat" };
+        let kind = match () {
+            () if trigger.starts_with("at ") => "once",
+            () if trigger.starts_with("did ") => "event",
+            () => "repeat",
+        };
         let text = format!(
-            "{top}[trigger]\nkind = \"{kind}\"\n{trigger}[dispatch]\nsender = \"receiver\"\nbatch = 2\n"
+            "{top}[trigger]\nkind = \"{kind}\"\n{trigger}[dispatch]\nsender = \"receiver\"\nbatch = 2\n\
+             {dispatch}[limits]\n{limits}"
         );
         let file = read(&text, "timeline", &self.zone).map_err(|problems| problems.to_string())?;
         Ok((name.trim().to_string(), file))
@@ -194,9 +242,44 @@ impl Player {
             "down" => self.is_down = true,
             "refresh breaks" => self.world.is_refresh_broken.set(true),
             "refresh mends" => self.world.is_refresh_broken.set(false),
+            "receiver refuses" => self.receiver.then(Reply::Refuse),
+            _ if act.starts_with("suspend ") => self.suspend(act, at)?,
+            _ if act.contains(" fires ") => self.fire(act, at)?,
             _ => return self.steer(act, at),
         }
         Ok(None)
+    }
+
+    /// `suspend u1 u2 until 2026-03-03`
+    fn suspend(&self, act: &str, at: Timestamp) -> Result<(), String> {
+        let words = act.strip_prefix("suspend ").and_then(|words| words.split_once(" until "));
+        let (users, until) = words.ok_or("write `suspend u1 until 2026-03-03`")?;
+        let until = Timestamp::parse(until, &self.zone).ok_or("no such instant")?;
+        let one = |user_id: &str| Suspension {
+            user_id: user_id.into(),
+            until,
+            reason: None,
+            who: "小王".into(),
+            at,
+        };
+        let all: Vec<Suspension> = users.split_whitespace().map(one).collect();
+        self.world.ledger().suspend(&all).map_err(|problem| problem.what)
+    }
+
+    /// `NAME fires u1 u2`
+    fn fire(&mut self, act: &str, at: Timestamp) -> Result<(), String> {
+        let (name, users) = act.split_once(" fires ").ok_or("write `NAME fires u1`")?;
+        let id = self.id(name)?.to_string();
+        let decisions: Vec<_> = (self.fires as u32 + 1..)
+            .zip(users.split_whitespace())
+            .map(|(n, user)| Ok(released(user_of(user)?, n, at)))
+            .collect::<Result<_, String>>()?;
+        let senders = senders(&self.receiver);
+        let fired = self.world.fire(&senders, &NoFaults, &id, (self.fires, &decisions), at);
+        self.fires += decisions.len();
+        let happened = fired.map_err(|problem| problem.what)?.into_iter().collect();
+        self.happened.push(Summary { from: String::new(), to: String::new(), happened });
+        Ok(())
     }
 
     fn steer(&mut self, act: &str, at: Timestamp) -> Result<Option<String>, String> {
@@ -238,6 +321,37 @@ impl Player {
             .collect()
     }
 
+    /// Those terms of the book that are not 0.
+    fn book(&self, name: &str) -> Result<String, String> {
+        let book = self.world.report(self.id(name)?).total;
+        let by = book.suppressed_by.iter().filter(|(_, n)| n.as_i64() != Some(0));
+        let by: Vec<String> = by.map(|(reason, n)| format!("{reason} {n}")).collect();
+        let terms = [
+            (book.withheld, "withheld".to_string()),
+            (book.suppressed, "suppressed".to_string()),
+            (book.held, "held".to_string()),
+            (book.handed, "handed".to_string()),
+        ];
+        let terms = terms.iter().filter(|(count, _)| *count > 0).map(|(count, word)| match word.as_str() {
+            "suppressed" => format!("suppressed {count} ({})", by.join(", ")),
+            word => format!("{word} {count}"),
+        });
+        Ok(format!("due {} = {}", book.due, terms.collect::<Vec<_>>().join(" + ")))
+    }
+
+    fn reached(&self, name: &str) -> Result<String, String> {
+        let id = self.id(name)?;
+        let seen = self.receiver.seen.lock().unwrap();
+        let tasks = self.receiver.tasks.lock().unwrap();
+        let of = |(touch, (bytes, _)): (&TouchId, &(String, usize))| {
+            let touched: serde_json::Value = serde_json::from_str(bytes).ok()?;
+            (tasks.get(touch)? == id).then(|| touched["user_id"].as_str().unwrap_or("?").to_string())
+        };
+        let mut users: Vec<String> = seen.iter().filter_map(of).collect();
+        users.sort();
+        Ok(if users.is_empty() { "nobody".into() } else { users.join(" ") })
+    }
+
     fn runs(&self, name: &str) -> Result<String, String> {
         let runs = self.world.report(self.id(name)?).runs;
         let shown = runs.iter().map(|run| {
@@ -252,7 +366,8 @@ impl Player {
             };
             let version =
                 if run.task_version > 1 { format!(" v{}", run.task_version) } else { String::new() };
-            format!("{local} {}{handed}{lost}{version}", run.state)
+            let held = if run.book.held > 0 { format!(" held {}", run.book.held) } else { String::new() };
+            format!("{local} {}{handed}{lost}{held}{version}", run.state)
         });
         Ok(shown.collect::<Vec<_>>().join(", "))
     }

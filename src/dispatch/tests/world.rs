@@ -16,7 +16,7 @@ use crate::dispatch::{
     Audiences, Batch, Directory, Engine, Faults, Ledger, NoFaults, Outcome, Patience, Policy, Receipt,
     ReceiptState, Report, Resolved, Sender, Senders, Summary, TouchId, Triggered,
 };
-use crate::task::{Move, Task, Tasks, read};
+use crate::task::{Limits, Move, Policies, Quota, Task, Tasks, read};
 
 pub fn at(text: &str) -> Timestamp {
     Timestamp::parse(&format!("2026-03-01T{text}:00+08:00"), &Zone::default()).unwrap()
@@ -47,6 +47,9 @@ pub struct World {
     /// Users who were deleted.
     pub gone: RefCell<RoaringBitmap>,
     pub blacklist: Option<&'static str>,
+    /// The company's limits, and the quotas of senders.
+    pub limits: RefCell<Limits>,
+    pub quotas: RefCell<BTreeMap<String, Quota>>,
 }
 
 impl World {
@@ -60,6 +63,8 @@ impl World {
             gone: RefCell::default(),
             ids: (0..users).map(|n| format!("u{n}")).collect(),
             blacklist: None,
+            limits: RefCell::default(),
+            quotas: RefCell::default(),
         }
     }
 
@@ -110,7 +115,13 @@ impl World {
             directory: self,
             senders,
             blacklist: self.blacklist,
-            policy: Policy { attempts_max: 3, ..Policy::default() },
+            policy: Policy {
+                attempts_max: 3,
+                limits: Arc::new(self.limits.borrow().clone()),
+                quotas: Arc::new(self.quotas.borrow().clone()),
+                policies: Arc::new(Policies::shipped().unwrap()),
+                ..Policy::default()
+            },
             patience: &NoWaiting::default(),
             faults,
             pace: &Quiet,
@@ -165,6 +176,11 @@ impl World {
 impl Directory for World {
     fn user_id(&self, user: UserNo) -> Option<&str> {
         self.ids.get(user as usize).map(String::as_str).filter(|_| !self.gone.borrow().contains(user))
+    }
+
+    fn user_no(&self, user_id: &str) -> Option<UserNo> {
+        let user = user_id.strip_prefix('u')?.parse().ok()?;
+        self.user_id(user).map(|_| user)
     }
 
     fn is_attribute(&self, name: &str) -> bool {
@@ -237,6 +253,8 @@ pub struct Receiver {
     /// Per touch: the bytes as first seen, and how many deliveries a person would have noticed.
     pub seen: Mutex<BTreeMap<TouchId, (String, usize)>>,
     pub users: Mutex<BTreeSet<String>>,
+    /// Of which task a touch is.
+    pub tasks: Mutex<BTreeMap<TouchId, String>>,
     faults: Arc<dyn Faults>,
 }
 
@@ -247,7 +265,8 @@ impl Receiver {
 
     pub fn dying(is_idempotent: bool, script: &[Reply], faults: Arc<dyn Faults>) -> Arc<Receiver> {
         let script = Mutex::new(script.iter().copied().collect());
-        Arc::new(Receiver { is_idempotent, script, seen: Mutex::default(), users: Mutex::default(), faults })
+        let (seen, users, tasks) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Arc::new(Receiver { is_idempotent, script, seen, users, tasks, faults })
     }
 
     fn take(&self, batch: &Batch) {
@@ -258,7 +277,13 @@ impl Receiver {
             assert_eq!(entry.0, bytes, "a retry carries the same bytes");
             entry.1 += usize::from(entry.1 == 0 || !self.is_idempotent);
             self.users.lock().unwrap().insert(touch.user_id.clone());
+            self.tasks.lock().unwrap().insert(touch.touch_id, batch.task.clone());
         }
+    }
+
+    /// What it does with the next batch.
+    pub fn then(&self, reply: Reply) {
+        self.script.lock().unwrap().push_back(reply);
     }
 
     /// Touches that a user would have got more than once.

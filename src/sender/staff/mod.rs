@@ -1,8 +1,10 @@
-//! Writes to-dos for the executing staff: one JSON line a touch in `todo/<task id>.ndjson`, exactly once.
+//! Writes to-dos for the executing staff: one JSON line a touch in `todo/<task id>.ndjson`, exactly once, and
+//! the same for the ledger's list (`quanke todo`).
 //!
-//! A person acts on each: adds the customer, sends the message. So a touch is awaited until a receipt
-//! (`quanke receipts`) says that it was done. Who is to do it stands in `staff`: the attribute that the
-//! settings name (`staff = "owner"`), or the content's key `staff`.
+//! A person acts on each: adds the customer, sends the message. So a touch is awaited until the to-do is done or
+//! a receipt (`quanke receipts`) says so. Who is to do it stands in `staff`: the member to whom the task dealt
+//! the user; where it has no staff, the attribute that the settings name (`staff = "owner"`), or the content's
+//! key `staff`.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -20,11 +22,20 @@ use crate::dispatch::{Batch, Faults, Outcome, Receipt, ReceiptState, Sender, Tou
 /// The folder of to-dos, beside `outbox`.
 const FOLDER: &str = "todo";
 const KEYS: [&str; 2] = ["staff", "phone"];
+/// Accounts add friends: these are their limits, unless a task says others.
+const QUOTA: &str = "staff.add";
 
 /// The sender `staff`.
 pub struct Staff {
     file: FileSender,
-    fields: Vec<String>,
+    names: Names,
+}
+
+/// Which attributes say who is to do it, and by which number the user is reached.
+#[derive(Clone)]
+struct Names {
+    staff: Option<String>,
+    phone: Option<String>,
 }
 
 /// One thing to do.
@@ -54,39 +65,33 @@ impl Staff {
         faults: Arc<dyn Faults>,
     ) -> Result<Staff, Problems> {
         let mut reader = Reader::new(name, table, &KEYS);
-        let (staff, phone) = (reader.text("staff"), reader.text("phone"));
-        let folder = outbox.with_file_name(FOLDER);
-        let fields = staff.iter().chain(&phone).cloned().collect();
-        let write: Written =
-            Box::new(move |batch, touch| line(batch, touch, staff.as_deref(), phone.as_deref()));
-        reader.finish(Staff { file: FileSender::writing(name, &folder, faults, write), fields })
+        let names = Names { staff: reader.text("staff"), phone: reader.text("phone") };
+        let (folder, own) = (outbox.with_file_name(FOLDER), names.clone());
+        let write: Written = Box::new(move |batch, touch| serde_json::to_vec(&todo(batch, touch, &own)));
+        reader.finish(Staff { file: FileSender::writing(name, &folder, faults, write), names })
     }
 }
 
-fn line(
-    batch: &Batch,
-    touch: &Touch,
-    staff: Option<&str>,
-    phone: Option<&str>,
-) -> serde_json::Result<Vec<u8>> {
-    let field = |name: Option<&str>| {
-        name.and_then(|name| touch.fields.get(name)).and_then(Value::as_str).filter(|text| !text.is_empty())
+fn todo<'a>(batch: &'a Batch, touch: &'a Touch, names: &Names) -> Todo<'a> {
+    let field = |name: &Option<String>| {
+        let value = name.as_deref().and_then(|name| touch.fields.get(name));
+        value.and_then(Value::as_str).filter(|text| !text.is_empty())
     };
     let in_content = touch.content.get("staff").and_then(Value::as_str);
-    serde_json::to_vec(&Todo {
+    Todo {
         touch_id: touch.touch_id,
         task: &batch.task,
         run: &batch.run,
         batch: batch.no,
         state: "open",
-        staff: field(staff).or(in_content),
+        staff: touch.staff.as_deref().or_else(|| field(&names.staff)).or(in_content),
         user_id: &touch.user_id,
-        phone: field(phone),
+        phone: field(&names.phone),
         channel: &batch.channel,
         due_at: &touch.due_at,
         content: &touch.content,
         fields: &touch.fields,
-    })
+    }
 }
 
 #[async_trait]
@@ -104,7 +109,19 @@ impl Sender for Staff {
     }
 
     fn fields(&self) -> Vec<String> {
-        self.fields.clone()
+        self.names.staff.iter().chain(&self.names.phone).cloned().collect()
+    }
+
+    fn is_by_staff(&self) -> bool {
+        true
+    }
+
+    fn family(&self) -> &str {
+        QUOTA
+    }
+
+    fn todo(&self, batch: &Batch, touch: &Touch) -> Option<Value> {
+        serde_json::to_value(todo(batch, touch, &self.names)).ok()
     }
 
     fn has_receipts(&self) -> bool {

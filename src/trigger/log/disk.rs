@@ -8,6 +8,9 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+use bytes::Bytes;
+use memmap2::Mmap;
+
 /// A folder of files. No operation makes anything durable but [`Disk::sync_folder`] (names) and
 /// [`DiskFile::sync`] (bytes).
 pub trait Disk: Send + Sync {
@@ -19,6 +22,13 @@ pub trait Disk: Send + Sync {
 
     /// Up to `length` bytes from byte `offset` on; fewer only where the file ends.
     fn read(&self, name: &str, offset: u64, length: usize) -> io::Result<Vec<u8>>;
+
+    /// The bytes of a file that nobody changes any more; where the system can, they are not read before they
+    /// are looked at.
+    fn map(&self, name: &str) -> io::Result<Bytes> {
+        let length = usize::try_from(self.length(name)?).map_err(io::Error::other)?;
+        Ok(Bytes::from(self.read(name, 0, length)?))
+    }
 
     /// A new empty file in the place of one that may be there.
     fn create(&self, name: &str) -> io::Result<Box<dyn DiskFile>>;
@@ -84,6 +94,12 @@ impl Disk for RealDisk {
         let mut bytes = Vec::with_capacity(length);
         file.take(length as u64).read_to_end(&mut bytes)?;
         Ok(bytes)
+    }
+
+    fn map(&self, name: &str) -> io::Result<Bytes> {
+        let file = File::open(self.path(name))?;
+        // Sound as long as nobody changes the file; the log never writes to a finished one.
+        Ok(Bytes::from_owner(unsafe { Mmap::map(&file) }?))
     }
 
     fn create(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {

@@ -23,6 +23,7 @@ const FRAME_MAGIC: [u8; 4] = *b"QKFR";
 pub(super) enum Content {
     Segment,
     Snapshot,
+    Blocks,
 }
 
 impl Content {
@@ -30,6 +31,7 @@ impl Content {
         match self {
             Content::Segment => *b"QUANKELG",
             Content::Snapshot => *b"QUANKESN",
+            Content::Blocks => *b"QUANKEBL",
         }
     }
 }
@@ -178,7 +180,8 @@ pub(super) fn app_hash(app: &str) -> u64 {
     xxh3_64(app.as_bytes())
 }
 
-fn sum(bytes: &[u8], seed: u64, offset: u64) -> u64 {
+/// What stands for bytes at a place of a file.
+pub(super) fn sum(bytes: &[u8], seed: u64, offset: u64) -> u64 {
     xxh3_64_with_seed(bytes, seed.wrapping_add(offset))
 }
 

@@ -12,12 +12,15 @@
 //!
 //! The format on disk is in `docs/trigger-log.md`; [`SimulatedDisk`] is what the tests crash.
 
+mod beside;
+mod blocks;
 mod disk;
 mod frame;
 mod group;
 mod names;
 mod open;
 mod problems;
+mod publish;
 mod reader;
 mod scan;
 mod simulated;
@@ -27,12 +30,15 @@ mod survey;
 mod tests;
 mod writer;
 
+pub use beside::Beside;
+pub use blocks::{Block, Blocks, BlocksWriter};
 pub use disk::{Disk, DiskFile, RealDisk};
 pub use group::{Group, Record};
 pub use open::{Recovered, Settings};
+pub use publish::{Shown, Unneeded, Written};
 pub use reader::Reader;
 pub use scan::Cut;
 pub use simulated::{Fault, SimulatedDisk};
-pub use snapshot::{Piece, SnapshotReader, SnapshotWriter, Written};
+pub use snapshot::{Piece, SnapshotReader, SnapshotWriter};
 pub use survey::{Survey, survey};
 pub use writer::{Appended, Durable, Limits, Log};

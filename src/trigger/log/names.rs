@@ -7,6 +7,8 @@ pub(super) enum FileName {
     Segment { first: u64, epoch: u64 },
     /// The state before record `position`.
     Snapshot { position: u64 },
+    /// Blocks that snapshots share, from that for `position` on.
+    Blocks { position: u64 },
     /// A writer with this epoch has begun; no content.
     Claim { epoch: u64 },
     /// A file that was being written when its writer stopped.
@@ -26,6 +28,7 @@ impl FileName {
                 Some(FileName::Segment { first: number(first)?, epoch: number(epoch)? })
             }
             "snapshot" => Some(FileName::Snapshot { position: number(stem)? }),
+            "blocks" => Some(FileName::Blocks { position: number(stem)? }),
             "claim" => Some(FileName::Claim { epoch: number(stem)? }),
             _ => None,
         }
@@ -40,6 +43,11 @@ pub(super) fn segment(first: u64, epoch: u64) -> String {
 /// Name of a snapshot: `00000000000000000042.snapshot`.
 pub(super) fn snapshot(position: u64) -> String {
     format!("{position:020}.snapshot")
+}
+
+/// Name of a file of blocks: `00000000000000000042.blocks`.
+pub(super) fn blocks(position: u64) -> String {
+    format!("{position:020}.blocks")
 }
 
 /// Name of a claim: `00000007.claim`.
@@ -70,6 +78,7 @@ mod tests {
         let read = |name: String| FileName::read(&name);
         assert_eq!(read(segment(42, 7)), Some(FileName::Segment { first: 42, epoch: 7 }));
         assert_eq!(read(snapshot(u64::MAX)), Some(FileName::Snapshot { position: u64::MAX }));
+        assert_eq!(read(blocks(42)), Some(FileName::Blocks { position: 42 }));
         assert_eq!(read(claim(3)), Some(FileName::Claim { epoch: 3 }));
         assert_eq!(read(part(&segment(42, 7))), Some(FileName::Part));
     }

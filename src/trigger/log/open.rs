@@ -51,8 +51,8 @@ pub struct Recovered {
     pub end: u64,
     /// The last write, when it did not finish.
     pub cut: Option<Cut>,
-    /// What a person should see: LOG-010 for a cut tail, LOG-011 for each snapshot that was passed over,
-    /// LOG-003 for damage before the snapshot that is used.
+    /// What a person should see: LOG-010 for a cut tail, LOG-011 or LOG-020 for each snapshot that was passed
+    /// over, LOG-003 for damage before the snapshot that is used.
     pub notes: Vec<Problem>,
     /// Files that were given up, under their new names.
     pub aside: Vec<String>,
@@ -60,7 +60,7 @@ pub struct Recovered {
 
 impl Log {
     /// Opens the log in a folder, or begins one.
-    /// Errors: LOG-001 and LOG-002 for the disk; LOG-003, LOG-004, LOG-005 for damage that only an
+    /// Errors: LOG-001 and LOG-002 for the disk; LOG-003, LOG-004, LOG-005, LOG-020 for damage that only an
     /// operator may pass (`up_to`); LOG-006 for a log of another app or a newer program; LOG-007 when
     /// the epoch is older than the newest; LOG-009 when the log is not whole up to `up_to`.
     pub fn open(disk: Arc<dyn Disk>, settings: &Settings) -> Outcome<(Log, Recovered)> {

@@ -115,6 +115,13 @@ pub(super) fn cut(place: &str, offset: u64, bytes: u64, end: u64) -> Problem {
     .cure("nothing: they were never acknowledged")
 }
 
+/// LOG-020: blocks that snapshots need and that are not as they were written.
+pub(super) fn bad_blocks(place: &str, what: &str) -> Problem {
+    Problem::outside("LOG-020", format!("minutes that snapshots share are damaged: {what}")).at(place).cure(
+        "restore the file from a copy; a snapshot that does not need it, or the whole log, makes up for it",
+    )
+}
+
 /// LOG-011, a note: a snapshot that cannot be used.
 pub(super) fn bad_snapshot(place: &str, what: &str) -> Problem {
     Problem::outside("LOG-011", format!("the snapshot is passed over: {what}"))

@@ -8,10 +8,12 @@ use std::sync::Arc;
 
 use crate::base::{Outcome, Problem};
 
+use super::blocks::{self, Block, Blocks};
 use super::disk::{Disk, DiskFile};
 use super::frame::{self, Content, FILE_HEAD_BYTES, FRAME_HEAD_BYTES, FileHead, FrameKind};
 use super::names;
 use super::problems::{self, Told};
+use super::publish::Written;
 use super::scan::{FrameFile, Step};
 
 /// Payload of a frame: what one sum stands for.
@@ -19,9 +21,13 @@ const FRAME_BYTES: usize = 1 << 20;
 /// Bytes between two syncs: the log's own syncs need not wait behind gigabytes.
 const SYNC_BYTES: u64 = 32 << 20;
 
+/// The section that names the blocks which the snapshot needs; it comes first.
+const BLOCKS: &str = "blocks";
+
 /// A snapshot being written; nobody sees it before it is published.
 pub struct SnapshotWriter {
     disk: Arc<dyn Disk>,
+    epoch: u64,
     position: u64,
     file: Box<dyn DiskFile>,
     seed: u64,
@@ -31,13 +37,6 @@ pub struct SnapshotWriter {
     frame: Vec<u8>,
     /// Frames written.
     number: u64,
-}
-
-/// A snapshot whose bytes are durable; it waits for its name.
-#[derive(Debug, PartialEq, Eq)]
-#[must_use = "a snapshot is found only when it has been published"]
-pub struct Written {
-    pub(super) position: u64,
 }
 
 impl SnapshotWriter {
@@ -54,7 +53,13 @@ impl SnapshotWriter {
         let mut frame = Vec::with_capacity(FRAME_HEAD_BYTES + FRAME_BYTES);
         frame::begin(&mut frame);
         let (disk, offset) = (disk.clone(), FILE_HEAD_BYTES as u64);
-        Ok(SnapshotWriter { disk, position, file, seed, offset, synced: 0, frame, number: 0 })
+        Ok(SnapshotWriter { disk, epoch, position, file, seed, offset, synced: 0, frame, number: 0 })
+    }
+
+    /// Names the blocks without which this snapshot is not whole; before any section.
+    /// Errors: LOG-001.
+    pub fn blocks(&mut self, all: &[Block]) -> Outcome<()> {
+        self.section(BLOCKS, &blocks::listed(all))
     }
 
     /// A whole section at once.
@@ -93,7 +98,7 @@ impl SnapshotWriter {
         self.flush()?;
         self.put(FrameKind::End)?;
         self.sync()?;
-        Ok(Written { position: self.position })
+        Ok(Written { disk: self.disk, epoch: self.epoch, position: self.position })
     }
 
     /// Writes the frame being filled unless it is empty.
@@ -132,10 +137,14 @@ pub enum Piece {
 
 /// A snapshot being read.
 pub struct SnapshotReader {
+    disk: Arc<dyn Disk>,
+    app: u64,
     file: FrameFile,
     place: String,
     number: u64,
     is_over: bool,
+    /// A piece that was looked at and is still to be given.
+    ahead: Option<Piece>,
 }
 
 impl SnapshotReader {
@@ -147,12 +156,16 @@ impl SnapshotReader {
         let Some(file) = FrameFile::open(disk, &name, head)? else {
             return Err(problems::bad_snapshot(&place, "the head of the file is not as it was written"));
         };
-        Ok(SnapshotReader { file, place, number: 0, is_over: false })
+        let disk = disk.clone();
+        Ok(SnapshotReader { disk, app, file, place, number: 0, is_over: false, ahead: None })
     }
 
     /// The next piece; `None` at the end, which is there only when the snapshot is whole.
     /// Errors: LOG-001, LOG-011 at the first byte that is not as it was written.
     pub fn next_piece(&mut self) -> Outcome<Option<Piece>> {
+        if self.ahead.is_some() {
+            return Ok(self.ahead.take());
+        }
         if self.is_over {
             return Ok(None);
         }
@@ -165,6 +178,33 @@ impl SnapshotReader {
             Step::End => Err(self.damaged("the end is missing")),
             Step::Bad(what) => Err(self.damaged(what)),
         }
+    }
+
+    /// The blocks that the snapshot names; to be asked before anything else.
+    /// Errors: as [`SnapshotReader::next_piece`].
+    pub fn blocks(&mut self) -> Outcome<Vec<Block>> {
+        let mut bytes = Vec::new();
+        self.ahead = self.next_piece()?;
+        if self.ahead != Some(Piece::Section(BLOCKS.to_string())) {
+            return Ok(Vec::new());
+        }
+        self.ahead = None;
+        while let Some(piece) = self.next_piece()? {
+            match piece {
+                Piece::Bytes(more) => bytes.extend_from_slice(&more),
+                Piece::Section(_) => {
+                    self.ahead = Some(piece);
+                    break;
+                }
+            }
+        }
+        blocks::read_list(&bytes).ok_or_else(|| self.damaged("the list of blocks is not whole"))
+    }
+
+    /// A file of blocks that the snapshot names.
+    /// Errors: LOG-001, LOG-006, LOG-020.
+    pub fn open_blocks(&self, file: u64) -> Outcome<Blocks> {
+        Blocks::open(&self.disk, self.app, file)
     }
 
     /// All sections by name, in the order in which they were written.
@@ -206,13 +246,19 @@ impl SnapshotReader {
 pub(super) fn fault(disk: &Arc<dyn Disk>, app: u64, position: u64) -> Outcome<Option<Problem>> {
     match read_through(disk, app, position) {
         Ok(()) => Ok(None),
-        Err(problem) if problem.code == "LOG-011" => Ok(Some(problem)),
+        Err(problem) if ["LOG-011", "LOG-020"].contains(&problem.code) => Ok(Some(problem)),
         Err(problem) => Err(problem),
     }
 }
 
 fn read_through(disk: &Arc<dyn Disk>, app: u64, position: u64) -> Outcome<()> {
     let mut reader = SnapshotReader::open(disk, app, position)?;
+    let blocks = reader.blocks()?;
     while reader.next_piece()?.is_some() {}
-    Ok(())
+    blocks::check_all(disk, app, &blocks)
+}
+
+/// The blocks that a snapshot names. Errors: LOG-001, LOG-006, LOG-011.
+pub(super) fn blocks_of(disk: &Arc<dyn Disk>, app: u64, position: u64) -> Outcome<Vec<Block>> {
+    SnapshotReader::open(disk, app, position)?.blocks()
 }

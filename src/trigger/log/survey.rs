@@ -28,10 +28,10 @@ pub struct Survey {
     pub epoch: u64,
     /// The last write, when it did not finish.
     pub cut: Option<Cut>,
-    /// LOG-010 for a cut tail, LOG-011 for each snapshot that was passed over, LOG-003 for damage before
+    /// LOG-010 for a cut tail, LOG-011 or LOG-020 for each snapshot that was passed over, LOG-003 for damage before
     /// the snapshot that is used.
     pub notes: Vec<Problem>,
-    /// LOG-003, LOG-004 or LOG-005: what keeps the log from being used beyond `end`.
+    /// LOG-003, LOG-004, LOG-005 or LOG-020: what keeps the log from being used beyond `end`.
     pub damage: Option<Problem>,
     pub(super) files: Files,
     /// The last group, unless it is certain that the disk has it for good.
@@ -63,6 +63,7 @@ pub fn survey(disk: &Arc<dyn Disk>, app: &str, known: u64, up_to: Option<u64>) -
     if survey.damage.is_none() && up_to.is_none() {
         survey.damage = survey.shortage(known);
     }
+    survey.name_the_cause();
     Ok(survey)
 }
 
@@ -151,6 +152,14 @@ impl Survey {
         self.cut = cut;
     }
 
+    /// Records are missing only because no snapshot can be used that needs certain blocks: these are the damage.
+    fn name_the_cause(&mut self) {
+        let cause = self.notes.iter().find(|note| note.code == "LOG-020");
+        if let (Some(_), None, Some(cause)) = (&self.damage, self.snapshot, cause) {
+            self.damage = Some(cause.clone());
+        }
+    }
+
     /// A log that ends before what others know has lost records, however whole it looks.
     fn shortage(&self, known: u64) -> Option<Problem> {
         let (most, who) =
@@ -169,6 +178,7 @@ fn is_damage(problem: &Problem) -> bool {
 pub(super) struct Files {
     pub segments: Vec<Segment>,
     pub snapshots: Vec<u64>,
+    pub blocks: Vec<u64>,
     pub claims: Vec<u64>,
     pub parts: Vec<String>,
 }
@@ -180,6 +190,7 @@ impl Files {
             match FileName::read(&name) {
                 Some(FileName::Segment { first, epoch }) => files.segments.push(Segment { first, epoch }),
                 Some(FileName::Snapshot { position }) => files.snapshots.push(position),
+                Some(FileName::Blocks { position }) => files.blocks.push(position),
                 Some(FileName::Claim { epoch }) => files.claims.push(epoch),
                 Some(FileName::Part) => files.parts.push(name),
                 None => {}
@@ -210,13 +221,15 @@ impl Files {
         kept
     }
 
-    /// Names of segments and snapshots that hold only what stands at or after `up_to`; the newest
+    /// Names of segments, snapshots and blocks that hold only what stands at or after `up_to`; the newest
     /// first, so that a crash between two of them leaves a log that is only shorter.
     pub fn beyond(&self, up_to: u64) -> Vec<String> {
         let segments = self.segments.iter().rev().filter(|segment| segment.first >= up_to);
         let snapshots = self.snapshots.iter().rev().filter(|position| **position > up_to);
         let snapshots = snapshots.map(|position| names::snapshot(*position));
-        snapshots.chain(segments.map(Segment::name)).collect()
+        let blocks = self.blocks.iter().filter(|position| **position > up_to);
+        let blocks = blocks.map(|position| names::blocks(*position));
+        snapshots.chain(blocks).chain(segments.map(Segment::name)).collect()
     }
 }
 

@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use crate::base::{Outcome, Problem, Timestamp};
 
+use super::beside::Beside;
 use super::disk::{Disk, DiskFile};
 use super::frame::{
     self, Content, FILE_HEAD_BYTES, FRAME_HEAD_BYTES, FileHead, FrameKind, PAYLOAD_BYTES_MAX,
@@ -19,9 +20,10 @@ use super::frame::{
 use super::group::{self, Group, RECORD_HEAD_BYTES};
 use super::names;
 use super::problems::{self, Told};
+use super::publish::{Shown, Unneeded, Written};
 use super::reader::Reader;
 use super::scan::Segment;
-use super::snapshot::{SnapshotReader, SnapshotWriter, Written, part_name};
+use super::snapshot::{SnapshotReader, SnapshotWriter};
 use super::survey::Files;
 
 /// How many snapshots are kept: the one before makes up for a damaged one.
@@ -216,17 +218,43 @@ impl Log {
                 written.position, self.durable
             )));
         }
-        self.check_epoch()?;
-        let name = names::snapshot(written.position);
-        self.disk.rename(&part_name(written.position), &name).told(self.disk.as_ref(), &name)?;
-        self.sync_folder()?;
-        self.snapshots.retain(|position| *position != written.position);
-        self.snapshots.push(written.position);
+        let shown = written.show().inspect_err(|problem| self.stop_if_lost(problem))?;
+        self.note(shown).take_away();
+        Ok(())
+    }
+
+    /// A snapshot can be seen; gives what nobody needs any more.
+    pub fn note(&mut self, shown: Shown) -> Unneeded {
+        self.snapshots.retain(|position| *position != shown.position);
+        self.snapshots.push(shown.position);
         self.snapshots.sort_unstable();
         let surplus = self.snapshots.len().saturating_sub(SNAPSHOTS_KEPT);
         self.snapshots.drain(..surplus);
-        self.clean();
-        Ok(())
+        self.unneeded()
+    }
+
+    /// A snapshot that was made beside the log failed; some problems are the log's too.
+    pub fn stop_if_lost(&mut self, problem: &Problem) {
+        if ["LOG-002", "LOG-007"].contains(&problem.code) {
+            self.stopped = Some(problem.clone());
+        }
+    }
+
+    /// The position of the newest snapshot.
+    pub fn newest_snapshot(&self) -> Option<u64> {
+        self.snapshots.last().copied()
+    }
+
+    /// What another thread needs to make a snapshot of all that is durable now.
+    pub fn beside(&self) -> Beside {
+        Beside {
+            disk: self.disk.clone(),
+            app: self.app,
+            epoch: self.epoch,
+            segments: self.segments.clone(),
+            snapshot: self.newest_snapshot(),
+            position: self.durable,
+        }
     }
 
     /// Commits, and says in the log that this is its end: a later start then knows that nothing may
@@ -334,21 +362,16 @@ impl Log {
         self.stopped.clone().map_or(Ok(()), Err)
     }
 
-    /// Takes away what nobody needs. What cannot be taken away now, the next clean-up takes.
-    fn clean(&mut self) {
-        let Ok(files) = Files::list(self.disk.as_ref()) else { return };
+    /// What neither a kept snapshot nor a mark needs; the log itself does not look at it any more.
+    fn unneeded(&mut self) -> Unneeded {
         let needed = self.needed_from();
         let ends = self.segments.iter().skip(1).map(|next| next.first);
         let gone = ends.filter(|end| *end <= needed).count();
         let kept = self.segments.split_off(gone);
         let oldest = kept.first().map_or(0, |segment| segment.first);
         self.segments = kept;
-        for segment in files.segments.iter().filter(|segment| segment.first < oldest) {
-            let _ = self.disk.remove(&segment.name());
-        }
-        for position in files.snapshots.iter().filter(|position| !self.snapshots.contains(position)) {
-            let _ = self.disk.remove(&names::snapshot(*position));
-        }
+        let (disk, app, snapshots) = (self.disk.clone(), self.app, self.snapshots.clone());
+        Unneeded { disk, app, snapshots, oldest }
     }
 
     /// The first record that a start after a crash, or a reader, may ask for.
