@@ -78,7 +78,7 @@ fn plain(value: Value) -> String {
 }
 
 /// The value at a row; `Null` when missing.
-fn cell(column: &ArrayRef, row: usize, zone: Zone) -> Value {
+pub(super) fn cell(column: &ArrayRef, row: usize, zone: Zone) -> Value {
     if column.is_null(row) {
         return Value::Null;
     }

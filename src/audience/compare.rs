@@ -79,7 +79,7 @@ impl Audiences {
         for name in names {
             match self.users(&name, None) {
                 Ok((version, users)) => {
-                    members.push(Member { name, version, users: users & snapshot.universe() })
+                    members.push(Member { name, version: Some(version), users: users & snapshot.universe() })
                 }
                 Err(problem) => problems.push(problem),
             }

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use roaring::RoaringBitmap;
 
 use super::files::{Files, Mark};
+use super::guard::Guard;
 use super::registry::{Change, Crowd, Registry, STEPS, Update, taken, uses_of};
-use super::rules::{in_order, name_problem, refuse_cycle, users_of};
+use super::rules::{name_problem, refuse_cycle, users_of};
 use super::version::{CrowdVersion, State};
 use crate::base::{Outcome, Pace, Problem, Problems, Timestamp};
 use crate::select::ast::Selection;
@@ -21,6 +22,8 @@ const NEAR_MAX: usize = 3;
 /// The audiences of one app: its crowds, and any selection asked over its data.
 pub struct Audiences {
     pub(super) registry: Registry,
+    /// Guards the crowds that have none of their own.
+    pub(super) guard: Option<Guard>,
 }
 
 /// A crowd to be made from a selection.
@@ -38,6 +41,8 @@ pub struct Creation<'c> {
     pub is_listed: bool,
     /// Give a crowd that exists a new selection.
     pub is_redefined: bool,
+    /// A guard of its own; left out: none, when redefined as it was.
+    pub guard: Option<Guard>,
 }
 
 /// When a job runs, over which data, and who watches it.
@@ -74,6 +79,19 @@ impl Overview {
         newest(&self.versions)
     }
 
+    /// The version that waits for a person, if there is one.
+    pub fn held(&self) -> Option<&CrowdVersion> {
+        self.versions.iter().rev().find(|version| version.state == State::Held)
+    }
+
+    /// Why it is stale, or what is held; nothing where all is well.
+    pub fn why(&self) -> Option<String> {
+        let held = self.held().map(|version| format!("version {}: {}", version.no, version.cause));
+        let failed = self.versions.last().filter(|v| matches!(v.state, State::Failed | State::Cancelled));
+        let old = "no new version for two days".to_string();
+        held.or_else(|| failed.map(|v| v.cause.clone())).or_else(|| self.is_stale.then_some(old))
+    }
+
     /// Users more in the newest complete version than in the one before.
     pub fn change(&self) -> Option<i64> {
         let mut complete = self.versions.iter().rev().filter(|v| v.state == State::Complete);
@@ -88,7 +106,7 @@ impl Audiences {
     pub fn open(home: &Home) -> Outcome<Audiences> {
         let mut connection = home.meta()?;
         migrate(&mut connection, "audience", STEPS)?;
-        Ok(Audiences { registry: Registry::new(connection, Files::below(home.dir())) })
+        Ok(Audiences { registry: Registry::new(connection, Files::below(home.dir())), guard: None })
     }
 
     /// Saves a selection as a crowd and makes a version at once; if that fails nothing is saved.
@@ -118,7 +136,8 @@ impl Audiences {
     }
 
     /// Makes a new version from the crowd's selection. If that fails, the failed attempt is kept
-    /// with its cause and the newest complete version stays in force.
+    /// with its cause and the newest complete version stays in force; so it does if the size jumps beyond the
+    /// crowd's guard: then the version is held.
     /// Errors: CRD-002 unknown, CRD-004 one-off, CRD-009 upload, mistakes of the selection.
     pub fn refresh(&mut self, name: &str, as_of: Timestamp, job: Job) -> Result<Made, Problems> {
         let crowd = self.find(name)?;
@@ -129,6 +148,7 @@ impl Audiences {
         match computed {
             Ok((draft, users, warnings)) => {
                 let draft = CrowdVersion { no: begun.no, rule_version: begun.rule_version, ..draft };
+                let draft = self.watched(&crowd, before.as_ref(), draft, users.len());
                 let version = self.registry.change(|change| change.publish(crowd.no, draft, &users))?;
                 Ok(Made { crowd: crowd.name, change: grown(&version, before.as_ref()), version, warnings })
             }
@@ -144,47 +164,6 @@ impl Audiences {
                 Err(problems)
             }
         }
-    }
-
-    /// Refreshes every daily and on-demand crowd, each after those that it uses.
-    pub fn refresh_all(
-        &mut self,
-        as_of: Timestamp,
-        job: Job,
-    ) -> Outcome<Vec<(String, Result<Made, Problems>)>> {
-        let is_due = |crowd: &Crowd| matches!(crowd.update, Update::Daily | Update::OnDemand);
-        self.refresh_those(is_due, as_of, job)
-    }
-
-    /// Is there a daily crowd?
-    pub fn has_daily(&self) -> Outcome<bool> {
-        Ok(self.registry.all()?.iter().any(|crowd| crowd.update == Update::Daily))
-    }
-
-    /// Refreshes every daily crowd, each after those that it uses (semantics 3, "daily").
-    pub fn refresh_daily(
-        &mut self,
-        as_of: Timestamp,
-        job: Job,
-    ) -> Outcome<Vec<(String, Result<Made, Problems>)>> {
-        self.refresh_those(|crowd| crowd.update == Update::Daily, as_of, job)
-    }
-
-    fn refresh_those(
-        &mut self,
-        is_due: impl Fn(&Crowd) -> bool,
-        as_of: Timestamp,
-        job: Job,
-    ) -> Outcome<Vec<(String, Result<Made, Problems>)>> {
-        let due: BTreeSet<String> = self.registry.all()?.into_iter().filter(is_due).map(|c| c.name).collect();
-        let order = in_order(&self.registry.graph()?);
-        let names = order.into_iter().filter(|name| due.contains(name));
-        Ok(names
-            .map(|name| {
-                let made = self.refresh(&name, as_of, job);
-                (name, made)
-            })
-            .collect())
     }
 
     /// Makes `users` the crowd's new version, or adds them to its newest with `is_append`; makes
@@ -271,7 +250,7 @@ impl Audiences {
         self.overview(self.find(name)?, now)
     }
 
-    /// A version's users: the newest complete one, or the one asked for.
+    /// A version's users: the newest complete one, or the one asked for, which may be one that is held.
     /// Errors: CRD-002 unknown, CRD-007 no version, CRD-010 no such version, CRD-011 damaged.
     pub fn users(&self, name: &str, no: Option<u32>) -> Outcome<(CrowdVersion, RoaringBitmap)> {
         let crowd = self.find(name)?;
@@ -292,7 +271,7 @@ impl Audiences {
         Ok((version.clone(), self.registry.files.read(crowd.no, version.no, &version.checksum)?))
     }
 
-    fn overview(&self, crowd: Crowd, now: Timestamp) -> Outcome<Overview> {
+    pub(super) fn overview(&self, crowd: Crowd, now: Timestamp) -> Outcome<Overview> {
         let versions = self.registry.versions(crowd.no)?;
         let is_stale = is_stale(&crowd, &versions, now);
         Ok(Overview { crowd, versions, is_stale })
@@ -327,7 +306,7 @@ impl Audiences {
             .cure(cure))
     }
 
-    fn newest_of(&self, crowd: &Crowd) -> Outcome<Option<CrowdVersion>> {
+    pub(super) fn newest_of(&self, crowd: &Crowd) -> Outcome<Option<CrowdVersion>> {
         Ok(newest(&self.registry.versions(crowd.no)?).cloned())
     }
 
@@ -341,6 +320,22 @@ impl Audiences {
             change.put_version(crowd.no, &version)?;
             Ok((version, mark))
         })
+    }
+
+    /// The same version, held if its size jumps beyond the crowd's guard.
+    fn watched(
+        &self,
+        crowd: &Crowd,
+        before: Option<&CrowdVersion>,
+        draft: CrowdVersion,
+        size: u64,
+    ) -> CrowdVersion {
+        match crowd.guard.or(self.guard).zip(before) {
+            Some((guard, before)) if !guard.allows(before.size, size) => {
+                CrowdVersion { state: State::Held, cause: guard.cause(before.size, size), ..draft }
+            }
+            _ => draft,
+        }
     }
 
     fn compute(
@@ -381,14 +376,18 @@ fn draft(as_of: Timestamp, job: Job) -> CrowdVersion {
 }
 
 fn save(change: &Change, old: Option<&Crowd>, creation: &Creation, now: Timestamp) -> Outcome<u32> {
-    match (old, creation.update) {
-        (Some(crowd), Some(update)) => change.set_update(crowd.no, update).map(|()| crowd.no),
-        (Some(crowd), None) => Ok(crowd.no),
+    let crowd = match (old, creation.update) {
+        (Some(crowd), Some(update)) => change.set_update(crowd.no, update).map(|()| crowd.no)?,
+        (Some(crowd), None) => crowd.no,
         (None, update) => {
             let update = update.unwrap_or(Update::OnDemand);
-            change.add_crowd(creation.name, update, creation.owner, creation.is_listed, now)
+            change.add_crowd(creation.name, update, creation.owner, creation.is_listed, now)?
         }
+    };
+    if creation.guard.is_some() {
+        change.set_guard(crowd, creation.guard)?;
     }
+    Ok(crowd)
 }
 
 fn check_redefinition(old: Option<&Crowd>, creation: &Creation) -> Outcome<()> {
@@ -418,7 +417,7 @@ fn refreshable(crowd: &Crowd) -> Outcome<&str> {
     }
 }
 
-fn refuse_use(name: &str, crowds: &[String], tasks: &[String]) -> Outcome<()> {
+pub(super) fn refuse_use(name: &str, crowds: &[String], tasks: &[String]) -> Outcome<()> {
     if crowds.is_empty() && tasks.is_empty() {
         return Ok(());
     }
@@ -438,7 +437,7 @@ fn newest(versions: &[CrowdVersion]) -> Option<&CrowdVersion> {
 fn complete<'v>(versions: &'v [CrowdVersion], no: u32, name: &str) -> Outcome<&'v CrowdVersion> {
     let found = versions.iter().find(|v| v.no == no);
     let what = match found {
-        Some(version) if version.state == State::Complete => return Ok(version),
+        Some(version) if matches!(version.state, State::Complete | State::Held) => return Ok(version),
         Some(version) => format!("version {no} of crowd '{name}' is {}, not complete", version.state.word()),
         None => format!("crowd '{name}' has no version {no}"),
     };

@@ -1,4 +1,4 @@
-//! How do users leave? As CSV, NDJSON, Parquet (with attributes, if asked) or a bitmap of numbers.
+//! How do users leave? As CSV, NDJSON, Parquet, XLSX (with attributes, if asked) or a bitmap of numbers.
 //!
 //! Users are written in the order of their numbers, one chunk of 65,536 at a time, so memory does
 //! not grow with the audience. A file appears whole or not at all.
@@ -18,6 +18,7 @@ use roaring::RoaringBitmap;
 
 use super::cells;
 use super::package::{Package, widened};
+use super::xlsx;
 use crate::base::{CHUNK_USERS, Outcome, Problem, Problems, Type, UserNo, Zone};
 use crate::store::{Snapshot, arrow_type};
 
@@ -27,6 +28,8 @@ pub enum Target {
     Csv,
     Ndjson,
     Parquet,
+    /// A workbook for a spreadsheet program.
+    Xlsx,
     /// A bitmap of numbers.
     Bitmap(Package),
 }
@@ -38,6 +41,7 @@ impl Target {
             "csv" => Some(Target::Csv),
             "ndjson" | "jsonl" => Some(Target::Ndjson),
             "parquet" => Some(Target::Parquet),
+            "xlsx" => Some(Target::Xlsx),
             _ => Package::of(path).map(Target::Bitmap),
         }
     }
@@ -74,13 +78,12 @@ impl<'a> Listing<'a> {
     /// Writes the file `path`, whole or not at all.
     /// Errors: OUT-001.
     pub fn write_file(&self, path: &Path, target: Target) -> Outcome<()> {
-        write_atomically(path, |file| match target {
-            Target::Bitmap(package) => package.write_file(&widened(self.users.clone()), file),
-            Target::Parquet => parquet(file, self.schema(), self.batches()),
-            Target::Csv | Target::Ndjson => {
-                self.write_text(&mut BufWriter::new(file), target == Target::Ndjson)
+        match target {
+            Target::Bitmap(package) => {
+                write_atomically(path, |file| package.write_file(&widened(self.users.clone()), file))
             }
-        })
+            _ => write_batches(path, target, &self.schema(), self.batches(), self.snapshot.zone()),
+        }
     }
 
     /// Writes CSV with a header, or NDJSON, to a stream.
@@ -151,9 +154,9 @@ fn chunk_values(
     columns.iter().map(one).collect()
 }
 
-/// Writes batches as a file of text or Parquet, whole or not at all.
+/// Writes batches as a file of text, Parquet or XLSX, whole or not at all.
 /// Errors: OUT-001 with the path; what the batches find.
-pub(super) fn write_batches(
+pub fn write_batches(
     path: &Path,
     target: Target,
     schema: &SchemaRef,
@@ -162,6 +165,7 @@ pub(super) fn write_batches(
 ) -> Outcome<()> {
     write_atomically(path, |file| match target {
         Target::Parquet => parquet(file, schema.clone(), batches),
+        Target::Xlsx => xlsx::write(file, folder_of(path), schema, batches, zone),
         _ => cells::write(&mut BufWriter::new(file), schema, batches, target == Target::Ndjson, zone),
     })
 }
@@ -169,10 +173,7 @@ pub(super) fn write_batches(
 /// Writes a file beside its place, syncs it and moves it there: it appears whole or not at all.
 /// Errors: OUT-001 with the path; what `write` finds.
 pub fn write_atomically(path: &Path, write: impl FnOnce(&mut File) -> Outcome<()>) -> Outcome<()> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
+    let folder = folder_of(path);
     let placed = |problem: Problem| problem.at(path.display().to_string());
     let at_path = |error: std::io::Error| placed(Problem::from(error));
     let mut file = tempfile::Builder::new()
@@ -183,6 +184,13 @@ pub fn write_atomically(path: &Path, write: impl FnOnce(&mut File) -> Outcome<()
     file.as_file().sync_all().map_err(at_path)?;
     file.persist(path).map_err(|e| at_path(e.error))?;
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(at_path)
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
 }
 
 fn parquet(

@@ -16,11 +16,12 @@ const CROWDS_MAX: usize = 200;
 const PLANES: usize = 8;
 const WORDS: usize = CHUNK_USERS as usize / 64;
 
-/// A crowd that is compared, in one version.
+/// A crowd that is compared, in one version; or other users with a name.
 #[derive(Debug, Clone)]
 pub struct Member {
     pub name: String,
-    pub version: CrowdVersion,
+    /// None for what is no crowd.
+    pub version: Option<CrowdVersion>,
     /// Its users who are still known.
     pub users: RoaringBitmap,
 }
@@ -77,22 +78,49 @@ impl Overlap {
         Some(self.both(a, b) as f64 / self.either(a, b) as f64).filter(|share| share.is_finite())
     }
 
+    /// Users in at least so many of the crowds.
+    pub fn in_at_least(&self, count: usize) -> RoaringBitmap {
+        let chunks = (0..chunk_count(&self.crowds)).into_par_iter().map(|chunk| {
+            let counts = counts_of_chunk(&self.crowds, chunk);
+            let users = (chunk * CHUNK_USERS..).zip(counts);
+            users
+                .filter(|(_, known)| *known > 0 && *known >= count)
+                .map(|(user, _)| user)
+                .collect::<Vec<u32>>()
+        });
+        chunks.collect::<Vec<_>>().into_iter().flatten().collect()
+    }
+
     /// Users in at least one of all crowds.
     pub fn users(&self) -> u64 {
         self.depth.iter().sum()
     }
 }
 
+/// Chunks up to the last user of all.
+fn chunk_count(crowds: &[Member]) -> u32 {
+    crowds.iter().filter_map(|crowd| crowd.users.max()).max().map_or(0, |max| max / CHUNK_USERS + 1)
+}
+
 fn depth(crowds: &[Member]) -> Vec<u64> {
-    let end =
-        crowds.iter().filter_map(|crowd| crowd.users.max()).max().map_or(0, |max| max / CHUNK_USERS + 1);
     let nobody = || vec![0; crowds.len()];
-    let chunks = (0..end).into_par_iter().map(|chunk| depth_of_chunk(crowds, chunk));
+    let chunks = (0..chunk_count(crowds)).into_par_iter().map(|chunk| depth_of_chunk(crowds, chunk));
     chunks.reduce(nobody, |left, right| left.iter().zip(right).map(|(a, b)| a + b).collect())
 }
 
 /// Users of one chunk by the number of crowds that they are in.
 fn depth_of_chunk(crowds: &[Member], chunk: u32) -> Vec<u64> {
+    let mut depth = vec![0; crowds.len()];
+    for count in counts_of_chunk(crowds, chunk) {
+        if let Some(slot) = count.checked_sub(1).and_then(|count| depth.get_mut(count)) {
+            *slot += 1;
+        }
+    }
+    depth
+}
+
+/// How many crowds each user of one chunk is in.
+fn counts_of_chunk(crowds: &[Member], chunk: u32) -> impl Iterator<Item = usize> + use<> {
     let first = chunk * CHUNK_USERS;
     let mut planes = vec![[0u64; WORDS]; PLANES];
     for crowd in crowds {
@@ -107,15 +135,9 @@ fn depth_of_chunk(crowds: &[Member], chunk: u32) -> Vec<u64> {
         }
         add(&mut planes, word);
     }
-    let mut depth = vec![0; crowds.len()];
-    for at in 0..CHUNK_USERS as usize {
-        let count =
-            (0..PLANES).fold(0, |n, plane| n | ((planes[plane][at / 64] >> (at % 64) & 1) as usize) << plane);
-        if let Some(slot) = count.checked_sub(1).and_then(|count| depth.get_mut(count)) {
-            *slot += 1;
-        }
-    }
-    depth
+    (0..CHUNK_USERS as usize).map(move |at| {
+        planes.iter().rev().fold(0, |count, plane| count << 1 | (plane[at / 64] >> (at % 64) & 1) as usize)
+    })
 }
 
 /// Adds one to the number of every user whose bit is set in word `at`.
@@ -139,7 +161,7 @@ mod tests {
     use super::*;
 
     fn member(n: usize, users: RoaringBitmap) -> Member {
-        Member { name: format!("c{n}"), version: version(1, 0, State::Complete), users }
+        Member { name: format!("c{n}"), version: Some(version(1, 0, State::Complete)), users }
     }
 
     fn sets() -> impl Strategy<Value = Vec<Vec<u32>>> {
@@ -176,6 +198,9 @@ mod tests {
             }
             prop_assert_eq!(&overlap.depth, &depth);
             prop_assert_eq!(overlap.users(), everyone.len());
+            let slow: RoaringBitmap =
+                everyone.iter().filter(|user| sets.iter().filter(|set| set.contains(*user)).count() >= 2).collect();
+            prop_assert_eq!(overlap.in_at_least(2), slow);
         }
     }
 

@@ -6,8 +6,10 @@
 
 use roaring::RoaringBitmap;
 
-use super::crowds::{Audiences, Creation, Job, versionless};
+use super::crowds::{Audiences, Creation, Job, refuse_use, versionless};
+use super::guard;
 use super::registry::{Crowd, Update};
+use super::rules::users_of;
 use super::version::{CrowdVersion, State, resolve};
 use crate::base::{Outcome, Problems, Timestamp};
 
@@ -66,8 +68,42 @@ impl Audiences {
             owner: Some(owner.id),
             is_listed,
             is_redefined: false,
+            guard: None,
         };
         Ok(self.create(&creation, job)?.version)
+    }
+
+    /// Refuses what would take a task's own audience, which others use, away from them: another name, rule or
+    /// rhythm, or that it is listed no longer. `tasks` names the other tasks that use it.
+    /// Errors: CRD-006 naming who uses it.
+    pub fn keep_shared(
+        &self,
+        owner: Owner,
+        rule: Option<(&str, Update)>,
+        is_listed: bool,
+        tasks: &[String],
+    ) -> Outcome<()> {
+        let Some(crowd) = self.owned(owner.id)?.filter(|crowd| crowd.is_listed) else { return Ok(()) };
+        let stays = rule.map(|(rule, update)| self.is_own(owner, rule, update)).transpose()?;
+        if stays == Some(true) && is_listed {
+            return Ok(());
+        }
+        refuse_use(&crowd.name, &users_of(&self.registry.graph()?, &crowd.name), tasks)
+    }
+
+    /// The name of a task's own audience, if it has one.
+    pub fn name_of_own(&self, id: &str) -> Outcome<Option<String>> {
+        Ok(self.owned(id)?.map(|crowd| crowd.name))
+    }
+
+    /// From now on a task's own audience is seen by selections and in lists, or not.
+    pub fn list_own(&mut self, owner: Owner, is_listed: bool) -> Outcome<()> {
+        match self.owned(owner.id)? {
+            Some(crowd) if crowd.is_listed != is_listed => {
+                self.registry.change(|change| change.set_listed(crowd.no, is_listed))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The version of a task's own audience for a run as of `as_of`; nothing when it has none yet.
@@ -100,7 +136,7 @@ impl Audiences {
 
     /// A new version for a run, of the task's own audience or of the crowd `name`. A crowd that is
     /// not on demand keeps its own rhythm: the task gets what [`bound_at`](Audiences::bound_at) says.
-    /// Errors: CRD-002 unknown, mistakes of the selection.
+    /// Errors: CRD-002 unknown, CRD-021 its size jumped and it is held, mistakes of the selection.
     pub fn refreshed_at(
         &mut self,
         name: Option<&str>,
@@ -115,6 +151,9 @@ impl Audiences {
         match crowd {
             Some(crowd) if crowd.update == Update::OnDemand => {
                 let made = self.refresh(&crowd.name, as_of, job)?;
+                if made.version.state == State::Held {
+                    return Err(guard::is_held(&made).into());
+                }
                 Ok(Some(self.with_users(&crowd, &made.version, job)?))
             }
             Some(crowd) => self.bound(crowd, owner, as_of, job).map(Some),

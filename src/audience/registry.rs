@@ -9,6 +9,7 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehav
 use serde::Serialize;
 
 use super::files::{Files, Written};
+use super::guard::Guard;
 use super::rules::{Graph, crowds_in};
 use super::version::{CrowdVersion, State};
 use crate::base::{Outcome, Problem, Timestamp};
@@ -16,7 +17,8 @@ use crate::select::ast::Selection;
 use crate::store::database;
 
 /// The tables, in steps that are only ever added to.
-pub const STEPS: &[&str] = &["
+pub const STEPS: &[&str] = &[
+    "
     CREATE TABLE crowds (
         no INTEGER PRIMARY KEY,
         name TEXT NOT NULL,
@@ -50,7 +52,36 @@ pub const STEPS: &[&str] = &["
         uses TEXT NOT NULL,
         PRIMARY KEY (crowd, no)
     ) STRICT, WITHOUT ROWID;
-"];
+",
+    "
+    CREATE TABLE held_versions (
+        crowd INTEGER NOT NULL REFERENCES crowds (no),
+        no INTEGER NOT NULL,
+        as_of INTEGER NOT NULL,
+        made_at INTEGER NOT NULL,
+        rule_version INTEGER NOT NULL,
+        size INTEGER NOT NULL,
+        duration_ms INTEGER NOT NULL,
+        data_version INTEGER NOT NULL,
+        state TEXT NOT NULL
+            CHECK (state IN ('computing', 'complete', 'failed', 'cancelled', 'held', 'discarded')),
+        file TEXT NOT NULL,
+        checksum TEXT NOT NULL,
+        cause TEXT NOT NULL,
+        uses TEXT NOT NULL,
+        PRIMARY KEY (crowd, no)
+    ) STRICT, WITHOUT ROWID;
+    INSERT INTO held_versions SELECT * FROM crowd_versions;
+    DROP TABLE crowd_versions;
+    ALTER TABLE held_versions RENAME TO crowd_versions;
+    ALTER TABLE crowds ADD COLUMN guard INTEGER;
+    CREATE TABLE crowd_queue (
+        crowd INTEGER PRIMARY KEY REFERENCES crowds (no),
+        at INTEGER NOT NULL,
+        as_of INTEGER NOT NULL
+    ) STRICT;
+",
+];
 
 /// When new versions of a crowd are made (semantics 3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -99,6 +130,8 @@ pub struct Crowd {
     /// Is it seen by selections and in lists?
     pub is_listed: bool,
     pub created_at: Timestamp,
+    /// Its own guard, if it has one.
+    pub guard: Option<Guard>,
 }
 
 /// The crowds of one app.
@@ -108,7 +141,8 @@ pub struct Registry {
 }
 
 const CROWD: &str =
-    "SELECT c.no, c.name, c.update_type, r.rule, coalesce(r.no, 0), c.owner, c.is_listed, c.created_at
+    "SELECT c.no, c.name, c.update_type, r.rule, coalesce(r.no, 0), c.owner, c.is_listed, c.created_at,
+    c.guard
     FROM crowds c LEFT JOIN crowd_rules r ON r.crowd = c.no
         AND r.no = (SELECT max(no) FROM crowd_rules WHERE crowd = c.no)
     WHERE c.deleted_at IS NULL";
@@ -144,6 +178,24 @@ impl Registry {
         graph_in(&self.connection)
     }
 
+    /// The crowds that are due to be made anew, by name: since when, and as of when.
+    pub fn queued(&self) -> Outcome<BTreeMap<String, (Timestamp, Timestamp)>> {
+        let sql = "SELECT c.name, q.at, q.as_of FROM crowd_queue q JOIN crowds c ON c.no = q.crowd
+            WHERE c.deleted_at IS NULL";
+        let mut query = self.connection.prepare_cached(sql).map_err(database)?;
+        let read = |row: &Row| Ok((row.get(0)?, (Timestamp(row.get(1)?), Timestamp(row.get(2)?))));
+        let rows = query.query_map([], read).map_err(database)?;
+        rows.collect::<Result<_, _>>().map_err(database)
+    }
+
+    /// Is a crowd due to be made anew?
+    pub fn has_queued(&self) -> Outcome<bool> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM crowd_queue q JOIN crowds c ON c.no = q.crowd
+            WHERE c.deleted_at IS NULL)";
+        let mut query = self.connection.prepare_cached(sql).map_err(database)?;
+        query.query_row([], |row| row.get(0)).map_err(database)
+    }
+
     /// Runs `work` as one transaction that holds out other writers from its start.
     pub fn change<T>(&mut self, work: impl FnOnce(&Change) -> Outcome<T>) -> Outcome<T> {
         let transaction =
@@ -171,6 +223,31 @@ impl Change<'_> {
     pub fn set_update(&self, crowd: u32, update: Update) -> Outcome<()> {
         let sql = "UPDATE crowds SET update_type = ?2 WHERE no = ?1";
         self.transaction.execute(sql, params![crowd, update.word()]).map(drop).map_err(database)
+    }
+
+    /// From now on the crowd has this guard of its own.
+    pub fn set_guard(&self, crowd: u32, guard: Option<Guard>) -> Outcome<()> {
+        let sql = "UPDATE crowds SET guard = ?2 WHERE no = ?1";
+        let millionths = guard.map(|Guard(millionths)| millionths);
+        self.transaction.execute(sql, params![crowd, millionths]).map(drop).map_err(database)
+    }
+
+    /// From now on the crowd is seen by selections and in lists, or not.
+    pub fn set_listed(&self, crowd: u32, is_listed: bool) -> Outcome<()> {
+        let sql = "UPDATE crowds SET is_listed = ?2 WHERE no = ?1";
+        self.transaction.execute(sql, params![crowd, is_listed]).map(drop).map_err(database)
+    }
+
+    /// The crowd is due to be made anew, in place of an earlier time at which it was.
+    pub fn queue(&self, crowd: u32, at: Timestamp, as_of: Timestamp) -> Outcome<()> {
+        let sql = "INSERT OR REPLACE INTO crowd_queue (crowd, at, as_of) VALUES (?1, ?2, ?3)";
+        self.transaction.execute(sql, params![crowd, at.0, as_of.0]).map(drop).map_err(database)
+    }
+
+    /// The crowd is not due any more.
+    pub fn unqueue(&self, crowd: u32) -> Outcome<()> {
+        let sql = "DELETE FROM crowd_queue WHERE crowd = ?1";
+        self.transaction.execute(sql, [crowd]).map(drop).map_err(database)
     }
 
     /// A new crowd; gives its number.
@@ -229,17 +306,28 @@ impl Change<'_> {
         self.transaction.execute(sql, values).map(drop).map_err(database)
     }
 
-    /// Writes the users, then the row that makes them visible when this change is committed.
+    /// Writes the users, then the row that makes them visible when this change is committed; a version that
+    /// is held stays invisible. One that was held before is overtaken.
     pub fn publish(
         &self,
         crowd: u32,
         mut version: CrowdVersion,
         users: &roaring::RoaringBitmap,
     ) -> Outcome<CrowdVersion> {
+        self.overtake(crowd, version.no)?;
         let Written { file, checksum } = self.files.write(crowd, version.no, users)?;
-        version = CrowdVersion { state: State::Complete, size: users.len(), file, checksum, ..version };
+        let state = if version.state == State::Held { State::Held } else { State::Complete };
+        version = CrowdVersion { state, size: users.len(), file, checksum, ..version };
         self.put_version(crowd, &version)?;
         Ok(version)
+    }
+
+    /// A version that is held makes room for version `no`; its file goes with the next sweep.
+    fn overtake(&self, crowd: u32, no: u32) -> Outcome<()> {
+        let sql = "UPDATE crowd_versions SET state = 'discarded', file = '', cause = cause || ?2
+            WHERE crowd = ?1 AND state = 'held'";
+        let cause = format!("; version {no} took its place");
+        self.transaction.execute(sql, params![crowd, cause]).map(drop).map_err(database)
     }
 
     /// Cleans up after writers that died: versions still computing become cancelled, files
@@ -252,7 +340,7 @@ impl Change<'_> {
             self.put_version(crowd, &CrowdVersion { state: State::Cancelled, cause, ..dead.clone() })?;
         }
         let kept: BTreeSet<u32> =
-            versions.iter().filter(|v| v.state == State::Complete || is_alive(v)).map(|v| v.no).collect();
+            versions.iter().filter(|v| is_kept(v.state) || is_alive(v)).map(|v| v.no).collect();
         self.files.sweep(crowd, |no| kept.contains(&no))
     }
 
@@ -276,6 +364,11 @@ pub fn taken(name: &str) -> Problem {
     Problem::author("CRD-003", format!("a crowd named `{name}` exists already"))
         .at(format!("crowd '{name}'"))
         .cure("choose another name, give it this selection with `--redefine`, or delete it first")
+}
+
+/// Has a version in this state its users on disk?
+fn is_kept(state: State) -> bool {
+    matches!(state, State::Complete | State::Held)
 }
 
 fn is_conflict(error: &rusqlite::Error) -> bool {
@@ -310,6 +403,7 @@ fn crowd_of(row: &Row) -> rusqlite::Result<Crowd> {
         owner: row.get(5)?,
         is_listed: row.get(6)?,
         created_at: Timestamp(row.get(7)?),
+        guard: row.get::<_, Option<u32>>(8)?.map(Guard),
     })
 }
 

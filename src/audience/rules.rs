@@ -75,22 +75,6 @@ fn path_back(graph: &Graph, start: &str) -> Option<Vec<String>> {
     None
 }
 
-/// The crowds in an order in which each comes after all that it uses; ties by name. Crowds that
-/// are used but not in the graph are left out, and so is what hangs in a cycle.
-pub fn in_order(graph: &Graph) -> Vec<String> {
-    let mut order: Vec<String> = Vec::new();
-    let mut done: BTreeSet<&str> = BTreeSet::new();
-    loop {
-        let is_ready = |uses: &BTreeSet<String>| {
-            uses.iter().all(|name| done.contains(name.as_str()) || !graph.contains_key(name))
-        };
-        let ready = graph.iter().find(|(name, uses)| !done.contains(name.as_str()) && is_ready(uses));
-        let Some((name, _)) = ready else { return order };
-        done.insert(name);
-        order.push(name.clone());
-    }
-}
-
 /// Who uses `name` directly.
 pub fn users_of(graph: &Graph, name: &str) -> Vec<String> {
     graph.iter().filter(|(_, uses)| uses.contains(name)).map(|(user, _)| user.clone()).collect()
@@ -99,7 +83,6 @@ pub fn users_of(graph: &Graph, name: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
 
     fn graph(edges: &[(&str, &[&str])]) -> Graph {
         let set = |names: &[&str]| names.iter().map(|n| n.to_string()).collect();
@@ -134,23 +117,5 @@ mod tests {
         let selection = Selection::All(vec![crowd("a"), inner]);
         let names: Vec<&str> = crowds_in(&selection).iter().map(|n| n.text.as_str()).collect();
         assert_eq!(names, ["a", "b"]);
-    }
-
-    proptest! {
-        /// A graph that points only to smaller numbers has no cycle: every crowd is in the order,
-        /// after all it uses.
-        #[test]
-        fn the_order_puts_what_is_used_first(edges in prop::collection::vec((1..20u8, 0..20u8), 0..60)) {
-            let mut known = Graph::new();
-            for (from, to) in edges {
-                known.entry(from.to_string()).or_default().insert((to % from).to_string());
-            }
-            let order = in_order(&known);
-            prop_assert_eq!(order.len(), known.len());
-            for (i, name) in order.iter().enumerate() {
-                let later = &order[i..];
-                prop_assert!(known[name].iter().all(|used| !later.contains(used)));
-            }
-        }
     }
 }

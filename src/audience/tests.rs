@@ -29,7 +29,16 @@ fn bench() -> Bench {
 }
 
 fn creation<'c>(name: &'c str, rule: &'c str) -> Creation<'c> {
-    Creation { name, rule, update: None, as_of: NOW, owner: None, is_listed: true, is_redefined: false }
+    Creation {
+        name,
+        rule,
+        update: None,
+        as_of: NOW,
+        owner: None,
+        is_listed: true,
+        is_redefined: false,
+        guard: None,
+    }
 }
 
 impl Bench {
@@ -137,10 +146,17 @@ fn the_daily_round_refreshes_daily_crowds_only() {
         bench.create(&Creation { update: Some(update), ..creation(name, "all ()") });
     }
     let job = Job { snapshot: &bench.snapshot, now: NOW, pace: &Quiet };
-    let made = bench.audiences.refresh_daily(NOW, job).unwrap();
-    let names: Vec<&str> = made.iter().map(|(name, _)| name.as_str()).collect();
+    let (at, as_of) = (NOW.plus(10), NOW.plus(5));
+    let job = Job { now: at, ..job };
+    bench.audiences.queue_daily(at, as_of, &|_| true).unwrap();
+    let queued = bench.audiences.queued(&Deadlines::new()).unwrap();
+    let names: Vec<&str> = queued.iter().map(|one| one.crowd.as_str()).collect();
     assert_eq!(names, ["每天"]);
-    assert!(made.iter().all(|(_, result)| result.is_ok()));
+    let (_, made) = bench.audiences.refresh_queued(&queued[0], job).unwrap().unwrap();
+    assert_eq!(made.unwrap().version.no, 2);
+    assert!(!bench.audiences.has_queued().unwrap());
+    bench.audiences.queue_daily(at, as_of, &|_| true).unwrap();
+    assert!(!bench.audiences.has_queued().unwrap(), "it was made already");
 }
 
 #[test]

@@ -16,6 +16,10 @@ pub enum State {
     Failed,
     /// The process that made it ended before it was done.
     Cancelled,
+    /// Its size jumped beyond the guard: it waits for a person.
+    Held,
+    /// It was held, and a person or a later version took it away.
+    Discarded,
 }
 
 impl State {
@@ -26,13 +30,14 @@ impl State {
             State::Complete => "complete",
             State::Failed => "failed",
             State::Cancelled => "cancelled",
+            State::Held => "held",
+            State::Discarded => "discarded",
         }
     }
 
     pub(super) fn of(word: &str) -> Option<State> {
-        [State::Computing, State::Complete, State::Failed, State::Cancelled]
-            .into_iter()
-            .find(|s| s.word() == word)
+        let all = [State::Computing, State::Complete, State::Failed, State::Cancelled];
+        all.into_iter().chain([State::Held, State::Discarded]).find(|state| state.word() == word)
     }
 }
 
@@ -52,9 +57,9 @@ pub struct CrowdVersion {
     /// The data version that it was evaluated on.
     pub data_version: u64,
     pub state: State,
-    /// The bitmap's file below the app's folder; empty unless complete.
+    /// The bitmap's file below the app's folder; empty unless complete or held.
     pub file: String,
-    /// Why it failed; else empty.
+    /// Why it failed, or is held; else empty.
     pub cause: String,
     /// The versions of other crowds that it was made from: crowd name → version.
     pub uses: BTreeMap<String, u32>,

@@ -5,6 +5,7 @@
 mod asking;
 mod backtest;
 mod compact;
+mod crowd;
 mod insight;
 mod receipts;
 mod running;
@@ -12,16 +13,18 @@ mod serving;
 mod staff;
 mod suppress;
 mod task;
+mod user;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::packages::Bitmap;
-use super::words::{bytes_of, instant_text, which_text};
+use super::words::{bytes_of, instant_text};
 pub use asking::*;
 pub use backtest::*;
 pub use compact::*;
+pub use crowd::{Crowd, GuardWord, Import, Update};
 pub use insight::*;
 use receipts::RECEIPTS_EXAMPLES;
 pub use receipts::{ReceiptShape, Receipts};
@@ -31,7 +34,8 @@ use serving::SERVE_EXAMPLES;
 pub use serving::Serve;
 pub use staff::{Staff, StaffImport, Todo, TodoList, TodoState};
 pub use suppress::{Suppress, SuppressAdd, SuppressRemove};
-pub use task::{By, Task, TaskList, Why};
+pub use task::{By, Task, TaskList, TaskOverlap, Touches, Why};
+pub use user::User;
 
 /// The whole command line.
 #[derive(Debug, Parser)]
@@ -82,6 +86,9 @@ pub enum Command {
     /// What is sent to whom, and when 任务
     #[command(subcommand)]
     Task(Task),
+    /// What single users got 用户
+    #[command(subcommand)]
+    User(User),
     /// Users whom no task reaches until an instant 勿触达
     #[command(subcommand)]
     Suppress(Suppress),
@@ -143,6 +150,7 @@ impl Command {
             Command::Crowd(_) => "crowd",
             Command::Compact(_) => "compact",
             Command::Task(_) => "task",
+            Command::User(_) => "user",
             Command::Suppress(_) => "suppress",
             Command::Run(_) => "run",
             Command::Backtest(_) => "backtest",
@@ -299,7 +307,7 @@ pub struct Sql {
 /// Where users are written.
 #[derive(Debug, Clone, Args)]
 pub struct Output {
-    /// ids.csv, .parquet, .ndjson, or a bitmap: .roaring, .clickhouse64, .doris.base64 …; left out: stdout, as
+    /// ids.csv, .parquet, .ndjson, .xlsx, or a bitmap: .roaring, .clickhouse64, .doris.base64 …; left out: stdout, as
     /// CSV (with --json: NDJSON) unless --format says
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
@@ -308,117 +316,6 @@ pub struct Output {
     pub columns: Vec<String>,
     #[command(flatten)]
     pub bitmap: Bitmap,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-#[value(rename_all = "snake_case")]
-pub enum Update {
-    /// Made once, fixed for ever 一次性
-    Once,
-    /// Refreshed every day 按天
-    Daily,
-    /// Refreshed when asked to 按需
-    OnDemand,
-}
-
-/// Users to upload: a list of ids, or a bitmap.
-#[derive(Debug, Args)]
-pub struct Import {
-    pub name: String,
-    /// A file, a folder, a glob, or - for stdin
-    pub path: String,
-    /// Add to the newest version instead of standing in its place
-    #[arg(long)]
-    pub append: bool,
-    /// Ids never seen before become users
-    #[arg(long)]
-    pub create: bool,
-    /// Column with the user id, or with its number
-    #[arg(long, visible_alias = "column", value_name = "COLUMN", default_value = "user_id")]
-    pub key: String,
-    /// Zone of instants written without one [default: the project's]
-    #[arg(long, value_name = "ZONE")]
-    pub zone: Option<String>,
-    /// More rejected rows than this: nothing changes, exit 1
-    #[arg(long, value_name = "N")]
-    pub max_rejects: Option<u64>,
-    #[command(flatten)]
-    pub bitmap: Bitmap,
-}
-
-/// What to do with crowds.
-#[derive(Debug, Subcommand)]
-pub enum Crowd {
-    /// Upload a list of user ids as a crowd's new version 上传
-    #[command(after_help = IMPORT_EXAMPLES)]
-    Import(Import),
-    /// Save a selection as a crowd and make its first version 新建
-    #[command(after_help = CREATE_EXAMPLES)]
-    Create {
-        name: String,
-        #[command(flatten)]
-        asked: Asked,
-        /// When new versions are made [default: on_demand; with --redefine: as it was]
-        #[arg(long, value_enum)]
-        update: Option<Update>,
-        /// Look at the data as of this instant [default: now]
-        #[arg(long, value_name = "T", value_parser = instant_text)]
-        as_of: Option<String>,
-        /// Give a crowd that exists this new selection
-        #[arg(long)]
-        redefine: bool,
-    },
-    /// Make a new version from the crowd's selection 更新
-    #[command(after_help = REFRESH_EXAMPLES)]
-    Refresh {
-        #[arg(required_unless_present = "all", conflicts_with = "all")]
-        name: Option<String>,
-        /// Every daily and on-demand crowd, those that others use first
-        #[arg(long)]
-        all: bool,
-        /// Look at the data as of this instant [default: now]
-        #[arg(long, value_name = "T", value_parser = instant_text)]
-        as_of: Option<String>,
-    },
-    /// All crowds with size, change and age 列表
-    #[command(after_help = LIST_EXAMPLES)]
-    List,
-    /// One crowd with its selection and versions 详情
-    #[command(after_help = SHOW_EXAMPLES)]
-    Show { name: String },
-    /// Write out the users of a version 导出
-    #[command(after_help = EXPORT_EXAMPLES)]
-    Export {
-        name: String,
-        #[command(flatten)]
-        output: Output,
-        /// The version [default: the newest complete one]
-        #[arg(long, value_name = "N")]
-        version: Option<u32>,
-    },
-    /// Who entered and who left between two versions 对比
-    #[command(after_help = DIFF_EXAMPLES)]
-    Diff {
-        name: String,
-        /// The older version, by number or instant [default: the one before --to]
-        #[arg(long, value_name = "N|T", value_parser = which_text)]
-        from: Option<String>,
-        /// The newer version, by number or instant [default: the newest complete one]
-        #[arg(long, value_name = "N|T", value_parser = which_text)]
-        to: Option<String>,
-        /// Write user_id,change (entered or left) to a .csv, .ndjson or .parquet file
-        #[arg(long, value_name = "FILE")]
-        out: Option<PathBuf>,
-    },
-    /// What crowds have in common: every pair, and how many crowds each user is in 重合
-    #[command(after_help = OVERLAP_EXAMPLES)]
-    Overlap(Overlap),
-    /// The size of a crowd from version to version, with who entered and left 历史
-    #[command(after_help = HISTORY_EXAMPLES)]
-    History(History),
-    /// Delete a crowd that nothing uses 删除
-    #[command(after_help = DELETE_EXAMPLES)]
-    Delete { name: String },
 }
 
 #[derive(Debug, Args)]
@@ -490,51 +387,6 @@ Examples:
   quanke sql \"select event, count(*), count(distinct user_no) from events group by event\"
   quanke sql \"select 省份, count(*) from users where in_selection('did pay in last 30 days') group by 省份\"
   quanke sql -f report.sql --as-of 2026-03-01 --out report.parquet";
-
-const IMPORT_EXAMPLES: &str = "\
-Examples:
-  quanke crowd import 黑名单 blacklist.csv
-  quanke crowd import 黑名单 more.csv --append
-  quanke crowd import 新客 leads.csv --create       # unknown ids become users
-  quanke crowd import 沉睡 export.parquet --column uid
-  quanke crowd import 沉睡 sleeping.clickhouse64 --number-column uid
-  quanke crowd import 沉睡 - --format doris --encoding base64 --ids user_id < bitmap.txt";
-
-const CREATE_EXAMPLES: &str = "\
-Examples:
-  quanke crowd create 高价值 \"balance >= 10000\" --update daily
-  quanke crowd create 上海女 \"性别 = '女' 且 city = '上海'\" --update once --as-of 2026-03-01
-  quanke crowd create 高价值 \"balance >= 20000\" --redefine";
-
-const REFRESH_EXAMPLES: &str = "\
-Examples:
-  quanke crowd refresh 高价值
-  quanke crowd refresh --all";
-
-const LIST_EXAMPLES: &str = "\
-Examples:
-  quanke crowd list
-  quanke crowd list --json";
-
-const SHOW_EXAMPLES: &str = "\
-Examples:
-  quanke crowd show 高价值";
-
-const EXPORT_EXAMPLES: &str = "\
-Examples:
-  quanke crowd export 高价值 --out vip.csv --columns phone,city
-  quanke crowd export 高价值 --version 3 --out vip.roaring
-  quanke crowd export 高价值 --out vip.doris.base64 --number-column uid";
-
-const DIFF_EXAMPLES: &str = "\
-Examples:
-  quanke crowd diff 高价值
-  quanke crowd diff 高价值 --from 3 --to 7 --out changes.csv
-  quanke crowd diff 高价值 --from 2026-02-01 --to 2026-03-01";
-
-const DELETE_EXAMPLES: &str = "\
-Examples:
-  quanke crowd delete 高价值";
 
 const COMPLETIONS_EXAMPLES: &str = "\
 Examples:

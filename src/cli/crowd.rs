@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::args::{Asked, Crowd, Output, Update};
+use super::args::{Asked, Crowd, GuardWord, Output, Update};
 use super::ask::Text;
 use super::door::{Done, Door};
 use super::insight;
@@ -12,15 +12,15 @@ use super::session::Session;
 use super::table::Cell;
 use super::task;
 use super::words::{age, change, grouped, took};
-use crate::audience::{self, Creation, CrowdVersion, Made, Overview, State};
+use crate::audience::{self, Creation, CrowdVersion, Guard, Made, Overview, State};
 use crate::base::{Problems, Timestamp, Zone};
 
 /// Runs one command on crowds.
 pub fn run(command: &Crowd, session: &mut Session, door: &mut Door) -> Done {
     match command {
         Crowd::Import(import) => members::run(import, session, door),
-        Crowd::Create { name, asked, update, as_of, redefine } => {
-            create(name, asked, *update, as_of.as_deref(), *redefine, session, door)
+        Crowd::Create { name, asked, update, as_of, redefine, guard } => {
+            create(name, asked, *update, as_of.as_deref(), (*redefine, *guard), session, door)
         }
         Crowd::Refresh { name: Some(name), as_of, .. } => refresh(name, as_of.as_deref(), session, door),
         Crowd::Refresh { name: None, as_of, .. } => refresh_all(as_of.as_deref(), session, door),
@@ -30,8 +30,11 @@ pub fn run(command: &Crowd, session: &mut Session, door: &mut Door) -> Done {
         Crowd::Diff { name, from, to, out } => {
             insight::crowd_diff(name, from.as_deref(), to.as_deref(), out.as_deref(), session, door)
         }
-        Crowd::Overlap(what) => insight::overlap(what, session, door),
+        Crowd::Overlap(what) => insight::overlap::overlap(what, session, door),
         Crowd::History(what) => insight::history(what, session, door),
+        Crowd::Confirm { name } => confirm(name, session, door),
+        Crowd::Discard { name } => discard(name, session, door),
+        Crowd::Guard { name, share } => guard(name, *share, session, door),
         Crowd::Delete { name } => delete(name, session, door),
     }
 }
@@ -41,7 +44,7 @@ fn create(
     asked: &Asked,
     update: Option<Update>,
     as_of: Option<&str>,
-    redefine: bool,
+    (redefine, guard): (bool, Option<Guard>),
     session: &mut Session,
     door: &mut Door,
 ) -> Done {
@@ -62,6 +65,7 @@ fn create(
         owner: None,
         is_listed: true,
         is_redefined: redefine,
+        guard,
     };
     let made = session.audiences()?.create(&creation, session.job(&snapshot));
     let mut made = made.map_err(|problems| text.placed(problems))?;
@@ -125,7 +129,9 @@ fn talk(made: &Made, door: &mut Door) {
         ms => format!(" · {}", took(ms as f64 / 1e3)),
     };
     let size = grouped(version.size);
-    door.say(&format!("crowd '{}': version {} · {size} users{change}{time}", made.crowd, version.no));
+    let held =
+        if version.state == State::Held { format!(" · held: {}", version.cause) } else { String::new() };
+    door.say(&format!("crowd '{}': version {} · {size} users{change}{time}{held}", made.crowd, version.no));
 }
 
 /// A version just made, as JSON.
@@ -155,6 +161,41 @@ fn version_document(version: &CrowdVersion, zone: Zone) -> Value {
     })
 }
 
+fn confirm(name: &str, session: &mut Session, door: &mut Door) -> Done {
+    let _lock = session.crowd_lock()?;
+    let made = session.audiences()?.confirm(name, session.environment.now)?;
+    told(&made, session, door)
+}
+
+fn discard(name: &str, session: &mut Session, door: &mut Door) -> Done {
+    let _lock = session.crowd_lock()?;
+    let version = session.audiences()?.discard(name)?;
+    match door.is_json {
+        true => door.json(&json!({ "crowd": name, "version": version.no, "state": version.state })),
+        false => {
+            door.say(&format!("crowd '{name}': version {} is discarded", version.no));
+            Ok(())
+        }
+    }
+}
+
+fn guard(name: &str, share: GuardWord, session: &mut Session, door: &mut Door) -> Done {
+    let _lock = session.crowd_lock()?;
+    let own = match share {
+        GuardWord::Default => None,
+        GuardWord::Own(guard) => Some(guard),
+    };
+    session.audiences()?.set_guard(name, own)?;
+    let in_force = own.or(session.settings.guard).unwrap_or(Guard::OFF).to_string();
+    match door.is_json {
+        true => door.json(&json!({ "crowd": name, "guard": in_force })),
+        false => {
+            door.say(&format!("crowd '{name}': guard {in_force}"));
+            Ok(())
+        }
+    }
+}
+
 fn list(session: &mut Session, door: &mut Door) -> Done {
     session.must_exist()?;
     let now = session.environment.now;
@@ -182,12 +223,15 @@ fn row(overview: &Overview, now: Timestamp, zone: Zone) -> Vec<Cell> {
     ]
 }
 
-fn mark(overview: &Overview) -> &'static str {
+/// How the crowd stands, where that needs a look.
+fn mark(overview: &Overview) -> String {
     let is_computing = overview.versions.last().is_some_and(|v| v.state == State::Computing);
-    match (overview.is_stale, is_computing) {
-        (true, _) => "stale",
-        (false, true) => "computing",
-        (false, false) => "",
+    let why = overview.why().map_or(String::new(), |why| format!(": {why}"));
+    match (overview.held(), overview.is_stale, is_computing) {
+        (Some(_), ..) => format!("held{why}"),
+        (None, true, _) => format!("stale{why}"),
+        (None, false, true) => "computing".to_string(),
+        (None, false, false) => String::new(),
     }
 }
 
@@ -202,6 +246,9 @@ fn overview_document(overview: &Overview, zone: Zone) -> Value {
         "owner": crowd.owner,
         "change": overview.change(),
         "is_stale": overview.is_stale,
+        "why": overview.why(),
+        "guard": crowd.guard.map(|guard| guard.to_string()),
+        "held": overview.held().map(|version| version_document(version, zone)),
         "newest": overview.newest().map(|version| version_document(version, zone)),
     })
 }
@@ -222,7 +269,10 @@ fn show(name: &str, session: &mut Session, door: &mut Door) -> Done {
 fn shown(overview: &Overview, zone: Zone) -> String {
     let crowd = &overview.crowd;
     let rule = crowd.rule.as_deref().unwrap_or("uploaded, no selection");
-    let mark = if overview.is_stale { " (stale)" } else { "" };
+    let mark = match mark(overview) {
+        mark if mark.is_empty() => mark,
+        mark => format!(" ({mark})"),
+    };
     let head = format!(
         "{}  {}{mark}  since {}\n  {rule}\n\n",
         crowd.name,

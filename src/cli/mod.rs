@@ -11,6 +11,7 @@ mod bars;
 mod chart;
 mod compact;
 mod crowd;
+mod crowd_clock;
 mod demo;
 mod door;
 mod insight;
@@ -35,6 +36,7 @@ mod tests;
 mod todo;
 mod trace;
 mod unknown;
+mod user;
 mod why;
 mod wiring;
 mod words;
@@ -110,6 +112,7 @@ fn perform(command: &Command, mut session: Session, door: &mut Door) -> Done {
         Command::Crowd(what) => crowd::run(what, &mut session, door),
         Command::Compact(what) => compact::run(what, &session, door),
         Command::Task(what) => task::run(what, &mut session, door),
+        Command::User(what) => user::run(what, &session, door),
         Command::Suppress(what) => suppress::run(what, &mut session, door),
         Command::Run(what) => task::run_until(what, &mut session, door),
         Command::Backtest(what) => backtest::run(what, &session, door),

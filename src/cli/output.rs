@@ -181,6 +181,6 @@ fn rows(
 /// Errors: CLI-001.
 pub fn target_of(path: &Path) -> Result<Target, Failure> {
     let what = "the extension tells the format, and this one is not known";
-    let cure = "write a .csv, .ndjson, .parquet or .roaring file, or say --format";
+    let cure = "write a .csv, .ndjson, .parquet, .xlsx or .roaring file, or say --format";
     Target::of(path).ok_or_else(|| usage(format!("--out {}", path.display()), what, cure))
 }

@@ -134,7 +134,7 @@ impl<'a> Session<'a> {
 
     /// The crowds of the app.
     pub fn audiences(&self) -> Result<Audiences, Failure> {
-        Ok(Audiences::open(&self.home)?)
+        Ok(Audiences::open(&self.home)?.guarded(self.settings.guard))
     }
 
     /// The right to make crowds in this app, for as long as it is held.

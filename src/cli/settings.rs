@@ -17,6 +17,7 @@ use toml::de::{DeTable, DeValue};
 pub use tasks::TaskSettings;
 
 use super::words::bytes_of;
+use crate::audience::Guard;
 use crate::base::{Outcome, Problem, Problems, Zone};
 use crate::dispatch::Policy;
 use crate::sender::quotas;
@@ -51,6 +52,8 @@ pub struct Settings {
     pub is_sync_default: bool,
     /// Local time at which daily crowds are made anew.
     pub daily_at: NaiveTime,
+    /// Holds versions of crowds whose size jumps by more, where a crowd has no guard of its own.
+    pub guard: Option<Guard>,
     /// Tries of one batch, the first among them.
     pub retry_tries: u32,
     /// The wait before the second try; it doubles each time.
@@ -78,6 +81,7 @@ impl Default for Settings {
             blacklist: None,
             is_sync_default: false,
             daily_at: DAILY_AT,
+            guard: None,
             retry_tries: Policy::default().attempts_max,
             retry_wait: Policy::default().wait_first,
             todo_overdue: TODO_OVERDUE,
@@ -164,7 +168,7 @@ const TOP_KEYS: [&str; 11] = [
     "links",
     "limits",
 ];
-const CROWDS_KEYS: [&str; 2] = ["sync", "daily_at"];
+const CROWDS_KEYS: [&str; 3] = ["sync", "daily_at", "guard"];
 const RETRY_KEYS: [&str; 2] = ["tries", "wait"];
 /// More tries than this are a loop and no patience.
 const RETRY_TRIES_MAX: u32 = 20;
@@ -198,6 +202,7 @@ impl Reader<'_> {
             match key.get_ref().as_ref() {
                 "sync" => self.sync(value),
                 "daily_at" => self.daily_at(value),
+                "guard" => self.guard(value),
                 other => self.unknown(key.span(), other, &CROWDS_KEYS),
             }
         }
@@ -284,6 +289,15 @@ impl Reader<'_> {
         }
     }
 
+    fn guard(&mut self, value: &Spanned<DeValue>) {
+        match value.get_ref().as_str().and_then(Guard::parse) {
+            Some(guard) => self.settings.guard = Some(guard),
+            None => {
+                self.wrong(value, "a share of a crowd's size", "write `guard = \"50%\"` or `guard = \"off\"`")
+            }
+        }
+    }
+
     fn tables(&mut self, value: &Spanned<DeValue>, name: &str) {
         let Some(table) = value.get_ref().as_table() else {
             return self.wrong(value, "a table", &format!("write `[{name}.NAME]` on a line of its own"));
@@ -339,12 +353,13 @@ mod tests {
     #[test]
     fn everything_can_be_set() {
         let text = "zone = \"Europe/Paris\"\nmemory = \"1GiB\"\ncache = \"64MiB\"\nblacklist = \"黑名单\"\n\
-                    [crowds]\nsync = true\ndaily_at = \"03:30\"\n[retry]\ntries = 3\nwait = \"2s\"\n[todo]\noverdue = \"36h\"\n[senders.\"短信\"]\nkind = \"webhook\"\n";
+                    [crowds]\nsync = true\ndaily_at = \"03:30\"\nguard = \"50%\"\n[retry]\ntries = 3\nwait = \"2s\"\n[todo]\noverdue = \"36h\"\n[senders.\"短信\"]\nkind = \"webhook\"\n";
         let settings = Settings::read(text).unwrap();
         assert_eq!(settings.zone.name(), "Europe/Paris");
         assert_eq!((settings.memory, settings.cache), (1 << 30, 64 << 20));
         assert_eq!(settings.blacklist.as_deref(), Some("黑名单"));
         assert!(settings.is_sync_default);
+        assert_eq!(settings.guard, Guard::parse("50%"));
         assert_eq!(settings.daily_at, NaiveTime::from_hms_opt(3, 30, 0).unwrap());
         assert_eq!((settings.retry_tries, settings.retry_wait), (3, Duration::from_secs(2)));
         assert_eq!(settings.todo_overdue, Duration::from_secs(36 * 3600));

@@ -37,10 +37,10 @@ const PLACE: &str = "sql:";
 /// Errors: SQL-…, SEL-… for selections inside, CLI-001 for `--out`.
 pub fn run(args: &Sql, session: &mut Session, door: &mut Door) -> Done {
     let target = args.out.as_deref().map(target_of).transpose()?;
-    if let Some(Target::Bitmap(_)) = target {
+    if let Some(Target::Bitmap(_) | Target::Xlsx) = target {
         return Err(usage(
             "--out",
-            "rows are no bitmap",
+            "rows are no bitmap and no workbook",
             "write .csv, .ndjson or .parquet; `bitmap_agg` gives bitmaps",
         ));
     }

@@ -1,8 +1,11 @@
 //! Tasks at the door: checked, made, moved, reported; and the clock that runs them.
 
 mod list;
+mod overlap;
 mod plan;
 mod preflight;
+mod report;
+mod touches;
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -10,20 +13,21 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::args::{By, Run, Task as Command, Why};
+use super::crowd_clock::{self, CROWDS};
 use super::door::{Done, Door, Failure};
 use super::live::{Came, Origin, Words};
 use super::session::Session;
 use super::table::Cell;
 use super::trace::TRIGGERS;
-use super::wiring::{Names, People, Reach, owner_of, update_of};
-use crate::audience::{Audiences, Job, crowds_in};
-use crate::base::{Day, Outcome, Problem, Problems, Timestamp};
-use crate::dispatch::{self, Engine, Happened, Ledger, Policy, RealPatience, Report, Summary, Triggered};
+use super::wiring::{Names, People, Reach, is_listed, owner_of, update_of};
+use crate::audience::{Audiences, crowds_in};
+use crate::base::{Outcome, Problem, Problems, Timestamp};
+use crate::dispatch::{self, Engine, Happened, Ledger, Policy, RealPatience, Summary};
 use crate::select::Selection;
 use crate::store::{Snapshot, Writer};
 use crate::task::{Audience, Checked, Feature, Links, Move, Policies, State, Task, Tasks, check};
 use crate::trigger::log::RealDisk;
-use crate::trigger::{Numbered, Opened, Triggers, look};
+use crate::trigger::{Numbered, Opened, Triggers};
 
 /// One thread decides: while time passes step by step, waking others costs more than they do.
 pub(super) const SHARDS: usize = 1;
@@ -50,7 +54,9 @@ pub fn run(command: &Command, session: &mut Session, door: &mut Door) -> Done {
         Command::Cancel { id, why } => steered(id, why, dispatch::cancel, session, door),
         Command::Stop { id, why } => steered(id, why, dispatch::stop, session, door),
         Command::Delete { id, why } => delete(id, why, session, door),
-        Command::Report { id } => report(id, session, door),
+        Command::Report { id } => report::run(id, session, door),
+        Command::Touches(asked) => touches::run(asked, session, door),
+        Command::Overlap(asked) => overlap::run(asked, session, door),
         Command::Reconcile { id } => super::receipts::reconcile(id, session, door),
         Command::Staff { id, user } => super::staff::of_task(id, user.as_deref(), session, door),
         Command::Trace { id, user } => super::trace::run(id, user, session, door),
@@ -139,9 +145,22 @@ fn edit(id: &str, path: &str, by: &By, session: &Session, door: &mut Door) -> Do
     let _lock = session.crowd_lock()?;
     let (tasks, ledger, who) = (session.tasks()?, session.ledger()?, session.who(by));
     let (zone, now) = (&session.settings.zone, session.environment.now);
+    keep_shared(&Task { file: found.file.clone(), ..tasks.task(id)? }, &audiences, session)?;
     let task = dispatch::edit(&tasks, &ledger, id, &found.file, zone, &who, now)?;
     own(&task, &mut audiences, &snapshot, session)?;
     told(&task, door)
+}
+
+/// An edit must not take the task's own audience away from others who use it.
+fn keep_shared(edited: &Task, audiences: &Audiences, session: &Session) -> Done {
+    let Some(name) = audiences.name_of_own(&edited.id)? else { return Ok(()) };
+    let others = users_of_crowd(&name, session)?;
+    let rule = match &edited.file.audience {
+        Audience::Selection(rule) => Some((rule.as_str(), update_of(edited))),
+        _ => None,
+    };
+    let is_listed = is_listed(edited, session.settings.is_sync_default);
+    Ok(audiences.keep_shared(owner_of(edited), rule, is_listed, &others)?)
 }
 
 fn copy(id: &str, by: &By, session: &Session, door: &mut Door) -> Done {
@@ -167,11 +186,14 @@ fn delete(id: &str, why: &Why, session: &Session, door: &mut Door) -> Done {
 /// Makes the task's own audience, if it has a selection that is made anew. A one-off audience is
 /// made by the run, as of its planned time (docs/decisions/004).
 fn own(task: &Task, audiences: &mut Audiences, snapshot: &Snapshot, session: &Session) -> Done {
-    let is_listed = session.settings.is_sync_default;
+    let is_listed = is_listed(task, session.settings.is_sync_default);
     let waits_for_run = update_of(task) == crate::audience::Update::Once && !is_listed;
-    if let (Audience::Selection(rule), false) = (&task.file.audience, waits_for_run) {
+    if let Audience::Selection(rule) = &task.file.audience {
         let now = session.environment.now;
         if audiences.is_own(owner_of(task), rule, update_of(task))? {
+            return Ok(audiences.list_own(owner_of(task), is_listed)?);
+        }
+        if waits_for_run {
             return Ok(());
         }
         audiences.own(owner_of(task), rule, update_of(task), is_listed, now, session.job(snapshot))?;
@@ -199,30 +221,6 @@ fn told(task: &Task, door: &mut Door) -> Done {
             Ok(())
         }
     }
-}
-
-fn report(id: &str, session: &Session, door: &mut Door) -> Done {
-    let task = session.tasks()?.task(id)?;
-    let ledger = session.ledger()?;
-    let mut report = Report::of(&task, &ledger, &triggered(&task, session)?)?;
-    if !task.file.dispatch.variants.is_empty() {
-        let snapshot = session.snapshot()?;
-        snapshot.ids().ready()?;
-        report.variants = dispatch::by_variant(&task, &ledger, &People(&snapshot))?;
-    }
-    let document = serde_json::to_value(&report).map_err(|e| Problem::bug(e.to_string()))?;
-    door.answer(document, || report.table())
-}
-
-/// What the trigger of a task has counted so far.
-fn triggered(task: &Task, session: &Session) -> Result<Triggered, Failure> {
-    let folder = session.home.dir().join(TRIGGERS);
-    if task.rule().is_none() || !folder.exists() {
-        return Ok(Triggered::default());
-    }
-    let found = look(Arc::new(RealDisk::open(&folder).map_err(Problem::from)?), &session.app)?;
-    let Some(no) = found.names.task(&task.id) else { return Ok(Triggered::default()) };
-    Ok(Triggered { days: found.state.counts(no), waiting: found.state.waiting_of(no) as u64 })
 }
 
 /// The tasks that are not over and use a crowd, as `id name`.
@@ -327,12 +325,13 @@ fn live(
 /// Tasks that failed on the way: what else fell due was done all the same.
 fn failures(summary: &Summary) -> Problems {
     let failed = summary.happened.iter().filter(|h| matches!(h.what.as_str(), "failed" | "refresh failed"));
+    let failed = failed.filter(|h| h.task != CROWDS);
     let problem = |h: &Happened| {
         Problem::outside("DSP-008", format!("{}: {}", h.what, h.note))
             .at(format!("task {} at {}", h.task, h.at))
             .cure(format!("mend the cause, then `quanke task start {}` and run again", h.task))
     };
-    Problems(failed.map(problem).collect())
+    Problems(failed.map(problem).chain(crowd_clock::failures(summary)).collect())
 }
 
 fn text(summary: &Summary) -> String {
@@ -344,7 +343,7 @@ fn text(summary: &Summary) -> String {
 
 /// What moves with the clock: tasks, and crowds that are made anew each day.
 pub(super) struct Clock<'a> {
-    session: &'a Session<'a>,
+    pub(super) session: &'a Session<'a>,
     /// Where the clock begins, unless it has been further already.
     pub begins: Timestamp,
     /// The newest one; `serve` gives it another as events come.
@@ -354,6 +353,8 @@ pub(super) struct Clock<'a> {
     pub ledger: Ledger,
     senders: dispatch::Senders,
     links: Arc<Links>,
+    /// Crowds that nobody needs yet wait, one a step, so that the clock goes on meanwhile.
+    pub is_served: bool,
     policies: Arc<Policies>,
 }
 
@@ -371,6 +372,7 @@ impl<'a> Clock<'a> {
             ledger: session.ledger()?,
             senders: session.senders()?,
             links: Arc::new(session.links()?),
+            is_served: false,
             policies: Arc::new(session.policies()?),
         })
     }
@@ -408,16 +410,15 @@ impl<'a> Clock<'a> {
     ) -> Result<Vec<Happened>, Failure> {
         let (now, from) = (self.begins, self.from()?);
         let mut happened = Vec::new();
-        if self.audiences.borrow().has_daily()? {
-            for (at, day) in self.daily(from, until) {
-                let before = at.plus(-1).max(from);
-                happened.extend(self.engine(|e| e.run_until(now, before, live.as_deref_mut()))?.happened);
-                happened.extend(self.refresh(at, day)?);
-                if let Some(live) = live.as_deref_mut() {
-                    self.engine(|engine| live.renew(engine, at))?;
-                }
-            }
+        let mut clock = from;
+        for (at, day) in self.daily(from, until)? {
+            let before = at.plus(-1).max(from);
+            happened.extend(self.engine(|e| e.run_until(now, before, live.as_deref_mut()))?.happened);
+            self.queue_daily(at, day)?;
+            happened.extend(self.refresh_queued(at, until, live.as_deref_mut())?);
+            clock = at;
         }
+        happened.extend(self.refresh_queued(clock, until, live.as_deref_mut())?);
         let last = self.engine(|engine| engine.run_until(now, until, live))?;
         happened.extend(last.happened);
         Ok(happened)
@@ -456,39 +457,5 @@ impl<'a> Clock<'a> {
             pace: self.session.pace,
         };
         Ok(act(&engine)?)
-    }
-
-    /// The instants in `(from, until]` at which daily crowds are made anew, with their days.
-    pub fn daily(&self, from: Timestamp, until: Timestamp) -> Vec<(Timestamp, Day)> {
-        let (zone, time) = (self.session.settings.zone, self.session.settings.daily_at);
-        let (first, last) = (zone.day_of(from), zone.day_of(until));
-        let days = (first.0..=last.0).map(Day);
-        let at = days.map(|day| (zone.instant(day.date().and_time(time)), day));
-        at.filter(|(at, _)| from < *at && *at <= until).collect()
-    }
-
-    /// Makes the daily crowds of a day, as of its local midnight. A crowd that cannot be made
-    /// stays as it was and is marked stale.
-    fn refresh(&self, at: Timestamp, day: Day) -> Result<Vec<Happened>, Failure> {
-        let zone = self.session.settings.zone;
-        let job = Job { snapshot: &self.snapshot, now: at, pace: self.session.pace };
-        let results = self.audiences.borrow_mut().refresh_daily(zone.start_of(day), job)?;
-        let told = results.into_iter().map(|(name, result)| {
-            let (what, note) = match result {
-                Ok(made) => (
-                    "refreshed",
-                    format!("crowd '{name}' version {}, {} users", made.version.no, made.version.size),
-                ),
-                Err(problems) => (
-                    "refresh failed",
-                    format!(
-                        "crowd '{name}' stays stale: {}",
-                        problems.0.iter().map(|p| p.what.as_str()).collect::<Vec<_>>().join("; ")
-                    ),
-                ),
-            };
-            Happened { at: zone.text(at), task: "-".to_string(), what: what.to_string(), note }
-        });
-        Ok(told.collect())
     }
 }

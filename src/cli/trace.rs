@@ -1,13 +1,14 @@
-//! `quanke task trace`: what a task decided about one user, and why.
+//! `quanke task trace`: what a task decided about one user, and why; what became of the user in its runs.
 
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
 use super::door::{Done, Door};
-use super::session::{Session, usage};
+use super::session::Session;
 use super::table::{Cell, aligned};
 use crate::base::{Problem, Timestamp, UserNo, Zone};
+use crate::dispatch::{Row, Run};
 use crate::select::evidence::user_of;
 use crate::task::Task;
 use crate::trigger::log::RealDisk;
@@ -16,16 +17,16 @@ use crate::trigger::{Decision, End, Occurrence, Reason, Traced, trace};
 /// The folder of the trigger log, in the home of the app.
 pub const TRIGGERS: &str = "triggers";
 
-/// Every A of the user, its window, and the window's end with its instant and reason.
-/// Errors: TSK-011, CLI-006 for an unknown user, LOG-….
+/// Every A of the user, its window, and the window's end with its instant and reason; of a task that the calendar
+/// starts, every run.
+/// Errors: TSK-011, SEL-121 for an unknown user, LOG-…, OUT-030.
 pub fn run(id: &str, user: &str, session: &Session, door: &mut Door) -> Done {
     let task = session.tasks()?.task(id)?;
-    if task.rule().is_none() {
-        let what = format!("task {id} goes by the calendar: all its users are reached in its runs");
-        return Err(usage("task trace", &what, format!("quanke task report {id}")));
-    }
     let snapshot = session.snapshot()?;
     let no = user_of(user, &snapshot)?;
+    if task.rule().is_none() {
+        return of_calendar(&task, (user, no), session, door);
+    }
     let folder = session.home.dir().join(TRIGGERS);
     let traced = match folder.exists() {
         true => Some(read(&folder, &session.app, no)?),
@@ -50,6 +51,55 @@ pub fn run(id: &str, user: &str, session: &Session, door: &mut Door) -> Done {
             Ok(std::io::Write::write_all(&mut door.stream(), aligned(&rows).as_bytes())?)
         }
     }
+}
+
+/// What became of the user in every run of a task that the calendar starts.
+fn of_calendar(task: &Task, (user, no): (&str, UserNo), session: &Session, door: &mut Door) -> Done {
+    let ledger = session.ledger()?;
+    let mut found: Vec<(Run, Option<Row>)> = Vec::new();
+    for run in ledger.runs_of(&task.id)? {
+        let row = ledger.rows_of(task, &run, no)?.into_iter().next();
+        found.push((run, row));
+    }
+    if door.is_json {
+        let runs: Vec<Value> =
+            found.iter().map(|(run, row)| run_document(run, row.as_ref(), task.zone)).collect();
+        return door.json(&json!({ "task": task.id, "user_id": user, "runs": runs }));
+    }
+    if found.is_empty() {
+        door.say(&format!("task {} has had no run yet", task.id));
+    }
+    let rows: Vec<Vec<Cell>> = found.iter().map(|(run, row)| run_row(run, row.as_ref(), task.zone)).collect();
+    Ok(std::io::Write::write_all(&mut door.stream(), aligned(&rows).as_bytes())?)
+}
+
+fn run_document(run: &Run, row: Option<&Row>, zone: Zone) -> Value {
+    json!({
+        "run": run.name(),
+        "planned_at": zone.text(run.planned_at),
+        "run_state": run.state.word(),
+        "crowd_version": run.crowd_version,
+        "is_in_audience": row.is_some(),
+        "state": row.map(|row| row.state.word()),
+        "reason": row.and_then(|row| row.reason).map(|reason| reason.word()),
+        "batch": row.and_then(|row| row.batch),
+        "note": row.and_then(|row| row.note.as_deref()),
+    })
+}
+
+fn run_row(run: &Run, row: Option<&Row>, zone: Zone) -> Vec<Cell> {
+    let (state, why) = match row {
+        Some(row) => (row.state.word(), why_touch(row)),
+        None if run.due > 0 => ("-", "not in the audience of this run".to_string()),
+        None => ("-", run.cause.clone().unwrap_or_else(|| format!("the run is {}", run.state.word()))),
+    };
+    [zone.text(run.planned_at), run.name(), state.to_string(), why].iter().map(Cell::text).collect()
+}
+
+fn why_touch(row: &Row) -> String {
+    let reason = row.reason.map(|reason| reason.word().to_string());
+    let batch = row.batch.map(|no| format!("batch {no}"));
+    [reason, batch, row.note.clone()].into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 fn read(folder: &std::path::Path, app: &str, user: UserNo) -> crate::base::Outcome<Traced> {

@@ -93,7 +93,7 @@ pub struct Reach<'a> {
     pub audiences: &'a RefCell<Audiences>,
     pub snapshot: &'a Snapshot,
     pub pace: &'a dyn Pace,
-    /// Is a task's own audience listed as a crowd?
+    /// Is a task's own audience listed as a crowd, when the task does not say?
     pub is_listed: bool,
 }
 
@@ -117,7 +117,8 @@ impl Reach<'_> {
         let (owner, job) = (owner_of(task), self.job(as_of));
         let mut audiences = self.audiences.borrow_mut();
         if !audiences.is_own(owner, rule, update_of(task))? {
-            audiences.own(owner, rule, update_of(task), self.is_listed, as_of, job)?;
+            let is_listed = is_listed(task, self.is_listed);
+            audiences.own(owner, rule, update_of(task), is_listed, as_of, job)?;
         }
         let bound = audiences.own_at(owner, as_of, job)?;
         bound.ok_or_else(|| Problem::bug("an audience just made is not there").into())
@@ -174,6 +175,11 @@ fn resolved(bound: BoundVersion) -> Resolved {
 /// The owner that a task is to its audience.
 pub fn owner_of(task: &Task) -> Owner<'_> {
     Owner { id: &task.id, name: &task.file.name, created_at: task.created_at }
+}
+
+/// Is a task's own audience listed as a crowd? By the task's word, else by that of the settings.
+pub fn is_listed(task: &Task, is_sync_default: bool) -> bool {
+    task.file.sync.unwrap_or(is_sync_default)
 }
 
 /// How a task's own audience is made anew: on demand when its run asks for that, else as it says.

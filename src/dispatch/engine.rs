@@ -50,7 +50,8 @@ pub struct Summary {
 pub struct Happened {
     pub at: String,
     pub task: String,
-    /// `started`, `refreshed`, `ran`, `went on`, `handed over` (a trigger's touches), `released` (what was held), `missed`, `skipped`, `failed`, `ended`.
+    /// `started`, `refreshed`, `ran`, `went on`, `handed over` (a trigger's touches), `released` (what was held), `missed`, `skipped`, `failed`,
+    /// `ended`; of crowds `refreshed`, `held`, `refresh failed`.
     pub what: String,
     /// The state of the run afterwards, or why something failed.
     pub note: String,

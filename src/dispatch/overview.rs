@@ -13,20 +13,7 @@ impl Ledger {
         let mut query = self.db.prepare_cached(sql).map_err(disk_trouble)?;
         let rows = query.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).map_err(disk_trouble)?;
         let rows: Vec<(i64, i64)> = rows.collect::<rusqlite::Result<_>>().map_err(disk_trouble)?;
-        let named = |(state, count)| Some((word(TouchState::of(state)?), count));
+        let named = |(state, count)| Some((TouchState::of(state)?.word(), count));
         Ok(rows.into_iter().filter_map(named).collect())
-    }
-}
-
-fn word(state: TouchState) -> &'static str {
-    match state {
-        TouchState::Due => "due",
-        TouchState::Withheld => "withheld",
-        TouchState::Suppressed => "suppressed",
-        TouchState::Held => "held",
-        TouchState::Handed => "handed",
-        TouchState::Delivered => "delivered",
-        TouchState::Refused => "refused",
-        TouchState::Unknown => "unknown",
     }
 }

@@ -8,6 +8,7 @@ use crate::base::{Outcome, Timestamp};
 use crate::task::Task;
 
 use super::book::Book;
+use super::goals::GoalReport;
 use super::ledger::{Ledger, Run};
 use super::state::RunState;
 use super::triggered::{FiredReport, Triggered};
@@ -30,6 +31,21 @@ pub struct Report {
     /// Of a trigger task: what its trigger says.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trigger: Option<FiredReport>,
+    /// Of a task with a goal: whether it came about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub goal: Option<GoalReport>,
+    /// Crowds that the task asks and that need a look.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub crowds: Vec<CrowdNote>,
+}
+
+/// A crowd that is not as it should be.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct CrowdNote {
+    pub crowd: String,
+    /// `stale` or `held`.
+    pub mark: String,
+    pub why: String,
 }
 
 /// One run of a report.
@@ -78,6 +94,8 @@ impl Report {
             total,
             variants: Vec::new(),
             trigger,
+            goal: None,
+            crowds: Vec::new(),
         })
     }
 
@@ -111,6 +129,12 @@ impl Report {
         }
         if let Some(trigger) = &self.trigger {
             text.push_str(&trigger.table());
+        }
+        if let Some(goal) = &self.goal {
+            text.push_str(&goal.table());
+        }
+        for CrowdNote { crowd, mark, why } in &self.crowds {
+            let _ = writeln!(text, "\ncrowd '{crowd}' is {mark}: {why}");
         }
         text
     }

@@ -142,6 +142,26 @@ impl TouchState {
         TouchState::ALL.iter().position(|state| *state == self).unwrap_or(0) as i64
     }
 
+    /// The word in tables, JSON and talk.
+    pub fn word(self) -> &'static str {
+        match self {
+            TouchState::Due => "due",
+            TouchState::Withheld => "withheld",
+            TouchState::Suppressed => "suppressed",
+            TouchState::Held => "held",
+            TouchState::Handed => "handed",
+            TouchState::Delivered => "delivered",
+            TouchState::Refused => "refused",
+            TouchState::Unknown => "unknown",
+        }
+    }
+
+    /// Was it handed over, whatever the channel said of it later?
+    pub fn is_handed(self) -> bool {
+        use TouchState::{Delivered, Handed, Refused, Unknown};
+        matches!(self, Handed | Delivered | Refused | Unknown)
+    }
+
     /// The state with this number.
     pub fn of(number: i64) -> Option<TouchState> {
         TouchState::ALL.get(usize::try_from(number).ok()?).copied()

@@ -13,6 +13,7 @@ use crate::base::{Problem, Problems, Span, Timestamp, Zone};
 use super::about::{About, AboutPart};
 use super::content::{Content, Missing};
 use super::cycle::Cycle;
+use super::goal::Goal;
 use super::limit_file::{LIMITS, Limits, LimitsPart};
 use super::reader::{Field, Reader, Section};
 use super::rule::Rule;
@@ -38,6 +39,10 @@ pub struct TaskFile {
     pub about: About,
     pub audience: Audience,
     pub update: Update,
+    /// Is its own audience listed as a crowd? Left out: as quanke.toml says.
+    pub sync: Option<bool>,
+    /// What its touches are meant to bring about.
+    pub goal: Option<Goal>,
     /// The task is valid in `[start, end)`.
     pub start: Timestamp,
     pub end: Timestamp,
@@ -132,7 +137,7 @@ pub struct Dispatch {
 }
 
 /// Reads a task file. `origin` names it in problems; times without an offset are local in `zone`.
-/// Errors: TSK-001 to TSK-006, TSK-014 to TSK-016, TSK-060, TSK-061, TSK-063, TSK-064, all that
+/// Errors: TSK-001 to TSK-006, TSK-014 to TSK-016, TSK-060, TSK-061, TSK-063, TSK-064, TSK-080, all that
 /// there are at once.
 pub fn read(text: &str, origin: &str, zone: &Zone) -> Result<TaskFile, Problems> {
     let mut reader = Reader::new(text, origin);
@@ -155,8 +160,10 @@ pub(super) struct Parts {
     pub variants: Vec<Field<Variant>>,
     pub limits: LimitsPart,
     pub about: AboutPart,
+    pub goal: Option<Field<Goal>>,
     group: Option<String>,
     update: Option<Update>,
+    pub sync: Option<Field<bool>>,
     grace_ms: Option<i64>,
     on_pause: Option<OnPause>,
     channel: Option<String>,
@@ -169,6 +176,8 @@ const TOP: &[&str] = &[
     "audience",
     "crowd",
     "update",
+    "sync",
+    "goal",
     "start",
     "end",
     "grace",
@@ -220,8 +229,10 @@ impl Parts {
             variants: Vec::new(),
             limits: LimitsPart::default(),
             about: AboutPart::default(),
+            goal: None,
             group: None,
             update: None,
+            sync: None,
             grace_ms: None,
             on_pause: None,
             channel: None,
@@ -237,6 +248,8 @@ impl Parts {
         self.audience = reader.text(top, "audience");
         self.crowd = reader.text(top, "crowd");
         self.update = reader.word(top, "update", UPDATES);
+        self.sync = reader.flag(top, "sync").map(|value| Field { value, span: top.span("sync") });
+        self.goal = Goal::read(reader, top);
         let start = reader.instant(top, "start", zone);
         self.start = reader.required(top, "start", start);
         let end = reader.instant(top, "end", zone);
@@ -352,6 +365,8 @@ impl Parts {
             about: self.about.whole(),
             audience,
             update: self.update.unwrap_or(Update::Once),
+            sync: self.sync.map(|field| field.value),
+            goal: self.goal.map(|field| field.value),
             start: self.start?.value,
             end: self.end?.value,
             grace_ms: self.grace_ms.unwrap_or(GRACE_DEFAULT_MS),

@@ -64,7 +64,7 @@ pub struct Checked {
 /// Errors: those of [`super::read`], TSK-007 and TSK-051 for names, TSK-045 switched off, TSK-052 for limits of the
 /// channel, TSK-070 to TSK-073 for staff, and those of the selection and the events.
 /// Warnings: TSK-008 placeholders that are no attribute, TSK-009 a time that is past, TSK-017 to
-/// TSK-019 odd rules, TSK-041 and TSK-042 odd schedules, TSK-062 caps that never hold, TSK-053 and TSK-054 what the channel will not like, and
+/// TSK-019 odd rules, TSK-041 and TSK-042 odd schedules, TSK-062 caps that never hold, TSK-081 nothing to list, TSK-053 and TSK-054 what the channel will not like, and
 /// those of the selection and the events.
 pub fn check(
     text: &str,
@@ -77,6 +77,8 @@ pub fn check(
     let mut parts = Parts::read(&mut reader, text, zone);
     let ask = |text: &str| known.selection(text);
     let mut warnings = asked(&mut reader, parts.audience.as_ref(), &ask);
+    let goal = parts.goal.as_ref().map(Field::event);
+    warnings.extend(asked(&mut reader, goal.as_ref(), &|text| known.event(text)));
     if let Some(Written::Rule(rule)) = &parts.trigger {
         warnings.extend(names_of_rule(&mut reader, rule, known));
         let period = parts.start.as_ref().zip(parts.end.as_ref());
@@ -87,6 +89,7 @@ pub fn check(
         let found = [part.short_months(), made_once(&parts, part)];
         warnings.extend(found.into_iter().flatten().map(|(problem, span)| reader.placed(problem, span)));
     }
+    warnings.extend(nothing_to_list(&parts).map(|(problem, span)| reader.placed(problem, span)));
     for crowd in parts.crowd.iter().chain(&parts.limits.blacklist).chain(&parts.limits.whitelist) {
         name(&mut reader, "crowd", crowd, &known.crowds());
     }
@@ -129,6 +132,14 @@ pub(super) fn past_problem(trigger: &Trigger) -> Problem {
     };
     let cure = format!("set {key} later than now; a draft is changed by `task edit`");
     Problem::author("TSK-009", what).cure(cure)
+}
+
+/// TSK-081: a task without a selection has no audience of its own to list.
+fn nothing_to_list(parts: &Parts) -> Option<(Problem, Span)> {
+    let sync = parts.sync.as_ref().filter(|sync| sync.value && parts.audience.is_none())?;
+    let what = "`sync` lists the task's own audience as a crowd, and this task has none";
+    let cure = "give it an `audience`, or leave `sync` out";
+    Some((Problem::author("TSK-081", what).cure(cure), sync.span))
 }
 
 /// TSK-042: a repeating task whose users are those of its first run for ever.

@@ -1,6 +1,12 @@
 //! Words of tasks: their files, their moves, what became of them.
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand};
+
+use super::Telling;
+use crate::cli::words::instant_text;
+use crate::dispatch::{Reason, TouchState};
 
 /// What to do with tasks.
 #[derive(Debug, Subcommand)]
@@ -133,6 +139,12 @@ pub enum Task {
     /// What became of every touch; the book balances 报表
     #[command(after_help = TASK_REPORT_EXAMPLES)]
     Report { id: String },
+    /// Every touch with its state and reason, as rows 明细
+    #[command(after_help = TASK_TOUCHES_EXAMPLES)]
+    Touches(Touches),
+    /// Whom the tasks of a period hit together 重合
+    #[command(after_help = TASK_OVERLAP_EXAMPLES)]
+    Overlap(TaskOverlap),
     /// Ask the channel about touches of which nobody knows whether they were taken 核对
     #[command(after_help = TASK_RECONCILE_EXAMPLES)]
     Reconcile { id: String },
@@ -144,7 +156,7 @@ pub enum Task {
         #[arg(long, value_name = "ID")]
         user: Option<String>,
     },
-    /// What a triggered task decided about one user, and why 追踪
+    /// What became of one user's touches, and why; of a triggered task, what its rule decided 追踪
     #[command(after_help = TASK_TRACE_EXAMPLES)]
     Trace {
         id: String,
@@ -152,6 +164,63 @@ pub enum Task {
         #[arg(long, value_name = "ID")]
         user: String,
     },
+}
+
+/// Which touches are listed, and where.
+#[derive(Debug, Clone, Args)]
+pub struct Touches {
+    pub id: String,
+    /// Only this run, by its name in the report or its planned local time
+    #[arg(long, value_name = "R")]
+    pub run: Option<String>,
+    /// Only these states: due, withheld, suppressed, held, handed, delivered, refused, unknown
+    #[arg(long, value_name = "S", value_delimiter = ',', value_parser = touch_state)]
+    pub state: Vec<TouchState>,
+    /// Only these reasons, such as holdout, blacklist, cap, late_b
+    #[arg(long, value_name = "R", value_delimiter = ',', value_parser = reason)]
+    pub reason: Vec<Reason>,
+    /// Only this user, by the external id
+    #[arg(long, value_name = "ID")]
+    pub user: Option<String>,
+    /// A .csv, .parquet, .xlsx or .ndjson file [default: stdout, as CSV; with --json: NDJSON]
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+}
+
+/// Which tasks are laid over each other.
+#[derive(Debug, Clone, Args)]
+pub struct TaskOverlap {
+    /// Touches that were due at or after this
+    #[arg(long, value_name = "T", value_parser = instant_text)]
+    pub from: String,
+    /// Touches that were due before this
+    #[arg(long, value_name = "T", value_parser = instant_text)]
+    pub to: String,
+    /// How many tasks are many for one user
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+    pub min: u32,
+    /// Write the users whom at least --min tasks hit: a .csv, .ndjson, .parquet, .xlsx or .roaring file
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// The N pairs that are most alike [default: 20 in tables; all else]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub top: Option<u32>,
+    #[command(flatten)]
+    pub telling: Telling,
+}
+
+fn touch_state(text: &str) -> Result<TouchState, String> {
+    let found = TouchState::ALL.into_iter().find(|state| state.word() == text);
+    found.ok_or_else(|| one_of(TouchState::ALL.map(TouchState::word).as_slice()))
+}
+
+fn reason(text: &str) -> Result<Reason, String> {
+    let found = Reason::ALL.into_iter().find(|reason| reason.word() == text);
+    found.ok_or_else(|| one_of(Reason::ALL.map(Reason::word).as_slice()))
+}
+
+fn one_of(words: &[&str]) -> String {
+    format!("it can be {}", words.join(", "))
 }
 
 /// Who does it.
@@ -237,3 +306,14 @@ Examples:
   quanke task trace t1 --user u10086 --json";
 
 const TASK_REPORT_EXAMPLES: &str = "Examples:\n  quanke task report t1 --json";
+
+const TASK_TOUCHES_EXAMPLES: &str = "\
+Examples:
+  quanke task touches t1 --out touches.xlsx
+  quanke task touches t1 --run 2026-03-02T20:00 --state suppressed --reason blacklist,holdout --out out.csv
+  quanke task touches t1 --user u10086 --json";
+
+const TASK_OVERLAP_EXAMPLES: &str = "\
+Examples:
+  quanke task overlap --from 2026-03-02 --to 2026-03-09
+  quanke task overlap --from 2026-03-02 --to 2026-03-09 --min 4 --out often.csv --json";

@@ -89,7 +89,7 @@ fn target_of(path: &Path) -> Result<Target, Failure> {
         let cure = "name a .csv, .ndjson or .parquet file";
         usage(format!("--out {}", path.display()), "fires are written as CSV, NDJSON or Parquet", cure)
     };
-    Target::of(path).filter(|target| !matches!(target, Target::Bitmap(_))).ok_or_else(refused)
+    Target::of(path).filter(|target| !matches!(target, Target::Bitmap(_) | Target::Xlsx)).ok_or_else(refused)
 }
 
 /// The same, with each fire as a row of a file, which appears whole or not at all.

@@ -44,7 +44,7 @@ impl<'f> Rows<'f> {
                 Rows::Csv(Box::new(writer), zone)
             }
             Target::Parquet => Rows::Parquet(Box::new(Columns::new(file)?)),
-            Target::Ndjson | Target::Bitmap(_) => Rows::Ndjson(BufWriter::new(file), zone),
+            Target::Ndjson | Target::Bitmap(_) | Target::Xlsx => Rows::Ndjson(BufWriter::new(file), zone),
         })
     }
 

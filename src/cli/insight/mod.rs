@@ -4,12 +4,11 @@
 //! in the form that was asked for.
 
 mod changes;
-mod overlap;
+pub mod overlap;
 mod profile;
 mod sizes;
 
 pub use changes::{crowd_diff, diff};
-pub use overlap::overlap;
 pub use profile::profile;
 pub use sizes::{history, trend};
 

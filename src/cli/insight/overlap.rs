@@ -1,4 +1,4 @@
-//! `quanke crowd overlap`: what crowds have in common.
+//! `quanke crowd overlap`: what crowds have in common. What tasks have in common is told in the same words.
 
 use serde_json::{Value, json};
 
@@ -15,7 +15,7 @@ use crate::base::Zone;
 /// More crowds than this make a matrix too wide for a terminal; the pairs are told all the same.
 const MATRIX_MAX: usize = 12;
 /// Pairs that a table shows when nobody says how many.
-const SHOWN: usize = 20;
+pub const SHOWN: usize = 20;
 
 /// Every pair of crowds, and how many crowds each user is in.
 pub fn overlap(args: &Args, session: &mut Session, door: &mut Door) -> Done {
@@ -26,9 +26,9 @@ pub fn overlap(args: &Args, session: &mut Session, door: &mut Door) -> Done {
     let zone = session.settings.zone;
     let report = Report {
         document: document(&found, &zone),
-        text: &|| text(&found, args.top.map_or(SHOWN, |top| top as usize)),
-        rows: &|| rows(&found, args.top.map_or(usize::MAX, |top| top as usize)),
-        picture: &|| picture(&found),
+        text: &|| text(&found, args.top.map_or(SHOWN, |top| top as usize), "crowd"),
+        rows: &|| rows(&found, args.top.map_or(usize::MAX, |top| top as usize), "crowd"),
+        picture: &|| picture(&found, "crowd"),
     };
     args.telling.tell(report, door)
 }
@@ -38,21 +38,26 @@ fn document(found: &Overlap, zone: &Zone) -> Value {
         .crowds
         .iter()
         .map(|crowd| {
-            let (version, size) = (&crowd.version, crowd.users.len());
-            json!({ "name": crowd.name, "version": version.no, "as_of": zone.text(version.as_of), "size": size })
+            let size = crowd.users.len();
+            let (no, as_of) = crowd.version.as_ref().map(|v| (v.no, zone.text(v.as_of))).unzip();
+            json!({ "name": crowd.name, "version": no, "as_of": as_of, "size": size })
         })
         .collect();
+    let mut document = json!({ "crowds": crowds });
+    numbers(found, &mut document);
+    document
+}
+
+/// What the members have in common, into a document that names them.
+pub fn numbers(found: &Overlap, document: &mut Value) {
     let places = 0..found.crowds.len();
     let matrix = |of: &dyn Fn(usize, usize) -> Value| -> Vec<Vec<Value>> {
         places.clone().map(|a| places.clone().map(|b| of(a, b)).collect()).collect()
     };
-    json!({
-        "crowds": crowds,
-        "both": matrix(&|a, b| json!(found.both(a, b))),
-        "jaccard": matrix(&|a, b| json!(found.likeness(a, b))),
-        "users": found.users(),
-        "in_exactly": found.depth,
-    })
+    document["both"] = json!(matrix(&|a, b| json!(found.both(a, b))));
+    document["jaccard"] = json!(matrix(&|a, b| json!(found.likeness(a, b))));
+    document["users"] = json!(found.users());
+    document["in_exactly"] = json!(found.depth);
 }
 
 /// Pairs of places, the most alike first.
@@ -64,9 +69,10 @@ fn pairs(found: &Overlap) -> Vec<(usize, usize)> {
     pairs
 }
 
-fn text(found: &Overlap, top: usize) -> String {
+/// For a terminal; `noun` says what the members are.
+pub fn text(found: &Overlap, top: usize, noun: &str) -> String {
     let matrix = if found.crowds.len() <= MATRIX_MAX { aligned(&matrix(found)) } else { String::new() };
-    [matrix, aligned(&pair_table(found, top)), depth_text(found)].join("\n")
+    [matrix, aligned(&pair_table(found, top, noun)), depth_text(found, noun)].join("\n")
 }
 
 /// Users in both, crowd by crowd; a crowd with itself is its size.
@@ -81,9 +87,10 @@ fn matrix(found: &Overlap) -> Vec<Vec<Cell>> {
     rows
 }
 
-fn pair_table(found: &Overlap, top: usize) -> Vec<Vec<Cell>> {
+fn pair_table(found: &Overlap, top: usize, noun: &str) -> Vec<Vec<Cell>> {
     let titles = ["both", "of a", "of b", "either", "jaccard"].map(|title| Cell::Number(title.to_string()));
-    let mut rows = vec![[Cell::text("crowd a"), Cell::text("crowd b")].into_iter().chain(titles).collect()];
+    let names = ["a", "b"].map(|one| Cell::text(format!("{noun} {one}")));
+    let mut rows = vec![names.into_iter().chain(titles).collect()];
     let pairs = pairs(found);
     rows.extend(pairs.iter().take(top).map(|(a, b)| {
         let both = found.both(*a, *b);
@@ -103,20 +110,22 @@ fn pair_table(found: &Overlap, top: usize) -> Vec<Vec<Cell>> {
     rows
 }
 
-fn depth_text(found: &Overlap) -> String {
+fn depth_text(found: &Overlap, noun: &str) -> String {
     let mut rows = vec![vec![Cell::text("in exactly"), Cell::Number("users".to_string())]];
     let filled = found.depth.iter().enumerate().filter(|(_, users)| **users > 0);
     rows.extend(filled.map(|(n, users)| {
-        let word = if n == 0 { "crowd" } else { "crowds" };
-        vec![Cell::text(format!("{} {word}", n + 1)), Cell::count(*users)]
+        let ending = if n == 0 { "" } else { "s" };
+        vec![Cell::text(format!("{} {noun}{ending}", n + 1)), Cell::count(*users)]
     }));
     rows.push(vec![Cell::text("any"), Cell::count(found.users())]);
     aligned(&rows)
 }
 
-fn rows(found: &Overlap, top: usize) -> Vec<Vec<String>> {
-    let titles = ["crowd_a", "crowd_b", "size_a", "size_b", "both", "either", "jaccard"];
-    let mut rows = vec![titles.map(String::from).to_vec()];
+/// The pairs as rows, with titles.
+pub fn rows(found: &Overlap, top: usize, noun: &str) -> Vec<Vec<String>> {
+    let names = ["a", "b"].map(|one| format!("{noun}_{one}"));
+    let titles = ["size_a", "size_b", "both", "either", "jaccard"].map(String::from);
+    let mut rows = vec![names.into_iter().chain(titles).collect::<Vec<_>>()];
     rows.extend(pairs(found).into_iter().take(top).map(|(a, b)| {
         let names = [a, b].map(|at| found.crowds[at].name.clone());
         let counts = [found.both(a, a), found.both(b, b), found.both(a, b), found.either(a, b)];
@@ -126,11 +135,12 @@ fn rows(found: &Overlap, top: usize) -> Vec<Vec<String>> {
     rows
 }
 
-fn picture(found: &Overlap) -> Picture {
+/// How alike the members are.
+pub fn picture(found: &Overlap, noun: &str) -> Picture {
     let count = found.crowds.len();
     let row = |a: usize| (0..count).map(|b| found.likeness(a, b).unwrap_or(0.0)).collect();
     Picture::Grid(Grid {
-        title: format!("overlap of {count} crowds, {} users in all", grouped(found.users())),
+        title: format!("overlap of {count} {noun}s, {} users in all", grouped(found.users())),
         note: "users in both as a share of users in either (Jaccard)".to_string(),
         names: found.crowds.iter().map(|c| (c.name.clone(), grouped(c.users.len()))).collect(),
         values: (0..count).map(row).collect(),

@@ -13,6 +13,7 @@ use super::numbers::{Numbers, Readings};
 use super::shelf::Shelf;
 use super::spool::{Item, Spool};
 use crate::base::{Outcome, Problem, Timestamp};
+use crate::cli::crowd_clock::CROWDS;
 use crate::cli::door::Failure;
 use crate::cli::live::{Events, Words};
 use crate::cli::session::Session;
@@ -82,7 +83,8 @@ impl<'a> Keeper<'a> {
         means: &Means,
     ) -> Result<Begun<'a>, Failure> {
         let snapshot = writer.snapshot();
-        let clock = Clock::new(session, &snapshot)?;
+        let mut clock = Clock::new(session, &snapshot)?;
+        clock.is_served = true;
         let known = clock.ledger.place()?;
         let opened = Triggers::open(means.triggers.clone(), &session.app, known, SHARDS)?;
         let Opened { mut triggers, again, notes } = opened;
@@ -147,7 +149,7 @@ impl<'a> Keeper<'a> {
     /// Errors: OUT-030.
     pub fn is_idle(&self, taken: &Taken) -> Outcome<bool> {
         let passed = taken.until.0 - self.now.0;
-        if !taken.items.is_empty() || passed >= QUIET_MS {
+        if !taken.items.is_empty() || passed >= QUIET_MS || self.clock.audiences.borrow().has_queued()? {
             return Ok(false);
         }
         let state = self.triggers.state();
@@ -307,16 +309,18 @@ impl<'a> Keeper<'a> {
             .behind(self.lateness_ms, silence_ms);
         let words = Words(&snapshot);
         let mut live = dispatch::Live::new(&mut self.triggers, self.source, Some(&mut feed), &words);
-        self.clock.go_on(until, Some(&mut live))
+        let happened = self.clock.go_on(until, Some(&mut live))?;
+        let failed = happened.iter().filter(|h| h.task == CROWDS && h.what == "refresh failed");
+        self.readings.crowd_failures += failed.count() as u64;
+        Ok(happened)
     }
 
     /// Will audiences be asked on the way? Then history is written first, and nobody else makes crowds.
     fn needs_crowds(&self, until: Timestamp) -> Result<bool, Failure> {
         let has_moves = !self.clock.tasks.moves_after(self.triggers.names().followed())?.is_empty();
         let is_daily = || {
-            Ok::<bool, Failure>(
-                self.clock.audiences.borrow().has_daily()? && !self.clock.daily(self.now, until).is_empty(),
-            )
+            let is_due = !self.clock.daily(self.now, until)?.is_empty();
+            Ok::<bool, Failure>(is_due || self.clock.audiences.borrow().has_queued()?)
         };
         let has_steps = || self.clock.engine(|engine| engine.next_at(self.now, until)).map(|at| at.is_some());
         Ok(has_moves || is_daily()? || has_steps()?)
@@ -337,6 +341,7 @@ impl<'a> Keeper<'a> {
     /// The readings that cost a look into the ledger. Errors: OUT-030.
     pub fn read_book(&mut self) -> Outcome<()> {
         self.readings.touches = self.clock.ledger.by_state()?;
+        self.readings.crowds = self.clock.audiences.borrow().standing(self.now)?;
         let names = self.triggers.names();
         let tasks = (0..TaskNo::MAX).take_while(|no| names.task_id(*no).is_some());
         let mut total = Counts::default();

@@ -10,6 +10,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Map, Value, json};
 
+use crate::audience::Standing;
+
 /// The doors, by their numbers in the spool.
 pub const DOORS: [&str; 3] = ["http", "lines", "stdin"];
 /// Metrics begin with this.
@@ -78,6 +80,10 @@ pub struct Readings {
     pub waiting: u64,
     pub decisions: BTreeMap<String, u64>,
     pub touches: Vec<(&'static str, i64)>,
+    /// How the crowds stand.
+    pub crowds: Standing,
+    /// Crowds that could not be made anew.
+    pub crowd_failures: u64,
 }
 
 /// A metric: its name without prefix, its kind, its help, its values by label.
@@ -231,8 +237,21 @@ fn of_work(now: &Readings) -> Vec<Metric> {
             help: "Windows and fires of all tasks by their end.",
             values: decisions,
         },
+        of_crowds(&now.crowds),
+        gauge("crowds_queued", "Crowds that are due to be made anew.", now.crowds.queued as f64),
+        counter("crowd_failures_total", "Crowds that could not be made anew.", now.crowd_failures),
         Metric { name: "touches", kind: "gauge", help: "Touches in the ledger by state.", values: touches },
     ]
+}
+
+fn of_crowds(now: &Standing) -> Metric {
+    let states = [("fresh", now.fresh), ("stale", now.stale), ("held", now.held)];
+    Metric {
+        name: "crowds",
+        kind: "gauge",
+        help: "Crowds that are as they should be, stale, or held for a person.",
+        values: states.iter().map(|(state, n)| (Some(("state", state.to_string())), *n as f64)).collect(),
+    }
 }
 
 #[cfg(test)]
@@ -245,6 +264,7 @@ mod tests {
         numbers.accepted.add(0, 3);
         numbers.accepted.add(9, 1);
         numbers.readings().touches = vec![("handed", 2)];
+        numbers.readings().crowds = Standing { stale: 2, ..Standing::default() };
         (numbers.readings().now, numbers.readings().clock) = (2_500, 1_000);
         numbers.readings().breaches = 4;
         let text = numbers.prometheus();
@@ -253,6 +273,7 @@ mod tests {
         has("quanke_events_accepted_total{door=\"http\"} 3");
         has("quanke_clock_lag_seconds 1.5");
         has("quanke_touches{state=\"handed\"} 2");
+        has("quanke_crowds{state=\"stale\"} 2");
         has("quanke_lateness_breaches_total 4");
         assert_eq!(numbers.accepted.sum(), 3);
         let document = numbers.document();

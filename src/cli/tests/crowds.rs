@@ -152,8 +152,8 @@ fn crowds_are_listed_with_size_change_and_age() {
     let lines: Vec<&str> = said.out.lines().collect();
     assert_eq!(lines.len(), 3);
     assert!(lines[1].starts_with("上海  daily            1      2       -   4d  2026-02-25"), "{}", said.out);
-    assert!(lines[1].ends_with("stale"), "four days old though daily: {}", said.out);
-    assert!(!lines[2].ends_with("stale"));
+    assert!(lines[1].ends_with("stale: no new version for two days"), "{}", said.out);
+    assert!(!lines[2].contains("stale"));
 }
 
 #[test]
@@ -215,4 +215,123 @@ fn an_upload_of_which_nobody_is_known_is_warned_of() {
     assert!(!said.talk.contains("CRD-015"), "{said:?}");
     let said = shell.say(&["crowd", "import", "黑名单", &nobody, "--append"]).fine();
     assert!(said.talk.contains("stays as it was"), "{said:?}");
+}
+
+/// Three more users in Shanghai, where two were.
+fn jump(shell: &Shell) {
+    let more = shell.file("jump.csv", "user_id,city\nu20,上海\nu21,上海\nu22,上海\n");
+    shell.say(&["ingest", "users", &more]).fine();
+}
+
+#[test]
+fn a_version_that_jumps_is_held_until_a_person_decides() {
+    let shell = Shell::with_users();
+    create(&shell, "上海", "city = '上海'", &["--guard", "50%"]);
+    jump(&shell);
+    let made = shell.ask(&["crowd", "refresh", "上海"]).fine().json();
+    assert_eq!((&made["state"], &made["size"]), (&"held".into(), &5.into()));
+    assert_eq!(shell.ask(&["estimate", "crowd '上海'"]).fine().json()["count"], 2);
+    let listed = shell.ask(&["crowd", "list"]).fine().json()["crowds"][0].clone();
+    assert_eq!(
+        (&listed["newest"]["version"], &listed["held"]["version"], &listed["guard"]),
+        (&1.into(), &2.into(), &"50%".into())
+    );
+    assert!(shell.say(&["crowd", "list"]).fine().out.contains("held: version 2: 2 → 5 users"));
+    let diff = shell.ask(&["crowd", "diff", "上海", "--to", "2"]).fine().json();
+    assert_eq!((&diff["from"], &diff["entered"]), (&1.into(), &3.into()));
+    let again = shell.ask(&["crowd", "refresh", "上海"]).fine().json();
+    assert_eq!((&again["version"], &again["state"]), (&3.into(), &"held".into()));
+    let states: Vec<Value> = shell.ask(&["crowd", "show", "上海"]).fine().json()["versions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|version| version["state"].clone())
+        .collect();
+    assert_eq!(states, ["complete", "discarded", "held"], "one is held at a time");
+    assert_eq!(shell.ask(&["crowd", "confirm", "上海"]).fine().json()["change"], 3);
+    assert_eq!(shell.ask(&["estimate", "crowd '上海'"]).fine().json()["count"], 5);
+    assert_eq!(shell.ask(&["crowd", "discard", "上海"]).codes(), ["CRD-020"]);
+    let made = create(&shell, "上海", "did pay", &["--redefine"]);
+    assert_eq!(made["state"], "complete", "another selection is what a person meant");
+    assert_eq!(shell.ask(&["crowd", "guard", "上海", "off"]).fine().json()["guard"], "off");
+    assert_eq!(shell.ask(&["crowd", "guard", "上海", "0%"]).code, 2);
+}
+
+#[test]
+fn the_guard_of_the_settings_holds_for_crowds_without_their_own() {
+    let shell = Shell::with_users();
+    create(&shell, "甲", "city = '上海'", &[]);
+    create(&shell, "乙", "city = '上海'", &["--guard", "off"]);
+    shell.file("home/quanke.toml", "[crowds]\nguard = \"50%\"\n");
+    jump(&shell);
+    let all = shell.ask(&["crowd", "refresh", "--all"]).fine().json();
+    let state = |n: usize| all["crowds"][n]["state"].clone();
+    assert_eq!((state(0), state(1)), ("complete".into(), "held".into()), "{all}");
+}
+
+#[test]
+fn a_held_version_is_a_failed_refresh_before_a_run_and_stands_in_the_report() {
+    let shell = Shell::with_users();
+    create(&shell, "上海", "city = '上海'", &["--guard", "50%"]);
+    let text = "name = \"报\"\ncrowd = \"上海\"\nstart = \"2026-03-01\"\nend = \"2026-04-01\"\n[trigger]\nkind = \"once\"\n\
+                at = \"2026-03-02T20:00\"\nrefresh_before = true\n[dispatch]\nsender = \"file\"\n";
+    let file = shell.file("task.toml", text);
+    let id = shell.ask(&["task", "create", &file]).fine().json()["id"].as_str().unwrap().to_string();
+    shell.say(&["task", "submit", &id]).fine();
+    shell.say(&["task", "approve", &id]).fine();
+    jump(&shell);
+    let said = shell.ask(&["run", "--until", "2026-03-02T21:00"]);
+    assert!(said.out.contains("CRD-021") && said.out.contains("refresh failed"), "{said:?}");
+    let report = shell.ask(&["task", "report", &id]).fine().json();
+    assert_eq!(
+        (&report["runs"][0]["state"], &report["crowds"][0]["mark"]),
+        (&"skipped".into(), &"held".into())
+    );
+    assert!(shell.say(&["task", "report", &id]).fine().out.contains("crowd '上海' is held: version 2"));
+}
+
+#[test]
+fn a_daily_crowd_that_cannot_be_made_is_an_alarm_and_stops_nothing() {
+    let shell = Shell::with_users();
+    let list = shell.file("list.csv", "00001\n");
+    let made = shell.ask(&["crowd", "import", "名单", &list]).fine().json();
+    create(&shell, "坏", "crowd '名单'", &["--update", "daily"]);
+    create(&shell, "好", "city = '上海'", &["--update", "daily"]);
+    damage(&shell, &made);
+    let said = shell.ask(&["run", "--until", "2026-03-02T03:00"]);
+    assert_eq!(said.code, 3);
+    assert!(said.talk.contains("CRD-022") && said.talk.contains("crowd '坏' stays stale"), "{said:?}");
+    let crowds = shell.ask(&["crowd", "list"]).fine().json()["crowds"].clone();
+    let of =
+        |name: &str| crowds.as_array().unwrap().iter().find(|crowd| crowd["name"] == name).unwrap().clone();
+    assert_eq!((&of("坏")["is_stale"], &of("好")["newest"]["version"]), (&true.into(), &2.into()));
+    assert!(of("坏")["why"].as_str().unwrap().contains("CRD-011"));
+    shell.say(&["run", "--until", "2026-03-02T04:00"]).fine();
+}
+
+#[test]
+fn an_edit_does_not_take_a_listed_audience_away_from_those_who_use_it() {
+    let shell = Shell::with_users();
+    let text = |name: &str, audience: &str, sync: bool| {
+        format!(
+            "name = \"{name}\"\naudience = \"{audience}\"\nsync = {sync}\nupdate = \"daily\"\nstart = \"2026-03-01\"\nend = \"2026-04-01\"\n\
+             [trigger]\nkind = \"once\"\nat = \"2026-03-02T20:00\"\n[dispatch]\nsender = \"file\"\n"
+        )
+    };
+    let file = |text: String| shell.file("task.toml", &text);
+    let shanghai = "city = '上海'";
+    let id = shell.ask(&["task", "create", &file(text("甲", shanghai, true))]).fine().json()["id"]
+        .as_str()
+        .unwrap()
+        .to_string();
+    create(&shell, "乙", &format!("crowd '甲+{id}'"), &[]);
+    let edit = |text: String| shell.ask(&["task", "edit", &id, &file(text)]);
+    for other in [text("甲", shanghai, false), text("丙", shanghai, true), text("甲", "did pay", true)] {
+        assert_eq!(edit(other).codes(), ["CRD-006"]);
+    }
+    assert_eq!(shell.ask(&["task", "show", &id]).fine().json()["version"], 1, "nothing was edited");
+    edit(text("甲", shanghai, true)).fine();
+    shell.say(&["crowd", "delete", "乙"]).fine();
+    edit(text("甲", shanghai, false)).fine();
+    assert!(shell.ask(&["crowd", "list"]).fine().json()["crowds"].as_array().unwrap().is_empty());
 }

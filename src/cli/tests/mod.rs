@@ -19,6 +19,8 @@ mod receipts;
 mod sql;
 mod staff;
 mod tasks;
+mod timelines;
+mod touches;
 
 use std::io::Cursor;
 use std::path::Path;

@@ -12,6 +12,7 @@ mod tests;
 mod todo;
 mod wiring;
 
+pub(super) use book::staff_of;
 pub use team::Team;
 pub use todo::{Asked, Proof, Todo, TodoState};
 pub use wiring::{HandedOn, Standing, UserWord, resume, shares, standings, words_on};

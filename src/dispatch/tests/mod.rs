@@ -12,5 +12,6 @@ mod ledger;
 mod pages;
 mod receipts;
 mod replays;
+mod rows;
 mod schedules;
 pub(crate) mod world;
