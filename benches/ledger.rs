@@ -46,6 +46,10 @@ impl Directory for World {
         self.ids.get(user as usize).map(String::as_str)
     }
 
+    fn user_no(&self, user_id: &str) -> Option<UserNo> {
+        user_id.strip_prefix('u')?.parse().ok()
+    }
+
     fn is_attribute(&self, name: &str) -> bool {
         name == "name"
     }

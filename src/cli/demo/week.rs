@@ -148,6 +148,7 @@ fn absence_file(now: &str) -> String {
         r#"name     = "小程序浏览未分享提醒"
 start    = "{now}"
 end      = "{end}"
+goal     = "pay within 2 days"
 
 [trigger]
 kind     = "absence"
